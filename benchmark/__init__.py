@@ -1,0 +1,1 @@
+"""The instruments: FLOPs, latency, memory and the conditions of a measurement."""

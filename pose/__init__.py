@@ -1,0 +1,1 @@
+"""The systems under test: models, masks, data, training and evaluation."""

@@ -1,0 +1,1 @@
+"""COCO, MPII and synthetic pose data: people, crops, targets."""

@@ -1,0 +1,1 @@
+"""The model zoo: TokenPose, TMPose and their backbones."""

@@ -1,0 +1,1 @@
+"""Losses, recipes and the training loop."""

@@ -1,0 +1,1 @@
+"""Tables, plots and the HTML page; reads results and knows nothing of torch."""
