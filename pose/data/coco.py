@@ -1,0 +1,246 @@
+"""COCO keypoint annotations and person detections as lists of people.
+
+Layout (below the folder): annotations/person_keypoints_{train,val}2017.json, images/{train,val}2017/<file_name>,
+person_detection_results/*.json.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from ..keypoints import COCO
+from .boxes import box_to_center_scale, clip_box
+from .fields import (
+    FieldError,
+    get,
+    get_file_name,
+    get_int,
+    get_list,
+    get_number,
+    get_pixels,
+    read_json,
+    shown,
+)
+from .person import Person
+
+SPLITS = ("train", "val")
+DETECTION_FOLDER = "person_detection_results"
+DETECTION_THRESHOLD = 0.1  # detector boxes of a lower score are left out, as in the family's evaluation
+
+
+@dataclass(frozen=True)
+class CocoImage:
+    """One entry of `images`."""
+
+    id: int
+    path: Path
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class CocoAnnotation:
+    """One person of `annotations`: `box` (4,) is x, y, width, height in px, `keypoints` (17, 2) px, `visibility` (17,)
+    0, 1 (hidden) or 2."""
+
+    id: int
+    image_id: int
+    box: np.ndarray
+    area: float
+    crowd: bool
+    num_keypoints: int
+    keypoints: np.ndarray
+    visibility: np.ndarray
+
+
+@dataclass(frozen=True)
+class CocoFile:
+    """A parsed annotation file: images by id in the file's order, and the raw annotations."""
+
+    path: Path
+    images: dict[int, CocoImage]
+    annotations: list[Any]
+    person_category: int
+
+
+def annotation_file(folder: Path, split: str) -> Path:
+    """Where the annotations of a split ("train" or "val") lie."""
+    return folder / "annotations" / f"person_keypoints_{split}2017.json"
+
+
+def image_folder(folder: Path, split: str) -> Path:
+    """Where the images of a split lie."""
+    return folder / "images" / f"{split}2017"
+
+
+def detection_file(folder: Path, name: str) -> Path:
+    """A detection file by path, or by its name inside the data folder. Raises InputError if there is none."""
+    for candidate in (Path(name), folder / name, folder / DETECTION_FOLDER / name):
+        if candidate.is_file():
+            return candidate.absolute()
+    raise InputError(f"{name}: no such detection file (give 'gt' for annotated boxes, or a JSON file of detections)")
+
+
+def read_coco(path: Path, images_at: Path) -> CocoFile:
+    """Read and check an annotation file's frame: its images and its person category.
+
+    Raises InputError naming the file, the entry and what is wrong.
+    """
+    content = read_json(path)
+    try:
+        records, annotations = get_list(content, "images"), get_list(content, "annotations")
+        category = person_category(get_list(content, "categories"))
+    except FieldError as error:
+        raise InputError(f"{path}: {error} (not a COCO keypoint file?)") from None
+    images: dict[int, CocoImage] = {}
+    for position, record in enumerate(records):
+        try:
+            image = parse_image(record, images_at)
+            if image.id in images:
+                raise FieldError("another image has the same id")
+        except FieldError as error:
+            raise InputError(f"{path}: {entry_name('image', position, record)}: {error}") from None
+        images[image.id] = image
+    return CocoFile(path, images, annotations, category)
+
+
+def person_category(categories: list[Any]) -> int:
+    """The id of the category "person" (or of the only category)."""
+    ids = {get(category, "name"): get_int(category, "id") for category in categories if type(category) is dict}
+    if "person" in ids:
+        return ids["person"]
+    if len(ids) == 1 and len(categories) == 1:
+        return next(iter(ids.values()))
+    raise FieldError("'categories' has no 'person'")
+
+
+def entry_name(kind: str, position: int, record: Any) -> str:
+    """How an entry is called in messages: by its place (from 0) and, where it has one, its id."""
+    identity = f" (id {shown(record['id'])})" if type(record) is dict and "id" in record else ""
+    return f"{kind} {position}{identity}"
+
+
+def parse_image(record: Any, images_at: Path) -> CocoImage:
+    """Check one entry of `images`; without a `file_name` the file is called by the id. Raises FieldError."""
+    identity = get_int(record, "id")
+    name = get_file_name(record, "file_name") if "file_name" in record else f"{identity:012d}.jpg"
+    return CocoImage(identity, images_at / name, get_int(record, "width", least=1), get_int(record, "height", least=1))
+
+
+def is_person(record: Any, file: CocoFile) -> bool:
+    """Whether an annotation or detection is of the person category. Raises FieldError if it does not say or points to
+    an image that the file does not list."""
+    image_id = get_int(record, "image_id")
+    if image_id not in file.images:
+        raise FieldError(f"'image_id' {image_id} is not among the file's images")
+    return get_int(record, "category_id") == file.person_category
+
+
+def parse_annotation(record: Any) -> CocoAnnotation:
+    """Check one person annotation. Raises FieldError."""
+    triples = get_pixels(record, "keypoints", (3 * COCO.num_keypoints,)).reshape(-1, 3)
+    if not np.isin(triples[:, 2], (0, 1, 2)).all():
+        raise FieldError("'keypoints' must be triples x, y, v with v 0, 1 or 2")
+    return CocoAnnotation(
+        id=get_int(record, "id"),
+        image_id=get_int(record, "image_id"),
+        box=get_pixels(record, "bbox", (4,)),
+        area=get_number(record, "area"),
+        crowd=get_int(record, "iscrowd") != 0,
+        num_keypoints=get_int(record, "num_keypoints", least=0),
+        keypoints=triples[:, :2].copy(),
+        visibility=triples[:, 2].copy(),
+    )
+
+
+def annotated_people(file: CocoFile, aspect_ratio: float, convention: str = "dark") -> list[Person]:
+    """The people to train on or to score, in the order of the file's images.
+
+    Crowds, annotations without area or without a labelled keypoint, and boxes outside the image are left out; boxes
+    are clipped to the image. Raises InputError naming the file, the annotation and what is wrong.
+    """
+    by_image: dict[int, list[Person]] = {}
+    seen: set[int] = set()
+    for position, record in enumerate(file.annotations):
+        try:
+            person = None
+            if is_person(record, file):
+                annotation = parse_annotation(record)
+                if annotation.id in seen:
+                    raise FieldError("another annotation has the same id")
+                seen.add(annotation.id)
+                person = _to_person(annotation, file.images[annotation.image_id], aspect_ratio, convention)
+        except FieldError as error:
+            raise InputError(f"{file.path}: {entry_name('annotation', position, record)}: {error}") from None
+        if person is not None:
+            by_image.setdefault(person.image_id, []).append(person)
+    return [person for image_id in file.images for person in by_image.get(image_id, ())]
+
+
+def _to_person(annotation: CocoAnnotation, image: CocoImage, aspect_ratio: float, convention: str) -> Person | None:
+    """None for what is neither trained on nor scored."""
+    if annotation.crowd or annotation.area <= 0 or not annotation.visibility.any():
+        return None
+    box = clip_box(annotation.box, image.width, image.height, convention)
+    if box is None:
+        return None
+    center, scale = box_to_center_scale(box, aspect_ratio, convention)
+    return Person(
+        image_path=image.path,
+        image_id=image.id,
+        person_id=annotation.id,
+        center=center,
+        scale=scale,
+        keypoints=annotation.keypoints,
+        visible=(annotation.visibility > 0).astype(np.float64),
+        area=annotation.area,
+    )
+
+
+def read_detections(path: Path, file: CocoFile) -> Iterator[tuple[int, np.ndarray, float]]:
+    """Image id, box (4,) px and score of every person in a detection file (a list of objects `image_id`, `category_id`,
+    `bbox`, `score`). Raises InputError naming the file, the entry and what is wrong."""
+    records = read_json(path)
+    if type(records) is not list:
+        raise InputError(f"{path}: must be a list of detections, found {shown(records)}")
+    for position, record in enumerate(records):
+        try:
+            detection = parse_detection(record, file)
+        except FieldError as error:
+            raise InputError(f"{path}: detection {position}: {error}") from None
+        if detection is not None:
+            yield detection
+
+
+def parse_detection(record: Any, file: CocoFile) -> tuple[int, np.ndarray, float] | None:
+    """Image id, box and score of one detection, None if it is no person. Raises FieldError."""
+    if not is_person(record, file):
+        return None
+    box = get_pixels(record, "bbox", (4,))
+    if box[2] <= 0 or box[3] <= 0:
+        raise FieldError(f"'bbox' has no extent (width {box[2]:g}, height {box[3]:g})")
+    return get_int(record, "image_id"), box, get_number(record, "score")
+
+
+def detected_people(
+    path: Path,
+    file: CocoFile,
+    aspect_ratio: float,
+    convention: str = "dark",
+    threshold: float = DETECTION_THRESHOLD,
+) -> list[Person]:
+    """The detector's people of score >= `threshold`, in the file's order, without keypoints."""
+    people = []
+    for image_id, box, score in read_detections(path, file):
+        if score >= threshold:
+            center, scale = box_to_center_scale(box, aspect_ratio, convention)
+            people.append(
+                Person(file.images[image_id].path, image_id, len(people), center, scale, None, None, box_score=score)
+            )
+    return people

@@ -1,0 +1,124 @@
+"""Reading users' JSON with suspicion: every accessor checks what it returns.
+
+The accessors raise FieldError, which says what is wrong; the reader that knows the file and the entry adds where.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+
+LARGEST_PIXEL = 1e6  # beyond this a coordinate is a mistake, and arithmetic on it would only hide that
+
+
+class FieldError(ValueError):
+    """What is wrong with an entry, without saying where."""
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file. Raises InputError naming the file when it is missing, cut or no JSON."""
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise InputError(f"{path}: the annotation file is missing") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"{path}: not valid JSON at line {error.lineno}, column {error.colno} ({error.msg}); "
+            "is the file cut off or incompletely downloaded?"
+        ) from None
+    except (ValueError, RecursionError) as error:  # not UTF-8; endless digits; absurd nesting
+        raise InputError(f"{path}: not valid JSON ({error})") from None
+
+
+def shown(value: object, limit: int = 40) -> str:
+    """A value for an error message, on one line and cut to `limit` characters."""
+    if isinstance(value, (dict, list)):
+        text = f"{type(value).__name__} of {len(value)}"
+    elif isinstance(value, int) and abs(value) > 10**limit:
+        return "a huge integer"
+    else:
+        text = repr(value)
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def get(record: Any, key: str) -> Any:
+    """record[key], where `record` must be an object that has it."""
+    if type(record) is not dict:
+        raise FieldError(f"must be an object, found {shown(record)}")
+    try:
+        return record[key]
+    except KeyError:
+        raise FieldError(f"{key!r} is missing") from None
+
+
+def get_int(record: Any, key: str, *, least: int | None = None) -> int:
+    """An integer (a float without fraction passes, as some tools write ids so), at least `least`."""
+    value = get(record, key)
+    if type(value) is float and value.is_integer() and abs(value) < 2**53:
+        value = int(value)
+    if type(value) is not int or abs(value) >= 2**63:
+        raise FieldError(f"{key!r} must be an integer, found {shown(value)}")
+    if least is not None and value < least:
+        raise FieldError(f"{key!r} must be at least {least}, found {value}")
+    return value
+
+
+def get_number(record: Any, key: str) -> float:
+    """A finite number."""
+    value = get(record, key)
+    if type(value) not in (int, float) or abs(value) > 1e300 or not math.isfinite(value):
+        raise FieldError(f"{key!r} must be a finite number, found {shown(value)}")
+    return float(value)
+
+
+def get_text(record: Any, key: str) -> str:
+    """A string that is not empty."""
+    value = get(record, key)
+    if type(value) is not str or not value:
+        raise FieldError(f"{key!r} must be a text, found {shown(value)}")
+    return value
+
+
+def get_file_name(record: Any, key: str) -> str:
+    """A relative file name that stays inside its folder."""
+    name = get_text(record, key)
+    if "\0" in name or Path(name).is_absolute() or ".." in Path(name).parts:
+        raise FieldError(f"{key!r} must be a file name inside the image folder, found {shown(name)}")
+    return name
+
+
+def get_list(record: Any, key: str) -> list:
+    """A list."""
+    value = get(record, key)
+    if type(value) is not list:
+        raise FieldError(f"{key!r} must be a list, found {shown(value)}")
+    return value
+
+
+def get_pixels(record: Any, key: str, shape: tuple[int, ...]) -> np.ndarray:
+    """A (nested) list of finite numbers of plausible pixel size, as a float64 array of `shape`."""
+    value = get(record, key)
+    wanted = " x ".join(str(length) for length in shape)
+    try:
+        rows = value if len(shape) == 2 else [value]
+        if any(type(number) not in (int, float) for row in rows for number in row):
+            raise TypeError
+        array = np.array(value, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        raise FieldError(f"{key!r} must be {wanted} numbers, found {shown(value)}") from None
+    if array.shape != shape:
+        found = " x ".join(str(length) for length in array.shape)
+        raise FieldError(f"{key!r} must be {wanted} numbers, found {found}")
+    if not (np.abs(array) <= LARGEST_PIXEL).all():
+        raise FieldError(
+            f"{key!r} holds a value that is no pixel coordinate: {array[~(np.abs(array) <= LARGEST_PIXEL)][0]}"
+        )
+    return array
