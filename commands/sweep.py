@@ -1,0 +1,137 @@
+"""`posebench sweep`: train, evaluate and profile a grid of masks and ratios, and write the page about it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXAMPLES = """
+Examples:
+
+  posebench sweep --mask semantic --ratios 0.2,0.4,0.6
+
+  posebench sweep --mask semantic,random,block --ratios 0.2,0.4,0.6 --seeds 0,1,2 --out runs/three-masks
+
+  posebench sweep --model tmpose_l --mask random --ratios 0.4 --data /data/coco --device cuda
+
+  posebench sweep my-sweep.yaml --dry-run
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file to the command line."""
+    app.command("sweep", rich_help_panel="Sweep and report", epilog=EXAMPLES)(sweep)
+
+
+def sweep(
+    spec_file: Annotated[
+        Path | None,
+        typer.Argument(metavar="[SPEC.yaml]", help="options as a YAML mapping; those on the command line go over it"),
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="models, separated by commas  [tmpose_tiny]")] = None,
+    mask: Annotated[str | None, typer.Option(help="masks, separated by commas  [semantic]")] = None,
+    ratios: Annotated[
+        str | None, typer.Option(help="fractions of the visual tokens to drop, in [0, 1)  [0.2,0.4,0.6]")
+    ] = None,
+    seeds: Annotated[str | None, typer.Option(help="seeds, separated by commas  [0]")] = None,
+    data: Annotated[str | None, typer.Option(help="COCO or MPII folder  [the embedded set, made once]")] = None,
+    boxes: Annotated[str | None, typer.Option(help="boxes to evaluate on: gt or a detection file  [gt]")] = None,
+    input_size: Annotated[str | None, typer.Option(help="crop as HEIGHTxWIDTH  [the model's own]")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu or cuda  [cpu]")] = None,
+    batch_sizes: Annotated[str | None, typer.Option(help="batch sizes of latency and memory  [1]")] = None,
+    epochs: Annotated[str | None, typer.Option(help="epochs of each cell  [the recipe's]")] = None,
+    base_epochs: Annotated[str | None, typer.Option(help="epochs of the shared base model  [the recipe's]")] = None,
+    from_scratch: Annotated[
+        bool | None,
+        typer.Option(
+            "--from-scratch/--finetune",
+            help="train each cell from scratch, or from one unmasked base model  [papers' models: from scratch]",
+        ),
+    ] = None,
+    weights: Annotated[
+        list[str] | None,
+        typer.Option(help="evaluate these weights instead of training: FILE, or NAME=FILE per model; repeatable"),
+    ] = None,
+    as_published: Annotated[
+        bool | None, typer.Option("--as-published", help="switch on the reference code's own behaviours")
+    ] = None,
+    flip_test: Annotated[
+        bool | None, typer.Option("--flip-test/--no-flip-test", help="average with the mirrored image  [on]")
+    ] = None,
+    amp: Annotated[bool | None, typer.Option("--amp", help="mixed precision in training (CUDA)")] = None,
+    latency: Annotated[bool | None, typer.Option("--latency/--no-latency", help="measure latency  [on]")] = None,
+    threads: Annotated[str | None, typer.Option(help="CPU threads of each cell  [1 for tiny models]")] = None,
+    jobs: Annotated[str | None, typer.Option(help="cells at the same time  [cores / threads; CUDA: 1]")] = None,
+    workers: Annotated[str | None, typer.Option(help="loader processes of each cell  [0]")] = None,
+    out: Annotated[Path | None, typer.Option(help="folder  [runs/..., named after the grid]")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="show the cells, their exact GFLOPsT and an estimate of the time; run none")
+    ] = False,
+) -> None:
+    """Train, evaluate and profile every combination of model, mask, ratio and seed, the unmasked baseline included.
+
+    The folder then holds results.csv, report.html and plots. Interrupted or killed, the same command goes on where it
+    stopped. On the embedded set one unmasked model is trained first and every cell, the baseline's too, is fine-tuned
+    from it with the same budget, so that rows differ in the mask alone.
+    """
+    from ..sweeps.spec import parse
+
+    training = None if from_scratch is None else "scratch" if from_scratch else "finetune"
+    spec = parse(
+        {
+            "models": model,
+            "masks": mask,
+            "ratios": ratios,
+            "seeds": seeds,
+            "data": data,
+            "boxes": boxes,
+            "input_size": input_size,
+            "device": device,
+            "batch_sizes": batch_sizes,
+            "epochs": epochs,
+            "base_epochs": base_epochs,
+            "training": training,
+            "weights": weights or None,
+            "as_published": as_published,
+            "flip_test": flip_test,
+            "amp": amp,
+            "latency": latency,
+            "threads": threads,
+            "jobs": jobs,
+            "workers": workers,
+        },
+        spec_file,
+    )
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    if dry_run:
+        from .sweep_tables import show_plan
+
+        show_plan(spec, out, console)
+        return
+    if not _run(spec, out, console):
+        raise typer.Exit(1)
+
+
+def _run(spec, out: Path | None, console) -> bool:
+    """Run, show, and say where the results lie. False if anything failed."""
+    from ..sweeps.runner import execute
+    from .sweep_display import SweepDisplay
+    from .sweep_tables import show_outcome
+
+    with SweepDisplay(console) as display:
+        try:
+            outcome = execute(spec, out, display)
+        except KeyboardInterrupt:
+            interrupted = True
+        else:
+            interrupted = False
+    if interrupted:
+        where = f" in {display.root}" if display.root else ""
+        console.print(f"Interrupted. What is finished is kept{where}; the same command goes on from there.")
+        raise typer.Exit(130)
+    show_outcome(outcome, display.lines, console)
+    return not outcome.failed

@@ -1,0 +1,54 @@
+"""The worker that runs one cell from end to end.
+
+`python -m posebench.sweeps.cell FOLDER`: FOLDER/config.json is its task. What is there already is not done again.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from .child import Reporter, run_worker
+from .store import is_ok
+
+
+def run_cell(folder: Path, task: dict[str, Any], reporter: Reporter) -> dict[str, Any] | None:
+    """Memory first, while the process is fresh; then train or load, count, evaluate. Returns result.json's content, or
+    None when it exists and only memory was missing.
+    """
+    import torch
+
+    from ..benchmark.environment import conditions
+    from ..benchmark.flops import flops_row
+    from ..pose.models.weights import load_weights
+    from .work import Stopwatch, build_model, evaluate_model, measure_memory, train_model
+
+    config = task["config"]
+    torch.set_num_threads(config["threads"])
+    stopwatch = Stopwatch()
+    model = build_model(config)
+    with stopwatch("memory"):
+        measure_memory(model, task, folder, reporter)
+    if is_ok(folder):
+        return None
+    row: dict[str, Any] = {}
+    start = task["weights"] or task["base_checkpoint"]
+    if start is not None:
+        load_weights(model, start)
+    if config["training"] != "weights":
+        with stopwatch("training"):
+            result = train_model(model, task, folder, reporter)
+        row |= {"loss_final": result.loss_last, "train_seconds": result.seconds}
+    with stopwatch("evaluation"):
+        found = evaluate_model(model, task, folder, reporter)
+    with stopwatch("counting"):
+        row |= flops_row(model.cpu())
+    low, high = found.ci.get("ap", (None, None))
+    row |= {name: value for name, value in found.metrics.items()}
+    row |= {"ap_ci_low": low, "ap_ci_high": high, "eval_people": found.num_people, "eval_seconds": found.seconds}
+    row |= conditions(task["device"], "float32", config["threads"], None)
+    return {"row": row, "seconds": stopwatch.seconds, "metrics": found.metrics}
+
+
+if __name__ == "__main__":
+    run_worker(run_cell)

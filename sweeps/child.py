@@ -1,0 +1,108 @@
+"""What every worker process of a sweep does first: report on a channel of its own, and never outlive the sweep."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ..pose.errors import InputError, NumericalError
+from .store import FAILED, OK, is_ok, read_json, write_json
+
+REPORT_EVERY_SECONDS = 0.2
+PR_SET_PDEATHSIG = 1
+
+
+class Reporter:
+    """Writes JSON lines for the sweep on the original standard output; whatever else prints goes to the log."""
+
+    def __init__(self) -> None:
+        sys.stdout.flush()
+        self._channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
+        os.dup2(2, 1)
+        self._last = 0.0
+
+    def send(self, **message: Any) -> None:
+        """One message now. Ends the process when nobody listens any more."""
+        try:
+            self._channel.write(json.dumps(message) + "\n")
+            self._channel.flush()
+        except BrokenPipeError:
+            os._exit(1)
+
+    def progress(self, stage: str):
+        """A `progress(done, total, **info)` callable for one stage; too frequent calls are dropped."""
+
+        def report(done: int, total: int, **info: Any) -> None:
+            now = time.monotonic()
+            if now - self._last >= REPORT_EVERY_SECONDS or done >= total:
+                self._last = now
+                self.send(stage=stage, done=int(done), total=int(total), info=_plain(info))
+
+        return report
+
+
+def _plain(info: dict[str, Any]) -> dict[str, float | str]:
+    """Numbers and text of a progress call; anything else does not cross the pipe."""
+    plain: dict[str, float | str] = {}
+    for name, value in info.items():
+        if isinstance(value, str):
+            plain[name] = value
+        else:
+            with contextlib.suppress(TypeError, ValueError):
+                plain[name] = float(value)
+    return plain
+
+
+def follow_parent() -> None:
+    """Make this process die with the sweep that started it, even when that is killed with SIGKILL.
+
+    Linux: the kernel's parent-death signal. Everywhere: standard input is a pipe that the parent holds open, and its
+    end means that the parent is gone.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle; it ends us with SIGTERM
+
+    def wait_for_end() -> None:
+        while os.read(0, 4096):
+            pass
+        os._exit(1)
+
+    threading.Thread(target=wait_for_end, daemon=True).start()
+
+
+def run_worker(work: Callable[[Path, dict[str, Any], Reporter], dict[str, Any] | None]) -> None:
+    """The main function of a worker: FOLDER [--child]. `work(folder, task, reporter)` gives the content of result.json.
+
+    Its error becomes a result with status "failed" and one line; the log keeps the traceback.
+    """
+    folder, options = Path(sys.argv[1]), sys.argv[2:]
+    if "--child" in options:
+        follow_parent()
+    reporter = Reporter()
+    reporter.send(stage="start")
+    task = read_json(folder / "config.json", "run the sweep again")
+    already_done = is_ok(folder)
+    try:
+        result = work(folder, task, reporter)
+    except Exception as error:
+        traceback.print_exc()
+        wrong_input = isinstance(error, InputError)
+        line = " ".join(str(error).split()) or type(error).__name__
+        if not (wrong_input or isinstance(error, NumericalError)):
+            line = f"{type(error).__name__}: {line}"
+        if not already_done:
+            write_json(folder / "result.json", {"status": FAILED, "error": line, "input": wrong_input, "row": {}})
+        sys.exit(2 if wrong_input else 1)
+    if result is not None:
+        write_json(folder / "result.json", {"status": OK} | result)

@@ -1,0 +1,30 @@
+"""What a running sweep tells whoever shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Event:
+    """One piece of news. `name` is a cell's or base model's key, or "timing", "pictures", "report".
+
+    kind: "plan" (info: plan, root, finished), "start", "progress" (stage, done, total, info), "done" (info: the row),
+    "failed" (info: error) or "skipped" (it was done in an earlier run; info: the row).
+    """
+
+    kind: str
+    name: str = ""
+    stage: str = ""
+    done: int = 0
+    total: int = 0
+    info: dict[str, Any] = field(default_factory=dict)
+
+
+Listener = Callable[[Event], None]
+
+
+def ignore(event: Event) -> None:
+    """A listener for whom no news is good news."""

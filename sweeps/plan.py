@@ -1,0 +1,120 @@
+"""What a sweep must know before it starts: its models' recipes and weights, its data, its cells and their keys."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..pose.errors import InputError
+from ..pose.models.zoo import create_model
+from ..pose.training.recipe import TINY_FINETUNE, TINY_RECIPE, TrainingRecipe, paper_recipe
+from .data import DataFacts
+from .grid import Cell, ModelPlan, expand
+from .spec import SweepSpec
+
+# Ours, for --finetune on the papers' models: a tenth of their schedule, from the learning rate of its second phase.
+PAPER_FINETUNE = {"epochs": 30, "learning_rate": 1e-4, "milestones": (20, 26)}
+NOT_IN_KEY = ("seed", "workers")  # the seed stands beside the recipe; loader processes change nothing but time
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A resolved sweep. bases: key -> configuration of the shared base models. weights: model -> file."""
+
+    spec: SweepSpec
+    data: DataFacts
+    models: list[ModelPlan]
+    cells: list[Cell]
+    bases: dict[str, dict[str, Any]]
+    weights: dict[str, str]
+
+
+def make_plan(spec: SweepSpec, data: DataFacts) -> Plan:
+    """Resolve recipes, weights and threads and expand the grid. InputError for weights that cannot be read, or a model
+    that cannot be built for this data.
+    """
+    models = [_plan_model(spec, name, data) for name in spec.models]
+    cells, bases = expand(spec, models, data.identity)
+    return Plan(spec, data, models, cells, bases, dict(spec.weights))
+
+
+def is_tiny(model: str) -> bool:
+    """Whether a model is one of those made for the embedded set: trainable on a CPU within minutes."""
+    return "tiny" in model
+
+
+def _plan_model(spec: SweepSpec, name: str, data: DataFacts) -> ModelPlan:
+    model = create_model(name, dataset=data.layout, input_size=spec.input_size, mask="none", mask_ratio=0.0)
+    weights = spec.weights_of(name)
+    training = spec.training or ("weights" if weights else "finetune" if is_tiny(name) else "scratch")
+    if is_tiny(name):
+        long, short = TINY_RECIPE, TINY_FINETUNE
+    else:
+        long = paper_recipe(data.layout)
+        short = dataclasses.replace(long, **PAPER_FINETUNE)
+    recipe = {"finetune": short, "scratch": long, "weights": None}[training]
+    needs_base = training == "finetune" and weights is None
+    return ModelPlan(
+        name=name,
+        input_size=tuple(model.spec.input_size),
+        training=training,
+        threads=spec.threads or default_threads(name, spec.device),
+        base_threads=spec.threads or default_threads(None, spec.device),
+        recipe=_recipe_dict(recipe, spec.epochs, spec.amp) if recipe else None,
+        base_recipe=_recipe_dict(long, spec.base_epochs, spec.amp) if needs_base else None,
+        weights=file_sha256(weights) if weights else None,
+    )
+
+
+def default_threads(model: str | None, device: str) -> int:
+    """One thread per cell for a tiny model on the CPU, where cells run side by side; otherwise all cores, up to 8."""
+    return 1 if model and is_tiny(model) and device == "cpu" else min(8, available_cores())
+
+
+def available_cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _recipe_dict(recipe: TrainingRecipe, epochs: int | None, amp: bool) -> dict[str, Any]:
+    """Plain types for the key. Milestones move with the length, so that a short run has all phases, too."""
+    if epochs is not None:
+        moved = sorted({max(1, round(m * epochs / recipe.epochs)) for m in recipe.milestones} - {epochs})
+        milestones = tuple(m for m in moved if m < epochs)
+        recipe = dataclasses.replace(recipe, epochs=epochs, milestones=milestones)
+    values = dataclasses.replace(recipe, amp=amp).to_dict()
+    return {name: value for name, value in values.items() if name not in NOT_IN_KEY}
+
+
+def recipe_of(config: dict[str, Any], workers: int = 0) -> TrainingRecipe:
+    """The recipe of a cell's or base model's configuration."""
+    return TrainingRecipe.from_dict(config["recipe"] | {"seed": config["seed"], "workers": workers})
+
+
+def file_sha256(path: str | Path) -> str:
+    """Hash of a file's content; InputError where it cannot be read."""
+    digest = hashlib.sha256()
+    try:
+        with open(path, "rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); give an existing file") from None
+    return digest.hexdigest()
+
+
+def default_folder(plan: Plan) -> Path:
+    """runs/<models>-<masks>-<8 hex of the grid>: the same command finds its folder again, another never does."""
+    grid = hashlib.sha256(" ".join(sorted(cell.key for cell in plan.cells)).encode()).hexdigest()[:8]
+    masks = list(dict.fromkeys(cell.config["mask"] for cell in plan.cells if not cell.is_baseline)) or ["unmasked"]
+    return Path("runs", f"{_short(plan.spec.models)}-{_short(masks)}-{grid}")
+
+
+def _short(names: list[str] | tuple[str, ...]) -> str:
+    more = [f"and_{len(names) - 2}_more"] if len(names) > 2 else []
+    return re.sub(r"[^\w+.]", "_", "+".join([*names[:2], *more]))

@@ -1,0 +1,220 @@
+"""A sweep's folder: what lies where, who may write to it, and whether it belongs to the sweep at hand.
+
+sweep.json            the specification and the configurations of all cells and base models
+base/<key>/           a shared base model: checkpoint and log
+cells/<key>/          a cell: evidence.npz, memory_<batch size>.json, and what training left
+timing/<key>/         latency of all configurations, raw samples included
+results.csv, report.html, plots/
+
+Each of the folders named by a key belongs to one worker process: config.json is its task, log.txt what it printed, and
+result.json, written last, says that it is done or why it failed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..pose.errors import InputError
+from ..pose.files import write_atomic
+
+FORMAT = "posebench-sweep"
+VERSION = 1
+OK, FAILED = "ok", "failed"
+LOCK = ".lock"
+REMEDY = "give another --out, or repeat that sweep's own settings"
+
+
+@dataclass(frozen=True)
+class SweepStore:
+    """Paths and records below one sweep folder. Readers need no lock; writers go through `open_store`."""
+
+    root: Path
+
+    @property
+    def manifest_file(self) -> Path:
+        return self.root / "sweep.json"
+
+    @property
+    def results_file(self) -> Path:
+        return self.root / "results.csv"
+
+    def cell_dir(self, key: str) -> Path:
+        return self.root / "cells" / key
+
+    def base_dir(self, key: str) -> Path:
+        return self.root / "base" / key
+
+    def timing_dir(self, key: str) -> Path:
+        return self.root / "timing" / key
+
+    def manifest(self) -> dict[str, Any]:
+        """The content of sweep.json; InputError where it is absent, broken or not a sweep's."""
+        if not self.manifest_file.is_file():
+            raise InputError(f"{self.root}: not a sweep's folder (it has no sweep.json)")
+        content = read_json(self.manifest_file, "this folder cannot be continued; give another --out")
+        if content.get("format") != FORMAT or not isinstance(content.get("cells"), list):
+            raise InputError(f"{self.manifest_file}: not written by a sweep; give another --out")
+        if content.get("version") != VERSION:
+            raise InputError(
+                f"{self.manifest_file}: written in version {content.get('version')} of the layout, this posebench "
+                f"knows version {VERSION}; give another --out"
+            )
+        return content
+
+    def result(self, key: str) -> dict[str, Any] | None:
+        """The result of a cell, failed ones included; None where there is none."""
+        return read_result(self.cell_dir(key))
+
+    def is_done(self, key: str) -> bool:
+        """Whether the cell has a result; a failed one is tried again and so is not done."""
+        return is_ok(self.cell_dir(key))
+
+    def memory(self, key: str, batch_size: int) -> dict[str, Any] | None:
+        """Peak memory of a cell at one batch size; None where it is not measured."""
+        file = memory_file(self.cell_dir(key), batch_size)
+        return read_json(file, "delete it, and it is measured again") if file.is_file() else None
+
+
+def read_result(folder: Path) -> dict[str, Any] | None:
+    """What the worker of a folder left behind (status "ok" or "failed"); None where it has not ended."""
+    file = folder / "result.json"
+    if not file.is_file():
+        return None
+    result = read_json(file, "delete it, and it is done again")
+    if result.get("status") not in (OK, FAILED):
+        raise InputError(f"{file}: has no status; delete it, and it is done again")
+    return result
+
+
+def is_ok(folder: Path) -> bool:
+    """Whether the work of a folder is done; a failure counts as not done."""
+    result = read_result(folder)
+    return result is not None and result["status"] == OK
+
+
+def memory_file(cell_dir: Path, batch_size: int) -> Path:
+    return cell_dir / f"memory_{batch_size}.json"
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write plain types as JSON, whole or not at all."""
+    write_atomic(path, json.dumps(content, indent=1, sort_keys=True) + "\n")
+
+
+def read_json(path: Path, remedy: str) -> dict[str, Any]:
+    """The object in a JSON file; InputError naming the file and the remedy where it is broken."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); {remedy}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: holds a {type(content).__name__} where an object belongs; {remedy}")
+    return content
+
+
+@contextlib.contextmanager
+def open_store(root: str | Path, manifest: dict[str, Any]) -> Iterator[SweepStore]:
+    """Take a folder for the sweep that `manifest` describes (see `make_manifest`) and hold its lock meanwhile.
+
+    A new or empty folder is taken; one that holds this sweep, or a part of it, is continued. InputError, and nothing
+    is touched, where it holds anything else, or where another process works in it.
+    """
+    store = SweepStore(Path(root))
+    _check_contents(store, manifest)
+    try:
+        store.root.mkdir(parents=True, exist_ok=True)
+        lock = open(store.root / LOCK, "a")  # noqa: SIM115 - held until the sweep ends
+    except OSError as error:
+        raise InputError(f"{store.root}: cannot be written to ({error.strerror}); give another --out") from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise InputError(
+                f"{store.root}: another sweep is running in this folder; wait, or give another --out"
+            ) from None
+        _check_contents(store, manifest)  # it may have changed before the lock was ours
+        _remove_parts(store.root)
+        write_json(store.manifest_file, manifest)
+        yield store
+
+
+def make_manifest(
+    spec: dict[str, Any], cells: list[dict[str, Any]], bases: dict[str, dict[str, Any]]
+) -> dict[str, Any]:
+    """sweep.json: cells are {"key", "label", "config"} in running order; bases map key to configuration."""
+    return {"format": FORMAT, "version": VERSION, "spec": spec, "cells": cells, "bases": bases}
+
+
+def _check_contents(store: SweepStore, manifest: dict[str, Any]) -> None:
+    root = store.root
+    if root.exists() and not root.is_dir():
+        raise InputError(f"{root}: is a file; --out needs a folder")
+    if not root.exists():
+        return
+    if not store.manifest_file.exists():
+        foreign = sorted(entry.name for entry in root.iterdir() if not entry.name.startswith("."))
+        if foreign:
+            shown = ", ".join(foreign[:3]) + (", ..." if len(foreign) > 3 else "")
+            raise InputError(f"{root}: holds other files ({shown}); give an empty or new folder as --out")
+        return
+    stored = store.manifest()
+    difference = _difference(stored, manifest)
+    if difference:
+        raise InputError(f"{root}: holds another sweep's results: {difference}; {REMEDY}")
+    for cell in manifest["cells"]:
+        store.result(cell["key"])  # a broken one is named before anything runs
+
+
+def _difference(stored: dict[str, Any], wanted: dict[str, Any]) -> str | None:
+    """What the stored sweep has that the wanted one has not, in words; None when it is a part of the wanted one."""
+    keys = {cell["key"] for cell in wanted["cells"]}
+    extra = [cell for cell in stored["cells"] if cell["key"] not in keys]
+    if not extra:
+        return None
+    by_label = {cell["label"]: cell for cell in wanted["cells"]}
+    for cell in extra:
+        if cell["label"] in by_label:
+            return _config_difference(cell["config"], by_label[cell["label"]]["config"], stored, wanted)
+    labels = ", ".join(cell["label"] for cell in extra[:3]) + (", ..." if len(extra) > 3 else "")
+    return f"it has {labels}, which this command does not ask for"
+
+
+def _config_difference(old: dict, new: dict, stored: dict[str, Any], wanted: dict[str, Any]) -> str:
+    old, new = flatten(old), flatten(new)
+    names = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
+    if names == ["base"]:
+        bases = [stored["bases"].get(old["base"]), wanted["bases"].get(new["base"])]
+        if all(bases):
+            return "base model: " + _config_difference(*bases, stored, wanted)
+    plain = [name for name in names if name != "base"] or names
+    if "data" in plain:
+        return "its data has other annotations than the data given now"
+    parts = [f"{name.removeprefix('evaluation.')} is {old.get(name)} there and {new.get(name)} here" for name in plain]
+    return ", ".join(parts[:3]) + (", ..." if len(parts) > 3 else "")
+
+
+def flatten(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """{"recipe": {"epochs": 3}} -> {"recipe.epochs": 3}."""
+    flat: dict[str, Any] = {}
+    for name, value in config.items():
+        if isinstance(value, dict):
+            flat |= flatten(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = value
+    return flat
+
+
+def _remove_parts(root: Path) -> None:
+    """Delete the unfinished files of a killed run (see pose/files.py); no live process can own them under the lock."""
+    for folder, _, names in os.walk(root):
+        for name in names:
+            if name.startswith(".") and name.endswith(".part"):
+                Path(folder, name).unlink(missing_ok=True)

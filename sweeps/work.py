@@ -1,0 +1,101 @@
+"""The steps of a cell on real models and data: build, load, measure memory, train, evaluate, count."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..benchmark.memory import peak_memory
+from ..pose.data.folder import load_people
+from ..pose.data.person import DataSplit
+from ..pose.evaluation.evaluate import Evaluation, evaluate
+from ..pose.files import atomic_path
+from ..pose.models.weights import load_weights
+from ..pose.models.zoo import PoseModel, create_model
+from ..pose.training.loop import TrainingResult, train
+from .child import Reporter
+from .plan import recipe_of
+from .store import memory_file, write_json
+
+
+def build_model(config: dict[str, Any]) -> PoseModel:
+    """The model of a configuration, initialised from its seed."""
+    torch.manual_seed(config["seed"])
+    return create_model(
+        config["model"],
+        dataset=config["dataset"],
+        input_size=tuple(config["input_size"]),
+        mask=config["mask"],
+        mask_ratio=config["mask_ratio"],
+    )
+
+
+def measure_memory(model: PoseModel, task: dict[str, Any], folder: Path, reporter: Reporter) -> None:
+    """Peak memory of a forward pass at each batch size that is not measured yet, smallest first (the resident
+    memory's peak only grows).
+    """
+    model.eval().to(task["device"])
+    missing = [size for size in sorted(task["batch_sizes"]) if not memory_file(folder, size).is_file()]
+    for number, size in enumerate(missing):
+        images = torch.zeros(size, 3, *model.spec.input_size, device=task["device"])
+        found = peak_memory(model, images, task["device"])
+        rss = found.peak_rss_bytes
+        row = {
+            "peak_memory_mib": found.peak_bytes / 2**20,
+            "peak_rss_mib": None if rss is None else rss / 2**20,
+        }
+        write_json(memory_file(folder, size), {"row": row, "method": found.method})
+        reporter.progress("memory")(number + 1, len(missing))
+
+
+def train_model(model: PoseModel, task: dict[str, Any], folder: Path, reporter: Reporter) -> TrainingResult:
+    """Train by the configuration's recipe in `folder`; goes on from the last checkpoint that a killed run left there.
+
+    No evaluation on the way: the last model counts, so that nothing is chosen on the people it is judged by.
+    """
+    data = load_people(task["data_root"], "train", input_size=model.spec.input_size)
+    recipe = recipe_of(task["config"], task["workers"])
+    return train(
+        model, data, None, recipe, folder, device=task["device"], resume=True, progress=reporter.progress("training")
+    )
+
+
+def load_val(model: PoseModel, task: dict[str, Any]) -> DataSplit:
+    return load_people(task["data_root"], "val", boxes=task["boxes"], input_size=model.spec.input_size)
+
+
+def evaluate_model(model: PoseModel, task: dict[str, Any], folder: Path, reporter: Reporter) -> Evaluation:
+    """Evaluate on the held-out people; leaves evidence.npz for comparisons between cells."""
+    options = {name: value for name, value in task["config"]["evaluation"].items() if name != "boxes"}
+    found = evaluate(
+        model,
+        load_val(model, task),
+        device=task["device"],
+        workers=task["workers"],
+        progress=reporter.progress("evaluation"),
+        **options,
+    )
+    with atomic_path(folder / "evidence.npz") as temporary, open(temporary, "wb") as file:
+        np.savez_compressed(file, **found.evidence)
+    return found
+
+
+class Stopwatch:
+    """Seconds of each part of a cell's work: `with stopwatch("training"): ...`."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    def __call__(self, name: str) -> Stopwatch:
+        self._name = name
+        return self
+
+    def __enter__(self) -> None:
+        self._start = time.monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds[self._name] = round(time.monotonic() - self._start, 3)

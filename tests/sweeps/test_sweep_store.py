@@ -1,0 +1,155 @@
+"""A sweep's folder is taken when new, continued when it is this sweep's, and refused, untouched, otherwise."""
+
+import copy
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from posebench.pose.errors import InputError
+from posebench.sweeps.grid import DataIdentity, ModelPlan, expand
+from posebench.sweeps.spec import SweepSpec
+from posebench.sweeps.store import make_manifest, open_store, write_json
+
+TINY = ModelPlan("tmpose_tiny", (96, 72), "finetune", 1, 2, recipe={"epochs": 2}, base_recipe={"epochs": 11})
+
+
+def manifest(ratios=(0.2, 0.4), *, epochs=2, base_epochs=11, data="d", seeds=(0,)):
+    model = ModelPlan("tmpose_tiny", (96, 72), "finetune", 1, 2, {"epochs": epochs}, {"epochs": base_epochs})
+    cells, bases = expand(SweepSpec(ratios=ratios, seeds=seeds), [model], DataIdentity("coco", data))
+    return make_manifest({}, [{"key": c.key, "label": c.label, "config": c.config} for c in cells], bases)
+
+
+def finish(store, content):
+    for cell in content["cells"]:
+        write_json(store.cell_dir(cell["key"]) / "result.json", {"status": "ok", "row": {}})
+
+
+def snapshot(folder):
+    return {p: (p.stat().st_mtime_ns, p.read_bytes()) for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+@pytest.fixture
+def finished(tmp_path):
+    """The folder of a sweep over 0.2 and 0.4 whose cells are done."""
+    with open_store(tmp_path / "sweep", manifest()) as store:
+        finish(store, manifest())
+    return tmp_path / "sweep"
+
+
+def refused(folder, content):
+    before = snapshot(folder) if folder.is_dir() else None
+    with pytest.raises(InputError) as error, open_store(folder, content):
+        pass
+    assert before is None or snapshot(folder) == before, "a refused folder must not be touched"
+    assert "\n" not in str(error.value) and str(folder) in str(error.value)
+    return str(error.value)
+
+
+def test_a_new_and_an_empty_folder_are_taken(tmp_path):
+    (tmp_path / "empty").mkdir()
+    for name in ("empty", "new/deeper"):
+        with open_store(tmp_path / name, manifest()) as store:
+            assert store.manifest()["cells"] == manifest()["cells"]
+
+
+def test_the_same_sweep_is_continued(finished):
+    with open_store(finished, manifest()) as store:
+        assert all(store.is_done(cell["key"]) for cell in manifest()["cells"])
+
+
+def test_more_ratios_and_seeds_extend_a_sweep(finished):
+    extended = manifest((0.2, 0.4, 0.6), seeds=(0, 1))
+    with open_store(finished, extended) as store:
+        done = [cell["label"] for cell in extended["cells"] if store.is_done(cell["key"])]
+    assert len(done) == 3 and len(extended["cells"]) == 8
+
+
+def test_a_folder_with_other_files_is_refused_and_they_are_named(tmp_path):
+    (tmp_path / "thesis.tex").write_text("mine")
+    assert "thesis.tex" in refused(tmp_path, manifest())
+
+
+def test_a_file_in_place_of_the_folder_is_refused(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    assert "folder" in refused(tmp_path / "file", manifest())
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [
+        (manifest(epochs=5), "recipe.epochs is 2 there and 5 here"),
+        (manifest(base_epochs=3), "base model: recipe.epochs is 11 there and 3 here"),
+        (manifest(data="e"), "other annotations"),
+        (manifest((0.2,)), "semantic 0.4 seed 0"),
+        (manifest(seeds=(1,)), "unmasked seed 0"),
+    ],
+)
+def test_another_sweeps_folder_is_refused_and_the_difference_is_named(finished, other, reason):
+    assert reason in refused(finished, other)
+
+
+@pytest.mark.parametrize("text", ["", '{"format": "posebench-sweep"', "[]", '{"cells": []}', "null", "\x00\x01"])
+def test_a_broken_sweep_file_is_named(finished, text):
+    (finished / "sweep.json").write_text(text)
+    assert "sweep.json" in refused(finished, manifest())
+
+
+@pytest.mark.parametrize("text", ["", '{"status": "o', "3", "{}"])
+def test_a_broken_result_is_named_with_the_remedy(finished, text):
+    file = finished / "cells" / manifest()["cells"][1]["key"] / "result.json"
+    file.write_text(text)
+    message = refused(finished, manifest())
+    assert str(file) in message and "delete it" in message
+
+
+def test_a_result_that_is_absent_or_failed_is_not_done(finished):
+    keys = [cell["key"] for cell in manifest()["cells"]]
+    (finished / "cells" / keys[0] / "result.json").unlink()
+    write_json(finished / "cells" / keys[1] / "result.json", {"status": "failed", "error": "why", "row": {}})
+    with open_store(finished, manifest()) as store:
+        assert [store.is_done(key) for key in keys] == [False, False, True]
+        assert store.result(keys[1])["error"] == "why"
+
+
+def test_a_newer_layout_is_refused(finished):
+    content = json.loads((finished / "sweep.json").read_text())
+    write_json(finished / "sweep.json", copy.deepcopy(content) | {"version": 99})
+    assert "99" in refused(finished, manifest())
+
+
+def test_unfinished_files_of_a_killed_run_are_cleared_away(finished):
+    left = finished / "cells" / manifest()["cells"][0]["key"] / ".result.json.x1.part"
+    left.write_text("{")
+    with open_store(finished, manifest()):
+        assert not left.exists()
+
+
+HOLD = """
+import sys
+from posebench.sweeps.store import open_store, make_manifest
+with open_store(sys.argv[1], make_manifest({}, [], {})):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_two_sweeps_do_not_share_a_folder_and_a_dead_one_holds_nothing(tmp_path):
+    folder = tmp_path / "sweep"
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(InputError, match="another sweep is running"), open_store(folder, manifest()):
+            pass
+        os.kill(holder.pid, 9)
+        holder.wait()
+        with open_store(folder, manifest()) as store:
+            assert store.manifest_file.is_file()
+    finally:
+        holder.kill()
+        holder.communicate()
