@@ -6,6 +6,7 @@ person_detection_results/*.json.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +19,12 @@ from ..keypoints import COCO
 from .boxes import box_to_center_scale, clip_box
 from .fields import (
     FieldError,
-    get,
     get_file_name,
     get_int,
     get_list,
     get_number,
     get_pixels,
+    get_text,
     read_json,
     shown,
 )
@@ -82,7 +83,7 @@ def image_folder(folder: Path, split: str) -> Path:
 def detection_file(folder: Path, name: str) -> Path:
     """A detection file by path, or by its name inside the data folder. Raises InputError if there is none."""
     for candidate in (Path(name), folder / name, folder / DETECTION_FOLDER / name):
-        if candidate.is_file():
+        if os.path.isfile(candidate):
             return candidate.absolute()
     raise InputError(f"{name}: no such detection file (give 'gt' for annotated boxes, or a JSON file of detections)")
 
@@ -112,7 +113,7 @@ def read_coco(path: Path, images_at: Path) -> CocoFile:
 
 def person_category(categories: list[Any]) -> int:
     """The id of the category "person" (or of the only category)."""
-    ids = {get(category, "name"): get_int(category, "id") for category in categories if type(category) is dict}
+    ids = {get_text(category, "name"): get_int(category, "id") for category in categories if type(category) is dict}
     if "person" in ids:
         return ids["person"]
     if len(ids) == 1 and len(categories) == 1:
@@ -175,7 +176,7 @@ def annotated_people(file: CocoFile, aspect_ratio: float, convention: str = "dar
                 if annotation.id in seen:
                     raise FieldError("another annotation has the same id")
                 seen.add(annotation.id)
-                person = _to_person(annotation, file.images[annotation.image_id], aspect_ratio, convention)
+                person = usable_person(annotation, file.images[annotation.image_id], aspect_ratio, convention)
         except FieldError as error:
             raise InputError(f"{file.path}: {entry_name('annotation', position, record)}: {error}") from None
         if person is not None:
@@ -183,8 +184,10 @@ def annotated_people(file: CocoFile, aspect_ratio: float, convention: str = "dar
     return [person for image_id in file.images for person in by_image.get(image_id, ())]
 
 
-def _to_person(annotation: CocoAnnotation, image: CocoImage, aspect_ratio: float, convention: str) -> Person | None:
-    """None for what is neither trained on nor scored."""
+def usable_person(
+    annotation: CocoAnnotation, image: CocoImage, aspect_ratio: float, convention: str = "dark"
+) -> Person | None:
+    """The annotation as a Person; None for what is neither trained on nor scored (see `annotated_people`)."""
     if annotation.crowd or annotation.area <= 0 or not annotation.visibility.any():
         return None
     box = clip_box(annotation.box, image.width, image.height, convention)

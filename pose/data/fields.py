@@ -90,7 +90,7 @@ def get_text(record: Any, key: str) -> str:
 def get_file_name(record: Any, key: str) -> str:
     """A relative file name that stays inside its folder."""
     name = get_text(record, key)
-    if "\0" in name or Path(name).is_absolute() or ".." in Path(name).parts:
+    if not name.isprintable() or Path(name).is_absolute() or ".." in Path(name).parts:
         raise FieldError(f"{key!r} must be a file name inside the image folder, found {shown(name)}")
     return name
 

@@ -18,14 +18,14 @@ def detect_layout(root: str | os.PathLike[str]) -> tuple[str, Path]:
 
     Raises InputError when there are no annotations, or both layouts.
     """
-    root = Path(root).expanduser().absolute()
-    if not root.is_dir():
-        raise InputError(f"{root}: {'not a folder' if root.exists() else 'no such data folder'}")
+    root = Path(os.path.abspath(os.path.expanduser(root)))
+    if not os.path.isdir(root):
+        raise InputError(f"{root}: {'not a folder' if os.path.exists(root) else 'no such data folder'}")
     for candidates in (
         [(layout, root) for layout in _MARKS],
         [(layout, root / layout) for layout in _MARKS],
     ):
-        found = [(layout, folder) for layout, folder in candidates if (folder / _MARKS[layout]).is_dir()]
+        found = [(layout, folder) for layout, folder in candidates if os.path.isdir(folder / _MARKS[layout])]
         if len(found) == 1:
             return found[0]
         if found:
@@ -89,7 +89,7 @@ def _known(split: str, splits: tuple[str, ...]) -> str:
 
 def _present(path: Path) -> Path:
     """`path` if it is a file, else InputError with the files that are there instead."""
-    if not path.is_file():
+    if not os.path.isfile(path):
         there = sorted(other.name for other in path.parent.glob("*.json"))[:4]
         raise InputError(f"{path}: the annotation file is missing (there is: {', '.join(there) or 'no JSON file'})")
     return path
