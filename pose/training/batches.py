@@ -1,0 +1,86 @@
+"""Training batches whose content and order depend on (seed, epoch) alone, whatever the number of loader processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from torch import Generator
+from torch.utils.data import DataLoader, Dataset, default_collate
+
+from ..data.dataset import PoseDataset
+from ..errors import InputError
+
+
+def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
+    """The order in which an epoch (0-based) visits `count` samples, a permutation."""
+    # a spawn key keeps this stream apart from those of the samples, which start from [seed, epoch, index]
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(epoch,))).permutation(count)
+
+
+class EpochBatches:
+    """The batches of any epoch. Loader processes start with the first epoch and stay for the next ones."""
+
+    def __init__(
+        self, dataset: PoseDataset, *, batch_size: int, seed: int, workers: int = 0, pin_memory: bool = False
+    ) -> None:
+        self._dataset = dataset
+        self._sampler = _EpochSampler(len(dataset), batch_size, seed)
+        self._loader = DataLoader(
+            _ErrorsAsItems(dataset),
+            batch_sampler=self._sampler,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            collate_fn=_collate,
+            pin_memory=pin_memory,
+            generator=Generator(),  # its own: the global one drives the random masks
+        )
+
+    def __len__(self) -> int:
+        return len(self._sampler)
+
+    def epoch(self, epoch: int) -> Iterator[dict[str, Any]]:
+        """The batches of one epoch (0-based); the last may be smaller.
+
+        An InputError of a sample (a missing or broken image) arrives as itself also from a loader process.
+        """
+        self._dataset.set_epoch(epoch)
+        self._sampler.epoch = epoch
+        for batch in self._loader:
+            if isinstance(batch, InputError):
+                raise batch
+            yield batch
+
+
+class _EpochSampler:
+    """Yields each batch's indices, in the order of `epoch`."""
+
+    def __init__(self, count: int, batch_size: int, seed: int) -> None:
+        self.epoch = 0
+        self._count, self._batch_size, self._seed = count, batch_size, seed
+
+    def __len__(self) -> int:
+        return -(-self._count // self._batch_size)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        order = epoch_order(self._count, self._seed, self.epoch).tolist()
+        for start in range(0, self._count, self._batch_size):
+            yield order[start : start + self._batch_size]
+
+
+class _ErrorsAsItems(Dataset):
+    """Hands a sample's InputError on as the sample: raised, it would leave a loader process wrapped in a traceback."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self._dataset = dataset
+
+    def __getitem__(self, index: int) -> Any:
+        try:
+            return self._dataset[index]
+        except InputError as error:
+            return error
+
+
+def _collate(samples: list[Any]) -> Any:
+    return next((sample for sample in samples if isinstance(sample, InputError)), None) or default_collate(samples)

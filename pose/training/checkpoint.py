@@ -1,0 +1,49 @@
+"""Checkpoints: one file, written whole or not at all, read without running any code that it might hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..errors import InputError
+from ..files import atomic_path
+
+FORMAT = "posebench"
+VERSION = 1
+
+
+def save_checkpoint(path: Path, contents: Mapping[str, Any]) -> None:
+    """Write `contents` (tensors and plain types), marked with format and version, to `path`.
+
+    Expected keys: model (state dict), config (arguments of create_model), epoch (epochs done), recipe (a dict); to
+    resume also optimizer, scaler and history. InputError if the file cannot be written; an older one then stays.
+    """
+    try:
+        with atomic_path(path) as temporary:
+            torch.save({"format": FORMAT, "version": VERSION, **contents}, temporary)
+    except (OSError, RuntimeError) as error:  # RuntimeError: torch's writer, on a full disk
+        raise InputError(f"{path}: cannot write the checkpoint ({error})") from error
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """The contents of a checkpoint, tensors on the CPU; InputError if it is missing, damaged or of another program."""
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such checkpoint file")
+    try:
+        contents = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged file can fail in any part of the reader
+        raise InputError(f"{path}: not a readable checkpoint (damaged, cut short or of another kind)") from error
+    if not isinstance(contents, dict) or contents.get("format") != FORMAT:
+        raise InputError(f"{path}: not a checkpoint that posebench wrote (a training run can only go on from its own)")
+    if contents.get("version") != VERSION:
+        raise InputError(
+            f"{path}: checkpoint version {contents.get('version')!r}; this posebench reads version {VERSION}"
+        )
+    missing = [key for key in ("model", "config", "epoch", "recipe") if key not in contents]
+    if missing:
+        raise InputError(f"{path}: damaged checkpoint, without {', '.join(missing)}")
+    return contents

@@ -1,0 +1,93 @@
+"""A training run's folder: what it holds, whether a run may write there, and its log."""
+
+from __future__ import annotations
+
+import csv
+import io
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..data.person import DataSplit
+from ..errors import InputError
+from ..files import write_atomic
+from .checkpoint import read_checkpoint
+
+LAST, BEST, LOG = "last.pt", "best.pt", "log.csv"
+LEADING = ("epoch", "step", "learning_rate", "loss", "accuracy")
+
+
+def open_run(folder: Path, identity: Mapping[str, Any], *, resume: bool) -> dict[str, Any] | None:
+    """The checkpoint that a run of this `identity` (config, recipe, data) goes on from; None to start a new one.
+
+    InputError if the folder holds a run and `resume` is off, or a run of another identity (names what differs).
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: is a file; give a folder for the training run")
+    present = [name for name in (LAST, BEST, LOG) if (folder / name).exists()]
+    if not present:
+        return None
+    if not resume:
+        raise InputError(
+            f"{folder}: holds a training run already ({', '.join(present)}); resume it or give another folder"
+        )
+    if LAST not in present:
+        raise InputError(f"{folder}: holds {', '.join(present)} but no {LAST} to resume from; give another folder")
+    for leftover in folder.glob(".*.part"):  # of a run that was killed while it wrote
+        if leftover.name.startswith((f".{LAST}.", f".{BEST}.", f".{LOG}.")):
+            leftover.unlink(missing_ok=True)
+    checkpoint = read_checkpoint(folder / LAST)
+    there = {key: checkpoint.get(key) for key in identity}
+    different = [found for found in differences(there, identity) if found[0] not in _may_differ(identity["recipe"])]
+    if different:
+        shown = "; ".join(f"{key} is {old!r} there and {new!r} here" for key, old, new in different[:4])
+        more = f"; and {len(different) - 4} more" if len(different) > 4 else ""
+        raise InputError(
+            f"{folder / LAST}: is another run: {shown}{more}; resume with its settings or give another folder"
+        )
+    return checkpoint
+
+
+def _may_differ(recipe: Mapping[str, Any]) -> set[str]:
+    """Settings that do not change the steps already done: loader processes, and the length if no rate depends on it."""
+    steady = recipe["schedule"] == "steps" and not recipe["warmup_steps"]
+    return {"recipe.workers", "recipe.epochs"} if steady else {"recipe.workers"}
+
+
+def differences(there: Any, here: Any, name: str = "") -> list[tuple[str, Any, Any]]:
+    """(dotted key, value there, value here) of every leaf in which two nested mappings differ."""
+    if isinstance(there, Mapping) and isinstance(here, Mapping):
+        keys = [*there, *(key for key in here if key not in there)]
+        found = [
+            differences(there.get(key, "absent"), here.get(key, "absent"), f"{name}.{key}" if name else str(key))
+            for key in keys
+        ]
+        return [difference for group in found for difference in group]
+    if isinstance(there, list | tuple) and isinstance(here, list | tuple):
+        there, here = list(there), list(here)
+    return [] if there == here else [(name, there, here)]
+
+
+def describe_data(data: DataSplit) -> dict[str, Any]:
+    """What identifies the training people, apart from where their folder lies (it may have been moved)."""
+    checksum = 0
+    for person in data.people:
+        for array in (person.center, person.scale, person.keypoints):
+            checksum = zlib.crc32(np.ascontiguousarray(array, dtype=np.float64).tobytes(), checksum)
+    return {"layout": data.layout, "split": data.split, "people": len(data.people), "checksum": checksum}
+
+
+def write_log(folder: Path, history: Sequence[Mapping[str, Any]]) -> None:
+    """Write log.csv, one row per epoch: epoch, step, learning_rate, loss, accuracy, validation metrics, seconds.
+
+    Written whole from the history that the checkpoint holds, so that it never disagrees with it after a resume.
+    """
+    metrics = {key: None for row in history for key in row if key not in LEADING and key != "seconds"}
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [*LEADING, *metrics, "seconds"], restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(history)
+    write_atomic(folder / LOG, text.getvalue())
