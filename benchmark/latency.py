@@ -1,0 +1,201 @@
+"""Time callables against each other: warmed up, interleaved, with every sample kept and interference noticed."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from .device import check_count, check_device
+from .interference import WAITING_LIMIT, CpuWatch, Interference
+from .statistics import Summary, summarise
+
+_WINDOW = (
+    3  # calls whose median is compared with the median of as many before, to see whether a callable still warms up
+)
+_STEADY = 0.95  # ... it does while the later median is below this share of the earlier one
+_WARMUP_ROUNDS = 30
+
+
+@dataclass(frozen=True)
+class LatencySamples:
+    """The timed calls of one callable.
+
+    seconds: (n,) raw times in the order they were taken; sample i of all callables measured together is of round i.
+    warmup_calls: untimed calls before.
+    attempts: how often the whole measurement was made (again after an unstable or contended one).
+    interference: what other jobs took meanwhile; the same for all callables measured together.
+    threads: torch's CPU threads meanwhile.
+    """
+
+    seconds: np.ndarray
+    device: str
+    threads: int
+    warmup_calls: int
+    attempts: int
+    interference: Interference
+
+    @property
+    def summary(self) -> Summary:
+        """Median, IQR, percentiles, in seconds."""
+        return summarise(self.seconds)
+
+    @property
+    def steady(self) -> bool:
+        """False when the calls were still getting faster: median of the later half 5 % below that of the earlier."""
+        half = len(self.seconds) // 2
+        return half == 0 or bool(np.median(self.seconds[-half:]) >= _STEADY * np.median(self.seconds[:half]))
+
+    @property
+    def contended(self) -> bool:
+        """True when another job disturbed the measurement. On CUDA only waiting for a CPU counts, to launch from."""
+        if self.device.startswith("cuda"):
+            return (self.interference.waiting_share or 0.0) > WAITING_LIMIT
+        return self.interference.contended
+
+    @property
+    def unstable(self) -> bool:
+        """True when the number should not be trusted: too wide a spread, a disturbance, or no steady state."""
+        return self.summary.unstable or self.contended or not self.steady
+
+
+def measure_latency(
+    callables: Mapping[str, Callable[[], object]],
+    *,
+    device: str | torch.device = "cpu",
+    min_samples: int = 10,
+    max_samples: int = 130,
+    max_seconds: float = 20.0,
+    threads: int | None = None,
+    retries: int = 2,
+    seed: int = 0,
+    progress: Callable[..., object] | None = None,
+) -> dict[str, LatencySamples]:
+    """Time each callable, in seconds per call, all of them interleaved.
+
+    A round calls each once, in an order shuffled anew (by `seed`), so that a drift of clock speed, temperature or load
+    meets all alike and none always runs behind the same neighbour. Between two of its calls the others have used the
+    caches: the times are those of a program that also does something else.
+
+    Warm-up: rounds are run until, for every callable, the median of its last 3 calls is no more than 5 % below the
+    median of the 3 before, that is, until nothing is getting faster any more; at least 6 rounds and at most 30, cut
+    short after half of `max_seconds`. Whether that was enough shows in the samples (`steady`).
+    Sampling: rounds until `max_samples`, or until `max_seconds` have passed and `min_samples` are there.
+    When any callable is unstable or contended all is repeated, warm-up included, up to `retries` times; the attempt
+    with the fewest contended, then unstable callables is kept (of equals, that with the smallest spread) and marked.
+    So at most (retries + 1) * 1.5 * `max_seconds` are spent, unless `min_samples` take longer.
+
+    CPU: perf_counter_ns around the call. CUDA: events on the current stream around the call, the device idle before;
+    so the time of launching is in it. A callable must work on the current stream. Gradients are off (inference_mode)
+    and the garbage collector is held back while sampling. `threads`: torch's CPU threads during the measurement.
+    `progress(done, total)` is called after each round, counted in samples, outside the timed calls.
+
+    Raises InputError for a device that is not there or counts below 1.
+    """
+    found = check_device(device)
+    min_samples, max_samples = check_count("min_samples", min_samples), check_count("max_samples", max_samples)
+    if not callables:
+        return {}
+    generator = np.random.default_rng(seed)
+    timer = _cuda_timer(found) if found.type == "cuda" else _cpu_timer
+    best: dict[str, LatencySamples] = {}
+    with _threads(check_count("threads", threads)) as used, torch.inference_mode(), _no_garbage_collection():
+        for attempt in range(1, max(retries, 0) + 2):
+            gc.collect()
+            warmup = _warm_up(callables, timer, max_seconds / 2)
+            times: dict[str, list[float]] = {name: [] for name in callables}
+            watch = CpuWatch()
+            start, rounds = time.perf_counter(), 0
+            while rounds < max_samples and (rounds < min_samples or time.perf_counter() - start < max_seconds):
+                for index in generator.permutation(len(times)):
+                    name = list(times)[index]
+                    times[name].append(timer(callables[name]))
+                rounds += 1
+                if progress is not None:
+                    progress(rounds, max_samples, attempt=attempt)
+            interference = watch.finish(used)
+            result = {
+                name: LatencySamples(np.array(series), str(found), used, warmup, attempt, interference)
+                for name, series in times.items()
+            }
+            if not best or _badness(result) < _badness(best):
+                best = result
+            if not any(samples.unstable for samples in result.values()):
+                break
+    return {name: replace(samples, attempts=attempt) for name, samples in best.items()}
+
+
+def _badness(result: Mapping[str, LatencySamples]) -> tuple[int, int, float]:
+    values = list(result.values())
+    spread = sum(samples.summary.iqr / max(samples.summary.median, 1e-12) for samples in values)
+    return sum(samples.contended for samples in values), sum(samples.unstable for samples in values), spread
+
+
+def _warm_up(
+    callables: Mapping[str, Callable[[], object]], timer: Callable[[Callable[[], object]], float], max_seconds: float
+) -> int:
+    """Run rounds until no callable gets faster any more; how many were run."""
+    times: dict[str, list[float]] = {name: [] for name in callables}
+    deadline = time.perf_counter() + max_seconds
+    rounds = 0
+    while rounds < _WARMUP_ROUNDS and not all(_warm(series) for series in times.values()):
+        for name, call in callables.items():
+            times[name].append(timer(call))
+        rounds += 1
+        if time.perf_counter() > deadline:
+            break
+    return rounds
+
+
+def _warm(times: list[float]) -> bool:
+    if len(times) < 2 * _WINDOW:
+        return False
+    return bool(np.median(times[-_WINDOW:]) >= _STEADY * np.median(times[-2 * _WINDOW : -_WINDOW]))
+
+
+def _cpu_timer(call: Callable[[], object]) -> float:
+    start = time.perf_counter_ns()
+    call()
+    return (time.perf_counter_ns() - start) / 1e9
+
+
+def _cuda_timer(device: torch.device) -> Callable[[Callable[[], object]], float]:
+    def timer(call: Callable[[], object]) -> float:
+        with torch.cuda.device(device):
+            start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+            stream = torch.cuda.current_stream(device)
+            torch.cuda.synchronize(device)
+            start.record(stream)
+            call()
+            end.record(stream)
+            end.synchronize()
+            return start.elapsed_time(end) / 1e3
+
+    return timer
+
+
+@contextlib.contextmanager
+def _threads(count: int | None) -> Iterator[int]:
+    before = torch.get_num_threads()
+    try:
+        if count is not None:
+            torch.set_num_threads(count)
+        yield torch.get_num_threads()
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextlib.contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
