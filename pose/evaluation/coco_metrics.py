@@ -1,0 +1,148 @@
+"""COCO's keypoint statistics, by pycocotools, and the results in COCO's submission format."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import math
+import os
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pycocotools.coco import COCO as CocoIndex
+from pycocotools.cocoeval import COCOeval
+
+from ..data.coco import entry_name, is_person, parse_annotation, read_coco
+from ..data.fields import FieldError
+from ..errors import InputError
+from ..files import write_atomic
+from ..keypoints import COCO
+
+#: the ten numbers in pycocotools' order: average precision and recall over OKS 0.50:0.05:0.95, at 0.5, at 0.75, and of
+#: medium and large people (annotated area below and above 96^2 px^2)
+STATISTICS = ("ap", "ap50", "ap75", "ap_m", "ap_l", "ar", "ar50", "ar75", "ar_m", "ar_l")
+
+
+def read_ground_truth(annotation_file: Path) -> dict[str, Any]:
+    """The images and person annotations of a COCO keypoint file as plain lists that pycocotools takes.
+
+    Raises InputError naming the file and the entry that is wrong.
+    """
+    file = read_coco(annotation_file, Path())
+    people = []
+    for position, record in enumerate(file.annotations):
+        try:
+            person = parse_annotation(record) if is_person(record, file) else None
+        except FieldError as error:
+            raise InputError(f"{annotation_file}: {entry_name('annotation', position, record)}: {error}") from None
+        if person is None:
+            continue
+        triples = np.concatenate([person.keypoints, person.visibility[:, None]], axis=1)
+        people.append(
+            {
+                "id": len(people) + 1,  # pycocotools takes a match with id 0 for none
+                "image_id": person.image_id,
+                "category_id": file.person_category,
+                "bbox": person.box.tolist(),
+                "area": person.area,
+                "iscrowd": int(person.crowd),
+                "num_keypoints": person.num_keypoints,
+                "keypoints": triples.ravel().tolist(),
+            }
+        )
+    return {
+        "images": [{"id": image.id, "width": image.width, "height": image.height} for image in file.images.values()],
+        "annotations": people,
+        "categories": [{"id": file.person_category, "name": "person"}],
+    }
+
+
+def person_category_of(ground_truth: dict[str, Any]) -> int:
+    """The category id that results against this ground truth carry."""
+    return ground_truth["categories"][0]["id"]
+
+
+def make_results(
+    image_ids: Sequence[int], keypoints: np.ndarray, scores: np.ndarray, category_id: int = 1
+) -> list[dict[str, Any]]:
+    """Poses in COCO's submission format; keypoints (n, 17, 3) are x and y in image px and score, scores (n,)."""
+    return [
+        {
+            "image_id": int(image_id),
+            "category_id": category_id,
+            "keypoints": [float(value) for value in pose.ravel()],
+            "score": float(score),
+        }
+        for image_id, pose, score in zip(image_ids, keypoints, scores, strict=True)
+    ]
+
+
+def write_results(path: str | os.PathLike[str], results: list[dict[str, Any]]) -> None:
+    """Write results as a JSON file for COCO's evaluation server, whole or not at all."""
+    write_atomic(path, json.dumps(results))
+
+
+def annotated_results(ground_truth: dict[str, Any]) -> list[dict[str, Any]]:
+    """The annotations themselves as results of score 1, but crowds and people without a labelled keypoint."""
+    people = [p for p in ground_truth["annotations"] if p["num_keypoints"] > 0 and not p["iscrowd"]]
+    keypoints = np.array([p["keypoints"] for p in people], dtype=np.float64).reshape(-1, COCO.num_keypoints, 3)
+    keypoints[..., 2] = keypoints[..., 2] > 0
+    image_ids = [p["image_id"] for p in people]
+    return make_results(image_ids, keypoints, np.ones(len(people)), person_category_of(ground_truth))
+
+
+def coco_statistics(
+    ground_truth: dict[str, Any], results: list[dict[str, Any]], image_ids: Collection[int] | None = None
+) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    """The ten statistics (0 to 1) of `results` against `ground_truth`, and the evidence for a bootstrap of AP.
+
+    Over the images `image_ids`, by default all of the ground truth: an image without results counts as missed. A
+    statistic without any person to count (no large one, say) is NaN.
+    """
+    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
+        evaluation = COCOeval(_index(ground_truth), _index(ground_truth, results), "keypoints")
+        evaluation.params.kpt_oks_sigmas = np.array(COCO.oks_sigmas)
+        evaluation.params.catIds = [person_category_of(ground_truth)]
+        if image_ids is not None:
+            evaluation.params.imgIds = sorted(image_ids)
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    values = [float(value) if value >= 0 else math.nan for value in evaluation.stats]  # pycocotools' -1: none
+    return dict(zip(STATISTICS, values, strict=True)), _evidence(evaluation)
+
+
+def _index(ground_truth: dict[str, Any], results: list[dict[str, Any]] | None = None) -> CocoIndex:
+    index = CocoIndex()
+    index.dataset = ground_truth if results is None else ground_truth | {"annotations": []}
+    index.createIndex()
+    return index.loadRes([dict(result) for result in results]) if results else index
+
+
+def _evidence(evaluation: COCOeval) -> dict[str, np.ndarray]:
+    """What AP is computed from, per detection: see `bootstrap.average_precision` for the arrays."""
+    image_ids = np.array(evaluation.params.imgIds, dtype=np.int64)
+    positives = np.zeros(len(image_ids), dtype=np.int32)
+    thresholds = len(evaluation.params.iouThrs)
+    image, score = [np.zeros(0, np.int32)], [np.zeros(0)]
+    matched, ignored = [np.zeros((thresholds, 0), bool)], [np.zeros((thresholds, 0), bool)]
+    all_areas = evaluation.evalImgs[: len(image_ids)]  # the first of the area ranges; None: nothing in the image
+    for place, entry in enumerate(all_areas):
+        if entry is None:
+            continue
+        positives[place] = np.count_nonzero(np.asarray(entry["gtIgnore"]) == 0)
+        image.append(np.full(len(entry["dtScores"]), place, dtype=np.int32))
+        score.append(np.asarray(entry["dtScores"], dtype=np.float64))
+        matched.append(np.asarray(entry["dtMatches"]).reshape(thresholds, -1) != 0)
+        ignored.append(np.asarray(entry["dtIgnore"]).reshape(thresholds, -1) != 0)
+    return {
+        "images": image_ids,
+        "positives": positives,
+        "image": np.concatenate(image),
+        "score": np.concatenate(score),
+        "matched": np.concatenate(matched, axis=1),
+        "ignored": np.concatenate(ignored, axis=1),
+    }

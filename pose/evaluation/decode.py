@@ -1,0 +1,139 @@
+"""Heatmaps to coordinates: the highest pixel, refined below the pixel.
+
+"dark": the map is smoothed, and a Taylor step on its logarithm leads from the highest pixel to the top of the Gaussian
+(Zhang et al., Distribution-Aware Coordinate Representation, CVPR 2020). "hrnet": a quarter pixel towards the larger
+neighbour. "argmax": the pixel itself. Coordinates are (x, y) in heatmap px, pixel centres at integers.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from ..data.affine import heatmap_to_image
+from ..errors import InputError
+
+METHODS = ("dark", "hrnet", "argmax")
+BLUR_TAPS = 11
+BLUR_SIGMA = 2.0
+LOWEST = 1e-10  # the logarithm's floor
+
+
+def decode(
+    heatmaps: np.ndarray, method: str = "dark", *, step_limit: float | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Coordinates (B, J, 2) float64 in heatmap px and scores (B, J), the maps' maxima, of heatmaps (B, J, h, w).
+
+    A map without a positive value gives (0, 0). `step_limit` px, where given, bounds the Taylor step of "dark" in x
+    and in y; by default, as in the published code, nothing does, and a flat map can send a point far outside.
+    """
+    if method not in METHODS:
+        raise InputError(f"unknown decoding {method!r}: use {', '.join(METHODS)}")
+    peaks, scores = find_peaks(heatmaps)
+    coords = peaks.astype(np.float64)
+    if method == "hrnet":
+        coords += _quarter_steps(heatmaps, peaks)
+    elif method == "dark":
+        steps = _taylor_steps(heatmaps, peaks)
+        coords += steps if step_limit is None else np.clip(steps, -step_limit, step_limit)
+    return coords, scores
+
+
+def decode_to_image(
+    heatmaps: np.ndarray, center: np.ndarray, scale: np.ndarray, method: str = "dark", convention: str | None = None
+) -> np.ndarray:
+    """Keypoints (B, J, 3), x and y in image px and score, of heatmaps (B, J, h, w) of crops.
+
+    `center` (B, 2) px and `scale` (B, 2) / 200 px say where the crops lie.
+    `convention` is that of the crops, by default the one that belongs to `method`.
+    """
+    coords, scores = decode(heatmaps, method)
+    size_wh = heatmaps.shape[3], heatmaps.shape[2]
+    convention = convention or ("hrnet" if method == "hrnet" else "dark")
+    return np.concatenate([heatmap_to_image(coords, center, scale, size_wh, convention), scores[..., None]], axis=2)
+
+
+def find_peaks(heatmaps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The highest pixel (B, J, 2) int, x and y, and its value (B, J), of heatmaps (B, J, h, w).
+
+    Where no value is above 0 the pixel is (0, 0).
+    """
+    width = heatmaps.shape[3]
+    flat = heatmaps.reshape(*heatmaps.shape[:2], -1)
+    index = flat.argmax(axis=2)
+    scores = np.take_along_axis(flat, index[..., None], axis=2)[..., 0]
+    index = np.where(scores > 0, index, 0)
+    return np.stack([index % width, index // width], axis=2), scores
+
+
+def _quarter_steps(heatmaps: np.ndarray, peaks: np.ndarray) -> np.ndarray:
+    steps = np.zeros(peaks.shape)
+    at, inside = _Neighbours.around(heatmaps, peaks, margin=1)
+    steps[inside] = 0.25 * np.sign(np.stack([at(1, 0) - at(-1, 0), at(0, 1) - at(0, -1)], axis=1))
+    return steps
+
+
+def _taylor_steps(heatmaps: np.ndarray, peaks: np.ndarray) -> np.ndarray:
+    """-H^-1 g of the smoothed maps' logarithm at the peaks (B, J, 2); 0 near the border or where H is singular."""
+    steps = np.zeros(peaks.shape)
+    at, inside = _Neighbours.around(smooth(heatmaps), peaks, margin=2, log=True)
+    centre = at(0, 0)
+    dx, dy = (at(1, 0) - at(-1, 0)) / 2, (at(0, 1) - at(0, -1)) / 2
+    dxx, dyy = (at(2, 0) - 2 * centre + at(-2, 0)) / 4, (at(0, 2) - 2 * centre + at(0, -2)) / 4
+    dxy = (at(1, 1) - at(1, -1) - at(-1, 1) + at(-1, -1)) / 4
+    determinant = dxx * dyy - dxy * dxy
+    regular = determinant != 0
+    divisor = np.where(regular, determinant, 1.0)
+    step = np.stack([(dxy * dy - dyy * dx) / divisor, (dxy * dx - dxx * dy) / divisor], axis=1)
+    steps[inside] = step * regular[:, None]
+    return steps
+
+
+class _Neighbours:
+    """Values of maps around their peaks: at(dx, dy) is (n,), one value for each peak far enough from the border."""
+
+    def __init__(self, maps: np.ndarray, x: np.ndarray, y: np.ndarray, log: bool) -> None:
+        self.maps, self.x, self.y, self.log = maps, x, y, log
+        self.rows = np.arange(len(maps))
+
+    @classmethod
+    def around(
+        cls, heatmaps: np.ndarray, peaks: np.ndarray, margin: int, log: bool = False
+    ) -> tuple[_Neighbours, np.ndarray]:
+        """`margin`: peaks with 1 < x < w - margin, and y likewise, qualify, as the published code has it (a
+        column more on the left than the differences need). Returns also which ones do, (B, J) bool."""
+        height, width = heatmaps.shape[2:]
+        x, y = peaks[..., 0], peaks[..., 1]
+        inside = (x > 1) & (x < width - margin) & (y > 1) & (y < height - margin)
+        return cls(heatmaps[inside], x[inside], y[inside], log), inside
+
+    def __call__(self, dx: int, dy: int) -> np.ndarray:
+        values = self.maps[self.rows, self.y + dy, self.x + dx].astype(np.float64)
+        return np.log(np.maximum(values, LOWEST)) if self.log else values
+
+
+def smooth(heatmaps: np.ndarray) -> np.ndarray:
+    """Heatmaps (B, J, h, w) under a Gaussian (sigma 2, 11 taps, zeros outside), scaled to their old maxima; float64."""
+    batch, joints, height, width = heatmaps.shape
+    maps = heatmaps.astype(np.float64).reshape(-1, height, width)
+    blurred = (_blur_matrix(height) @ maps) @ _blur_matrix(width)
+    before, after = maps.max(axis=(1, 2)), blurred.max(axis=(1, 2))
+    blurred *= (before / np.where(after == 0, 1.0, after))[:, None, None]
+    return blurred.reshape(batch, joints, height, width)
+
+
+def gaussian_kernel() -> np.ndarray:
+    """The smoothing's weights (11,), which sum to 1."""
+    distance = np.arange(BLUR_TAPS) - BLUR_TAPS // 2
+    weights = np.exp(-(distance**2) / (2 * BLUR_SIGMA**2))
+    return weights / weights.sum()
+
+
+@lru_cache(maxsize=8)
+def _blur_matrix(size: int) -> np.ndarray:
+    """(size, size), symmetric: row i holds the kernel centred at i, cut at the ends."""
+    kernel = gaussian_kernel()
+    distance = np.abs(np.subtract.outer(np.arange(size), np.arange(size)))
+    reach = BLUR_TAPS // 2
+    return np.where(distance <= reach, kernel[reach + np.minimum(distance, reach)], 0.0)

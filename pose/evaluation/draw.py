@@ -1,0 +1,148 @@
+"""Pictures of predictions: skeletons on the image, and beside it the visual tokens that a model kept of each person."""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+
+from ..data.affine import apply_affine, crop_matrix, warp_crop
+from ..keypoints import Skeleton
+
+# BGR. Blue and orange stay apart for colour-blind readers and on most backgrounds.
+LEFT, RIGHT, MIDDLE = (255, 170, 60), (40, 130, 255), (120, 230, 120)
+OUTLINE, PAPER, INK = (20, 20, 20), (24, 24, 24), (235, 235, 235)
+VEIL = np.array([78, 62, 54])  # laid over dropped tokens
+SCORE_THRESHOLD = 0.2  # keypoints below it are not drawn
+SMALLEST_SIDE = 560  # px; smaller images are enlarged, or lines would cover them
+GAP, CAPTION = 10, 26  # px between panels, and above each
+LOWEST_PANEL = 200  # px
+TEXT_SIZE = 0.5
+
+
+def draw_prediction(
+    image: np.ndarray,
+    keypoints: np.ndarray,
+    scores: np.ndarray | None,
+    skeleton: Skeleton,
+    *,
+    threshold: float = SCORE_THRESHOLD,
+    kept: np.ndarray | None = None,
+    grid: tuple[int, int] | None = None,
+    center: np.ndarray | None = None,
+    scale: np.ndarray | None = None,
+    input_size: tuple[int, int] | None = None,
+) -> np.ndarray:
+    """A new BGR picture of an image (H, W, 3) BGR uint8 with the skeletons of n people.
+
+    keypoints (n, J, 2) px; scores (n, J), those below `threshold` are left out (None: all are drawn). With `kept`
+    (n, K), token indices row-major in `grid` (rows, columns), a panel per person shows the crop at `center`, `scale`
+    (n, 2) of `input_size` (H, W) with the dropped tokens veiled. Small images come out enlarged.
+    """
+    zoom = max(1.0, SMALLEST_SIDE / max(image.shape[:2]))
+    picture = cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_CUBIC) if zoom > 1 else image.copy()
+    points = (np.asarray(keypoints, dtype=np.float64) + 0.5) * zoom - 0.5
+    visible = np.ones(points.shape[:2], bool) if scores is None else np.asarray(scores) >= threshold
+    for pose, seen in zip(points, visible, strict=True):
+        draw_skeleton(picture, pose, seen, skeleton)
+    if kept is None:
+        return picture
+    if grid is None or center is None or scale is None or input_size is None:
+        raise ValueError("kept tokens are drawn in crops: grid, center, scale and input_size are needed")
+    if len(points) > 1:
+        for number, (pose, seen) in enumerate(zip(points, visible, strict=True), start=1):
+            _number(picture, pose[seen], number)
+    rows = max(1, round(math.sqrt(len(points) * input_size[1] / input_size[0])))  # makes about a square of panels
+    panel_height = max(LOWEST_PANEL, (picture.shape[0] - GAP * (rows - 1)) // rows - CAPTION)
+    panel_wh = max(1, round(panel_height * input_size[1] / input_size[0])), panel_height
+    panels = []
+    for number, (tokens, middle, size, pose, seen) in enumerate(
+        zip(kept, center, scale, keypoints, visible, strict=True), start=1
+    ):
+        matrix = crop_matrix(middle, size, 0, panel_wh)
+        panel = shade_dropped(warp_crop(image, matrix, panel_wh), tokens, grid)
+        draw_skeleton(panel, apply_affine(pose, matrix), seen, skeleton)
+        panels.append(_captioned(panel, f"{number}: {len(tokens)}/{grid[0] * grid[1]} tokens"))
+    return _beside(picture, panels, rows)
+
+
+def draw_skeleton(image: np.ndarray, keypoints: np.ndarray, visible: np.ndarray, skeleton: Skeleton) -> None:
+    """Draw one person onto `image` (BGR uint8), in place: keypoints (J, 2) px of which `visible` (J,) are shown."""
+    if not visible.any():
+        return
+    extent = float(np.ptp(keypoints[visible], axis=0).max())
+    width = int(np.clip(round(extent / 90), 1, 5))
+    limbs = [(a, b) for a, b in skeleton.limbs if visible[a] and visible[b]]
+    for a, b in limbs:
+        cv2.line(image, _pixel(keypoints[a]), _pixel(keypoints[b]), OUTLINE, width + 2, cv2.LINE_AA)
+    for a, b in limbs:
+        colour = _colour(skeleton, a) if _colour(skeleton, a) == _colour(skeleton, b) else MIDDLE
+        cv2.line(image, _pixel(keypoints[a]), _pixel(keypoints[b]), colour, width, cv2.LINE_AA)
+    for joint in np.flatnonzero(visible):
+        cv2.circle(image, _pixel(keypoints[joint]), width + 2, OUTLINE, -1, cv2.LINE_AA)
+        cv2.circle(image, _pixel(keypoints[joint]), width + 1, _colour(skeleton, joint), -1, cv2.LINE_AA)
+
+
+def shade_dropped(crop: np.ndarray, kept: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
+    """A copy of a crop (H, W, 3) in which the cells of the token grid (rows, columns) but `kept` (K,) are veiled.
+
+    The veil is a flat slate, so that a dropped cell is told from a kept one on black and on white.
+    """
+    height, width = crop.shape[:2]
+    rows, columns = grid
+    mask = np.zeros(rows * columns, dtype=bool)
+    mask[np.asarray(kept)] = True
+    row = np.minimum(np.arange(height) * rows // height, rows - 1)
+    column = np.minimum(np.arange(width) * columns // width, columns - 1)
+    shown = mask.reshape(rows, columns)[row[:, None], column[None]]
+    grey = cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY)[..., None]
+    return np.where(shown[..., None], crop, (grey * 0.25 + VEIL).astype(np.uint8))
+
+
+def _colour(skeleton: Skeleton, joint: int) -> tuple[int, int, int]:
+    name = skeleton.keypoints[joint]
+    return LEFT if name.startswith("left") else RIGHT if name.startswith("right") else MIDDLE
+
+
+def _pixel(point: np.ndarray) -> tuple[int, int]:
+    """Within what OpenCV can clip."""
+    x, y = np.clip(np.round(point), -30000, 30000)
+    return int(x), int(y)
+
+
+def _number(picture: np.ndarray, points: np.ndarray, number: int) -> None:
+    if not len(points):
+        return
+    x, y = _pixel([points[:, 0].mean(), points[:, 1].min() - 22])
+    x, y = min(max(12, x), picture.shape[1] - 12), min(max(12, y), picture.shape[0] - 12)
+    cv2.circle(picture, (x, y), 11, PAPER, -1, cv2.LINE_AA)
+    width = cv2.getTextSize(str(number), cv2.FONT_HERSHEY_SIMPLEX, TEXT_SIZE, 1)[0][0]
+    _text(picture, str(number), (x - width // 2, y + 5))
+
+
+def _captioned(panel: np.ndarray, text: str) -> np.ndarray:
+    strip = np.full((CAPTION, panel.shape[1], 3), PAPER, dtype=np.uint8)
+    _text(strip, text, (2, CAPTION - 8))
+    return np.concatenate([strip, panel])
+
+
+def _text(picture: np.ndarray, text: str, at: tuple[int, int]) -> None:
+    for colour, width in ((OUTLINE, 3), (INK, 1)):
+        cv2.putText(picture, text, at, cv2.FONT_HERSHEY_SIMPLEX, TEXT_SIZE, colour, width, cv2.LINE_AA)
+
+
+def _beside(picture: np.ndarray, panels: list[np.ndarray], rows: int) -> np.ndarray:
+    """The picture with panels to its right, filled column by column."""
+    if not panels:
+        return picture
+    height, width = panels[0].shape[:2]
+    columns = math.ceil(len(panels) / rows)
+    total_height = max(picture.shape[0], rows * (height + GAP) - GAP)
+    page = np.full((total_height, picture.shape[1] + columns * (width + GAP), 3), PAPER, dtype=np.uint8)
+    page[: picture.shape[0], : picture.shape[1]] = picture
+    for place, panel in enumerate(panels):
+        column, row = divmod(place, rows)
+        x, y = picture.shape[1] + GAP + column * (width + GAP), row * (height + GAP)
+        page[y : y + height, x : x + width] = panel
+    return page

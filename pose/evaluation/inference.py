@@ -1,0 +1,154 @@
+"""From people's crops to their keypoints in the image: the model, the flip test and the decoding, batch by batch."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, Dataset, default_collate
+
+from ..data.dataset import PoseDataset
+from ..data.person import Person
+from ..errors import InputError, NumericalError
+from ..keypoints import Skeleton
+from .decode import decode_to_image
+from .flip import average_flipped
+
+Progress = Callable[..., None]
+
+
+@dataclass(frozen=True)
+class InferenceOptions:
+    """How heatmaps are made and read.
+
+    `decode`: "dark", "hrnet" or "argmax"; `convention`: that of the crops, by default the one that belongs to `decode`;
+    `shift`: HRNet's shift of the mirrored maps by one column; `amp_dtype`: the type of automatic mixed precision.
+    """
+
+    flip_test: bool = True
+    decode: str = "dark"
+    convention: str | None = None
+    shift: bool = False
+    device: str | torch.device = "cpu"
+    amp_dtype: torch.dtype | None = None
+
+    @property
+    def crop_convention(self) -> str:
+        return self.convention or ("hrnet" if self.decode == "hrnet" else "dark")
+
+
+@contextlib.contextmanager
+def evaluating(model: nn.Module, device: str | torch.device) -> Iterator[nn.Module]:
+    """The model on `device`, in evaluation mode and without gradients; afterwards each module's mode is what it was."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.to(device).eval()
+    try:
+        with torch.no_grad():
+            yield model
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+def predict_heatmaps(
+    model: nn.Module,
+    images: torch.Tensor,
+    sample_ids: torch.Tensor,
+    skeleton: Skeleton,
+    options: InferenceOptions,
+) -> torch.Tensor:
+    """Float32 heatmaps (B, J, h, w) of images (B, 3, H, W), averaged with those of their mirror images if asked for.
+
+    `sample_ids` (B,) decide a random mask, the same one for both. Raises NumericalError where the model gives NaN or
+    infinity.
+    """
+    images, sample_ids = images.to(options.device, non_blocking=True), sample_ids.to(options.device)
+    with torch.autocast(images.device.type, dtype=options.amp_dtype, enabled=options.amp_dtype is not None):
+        heatmaps = model(images, sample_ids=sample_ids)
+        flipped = model(images.flip(-1), sample_ids=sample_ids) if options.flip_test else None
+    heatmaps = heatmaps.float()
+    if flipped is not None:
+        heatmaps = average_flipped(heatmaps, flipped.float(), skeleton, shift=options.shift)
+    finite = torch.isfinite(heatmaps).flatten(1).all(dim=1)
+    if not finite.all():
+        first = int(sample_ids[~finite][0])
+        raise NumericalError(
+            f"the model's heatmaps hold NaN or infinity for {int((~finite).sum())} of {len(images)} people of a batch "
+            f"(first: person {first}); the weights are broken, or the precision is too low"
+        )
+    return heatmaps
+
+
+def predict_people(
+    model: nn.Module,
+    people: Sequence[Person],
+    skeleton: Skeleton,
+    options: InferenceOptions,
+    *,
+    batch_size: int = 32,
+    workers: int = 0,
+    progress: Progress | None = None,
+) -> tuple[np.ndarray, float | None]:
+    """Keypoints (n, J, 3), x and y in image px and score, of all people, and the loss.
+
+    The loss is the mean over people of half the mean squared error of weighted heatmaps, the quantity that the HRNet
+    family trains; None where nothing is annotated. Raises InputError for a broken image, NumericalError for NaN.
+    """
+    spec = model.spec
+    dataset = PoseDataset(
+        people, skeleton, spec.input_size, spec.heatmap_size, spec.sigma, convention=options.crop_convention
+    )
+    center, scale = np.array([p.center for p in people]), np.array([p.scale for p in people])
+    keypoints = np.zeros((len(people), skeleton.num_keypoints, 3))
+    done, loss_sum, annotated = 0, 0.0, False
+    with evaluating(model, options.device):
+        for batch in _batches(dataset, batch_size, workers):
+            heatmaps = predict_heatmaps(model, batch["image"], batch["person_id"], skeleton, options).cpu()
+            here = slice(done, done + len(heatmaps))
+            keypoints[here] = decode_to_image(
+                heatmaps.numpy(), center[here], scale[here], options.decode, options.crop_convention
+            )
+            loss_sum += weighted_loss(heatmaps, batch["target"], batch["target_weight"]) * len(heatmaps)
+            annotated |= bool(batch["target_weight"].any())
+            done += len(heatmaps)
+            if progress is not None:
+                progress(done, len(people), loss=loss_sum / done)
+    return keypoints, loss_sum / done if annotated else None
+
+
+def weighted_loss(heatmaps: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) -> float:
+    """Half the mean of (w (o - t))^2 over heatmaps and targets (B, J, h, w) with weights (B, J, 1)."""
+    return 0.5 * float((weight[..., None] * (heatmaps - target)).square().mean())
+
+
+def _batches(dataset: PoseDataset, batch_size: int, workers: int) -> Iterator[dict[str, Any]]:
+    loader = DataLoader(_ErrorsAsItems(dataset), batch_size=batch_size, num_workers=workers, collate_fn=_collate)
+    for batch in loader:
+        if isinstance(batch, InputError):
+            raise batch
+        yield batch
+
+
+class _ErrorsAsItems(Dataset):
+    """Hands on an InputError as an item: raised in a loader process it would arrive wrapped in a traceback."""
+
+    def __init__(self, dataset: PoseDataset) -> None:
+        self.dataset = dataset
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> Any:
+        try:
+            return self.dataset[index]
+        except InputError as error:
+            return error
+
+
+def _collate(items: list[Any]) -> Any:
+    return next((item for item in items if isinstance(item, InputError)), None) or default_collate(items)

@@ -1,0 +1,120 @@
+"""PCKh, MPII's score: the share of joints found within a fraction of the head's size.
+
+The head's size is 0.6 times the diagonal of the annotated head box [Andriluka et al., CVPR 2014].
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.io import loadmat
+
+from ..errors import InputError
+from ..keypoints import MPII
+
+HEAD_FACTOR = 0.6
+THRESHOLD, STRICT_THRESHOLD = 0.5, 0.1
+PUBLISHED_STRICT_THRESHOLD = 0.11  # what the HRNet family computes under the name "Mean@0.1"
+NOT_IN_MEAN = ("pelvis", "thorax")
+#: the joints of each reported number; left and right are averaged
+GROUPS = {
+    "head": ("head_top",),
+    "shoulder": ("left_shoulder", "right_shoulder"),
+    "elbow": ("left_elbow", "right_elbow"),
+    "wrist": ("left_wrist", "right_wrist"),
+    "hip": ("left_hip", "right_hip"),
+    "knee": ("left_knee", "right_knee"),
+    "ankle": ("left_ankle", "right_ankle"),
+}
+
+
+@dataclass(frozen=True)
+class HeadSizes:
+    """The contents of gt_valid.mat that PCKh needs, in the order of valid.json: joints (n, 16, 2) in 0-based px,
+    annotated (n, 16) bool, size (n,) px."""
+
+    joints: np.ndarray
+    annotated: np.ndarray
+    size: np.ndarray
+
+
+def read_head_sizes(path: Path) -> HeadSizes:
+    """Read a gt_valid.mat. Raises InputError naming the file and what is wrong with it."""
+    try:
+        content = loadmat(path, variable_names=("jnt_missing", "pos_gt_src", "headboxes_src"))
+    except Exception as error:  # scipy raises a dozen kinds for a broken file
+        raise InputError(f"{path}: not a readable MATLAB file ({str(error).splitlines()[0]})") from None
+    missing, joints = _array(path, content, "jnt_missing", 2), _array(path, content, "pos_gt_src", 3)
+    heads = _array(path, content, "headboxes_src", 3)
+    people = missing.shape[1]
+    wanted = {"jnt_missing": (16, people), "pos_gt_src": (16, 2, people), "headboxes_src": (2, 2, people)}
+    for name, array in (("jnt_missing", missing), ("pos_gt_src", joints), ("headboxes_src", heads)):
+        if array.shape != wanted[name]:
+            raise InputError(f"{path}: {name!r} must have the shape {wanted[name]}, found {array.shape}")
+    size = HEAD_FACTOR * np.linalg.norm(heads[1] - heads[0], axis=0)
+    if not (size > 0).all():
+        raise InputError(f"{path}: the head box of person {int(np.argmin(size > 0))} has no extent")
+    return HeadSizes(joints.transpose(2, 0, 1) - 1, missing.T == 0, size)
+
+
+def _array(path: Path, content: dict, name: str, dimensions: int) -> np.ndarray:
+    if name not in content:
+        raise InputError(f"{path}: has no {name!r}; PCKh needs jnt_missing, pos_gt_src and headboxes_src")
+    array = content[name]
+    if not isinstance(array, np.ndarray) or not np.issubdtype(array.dtype, np.number):
+        raise InputError(f"{path}: {name!r} must be an array of numbers")
+    array = array.astype(np.float64)
+    if array.ndim == dimensions - 1:  # MATLAB drops a last dimension of 1
+        array = array[..., None]
+    if array.ndim != dimensions or not np.isfinite(array).all():
+        raise InputError(f"{path}: {name!r} must be {dimensions} dimensions of finite numbers, found {array.shape}")
+    return array
+
+
+def pckh(keypoints: np.ndarray, heads: HeadSizes, *, as_published: bool = False) -> dict[str, float]:
+    """PCKh in percent of keypoints (n, 16, 2 or 3) in 0-based px against the n people of `heads`.
+
+    `pckh`: mean over annotated joints but pelvis and thorax, within 0.5 head sizes; `pckh_head` to `pckh_ankle`: by
+    joint; `pckh_01`: the mean within `pckh_01_threshold`, which is 0.1, or with `as_published` the 0.11 that the HRNet
+    family's "Mean@0.1" really uses. NaN where no joint is annotated.
+    """
+    errors = normalized_errors(keypoints, heads)
+    strict = PUBLISHED_STRICT_THRESHOLD if as_published else STRICT_THRESHOLD
+    within = (errors <= THRESHOLD) & heads.annotated
+    metrics = {"pckh": _percent(within, heads.annotated, in_mean())}
+    metrics["pckh_01"] = _percent((errors <= strict) & heads.annotated, heads.annotated, in_mean())
+    metrics["pckh_01_threshold"] = strict
+    for group, names in GROUPS.items():
+        sides = [_percent(within, heads.annotated, [MPII.keypoints.index(name)]) for name in names]
+        metrics[f"pckh_{group}"] = sum(sides) / len(sides)
+    return metrics
+
+
+def normalized_errors(keypoints: np.ndarray, heads: HeadSizes) -> np.ndarray:
+    """(n, 16) distances between keypoints (n, 16, 2 or 3) and annotation, in head sizes."""
+    return np.linalg.norm(keypoints[..., :2] - heads.joints, axis=2) / heads.size[:, None]
+
+
+def in_mean() -> list[int]:
+    """The joints that the mean is taken over."""
+    return [joint for joint, name in enumerate(MPII.keypoints) if name not in NOT_IN_MEAN]
+
+
+def pckh_evidence(keypoints: np.ndarray, heads: HeadSizes, images: list[str]) -> dict[str, np.ndarray]:
+    """What `bootstrap` resamples: per image (`images` names that of each of the n people) the joints of the mean that
+    were found, and those that are annotated."""
+    found = (normalized_errors(keypoints, heads) <= THRESHOLD) & heads.annotated
+    names, place = np.unique(np.array(images, dtype=str), return_inverse=True)
+    joints = in_mean()
+    return {
+        "images": names,
+        "found": np.bincount(place, weights=found[:, joints].sum(axis=1), minlength=len(names)),
+        "annotated": np.bincount(place, weights=heads.annotated[:, joints].sum(axis=1), minlength=len(names)),
+    }
+
+
+def _percent(found: np.ndarray, annotated: np.ndarray, joints: list[int]) -> float:
+    counted = annotated[:, joints].sum()
+    return 100 * float(found[:, joints].sum() / counted) if counted else float("nan")
