@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import InputError
 from .coco import (
+    DETECTION_THRESHOLD,
     CocoFile,
     CocoImage,
     annotation_file,
@@ -102,15 +103,22 @@ def check_coco_detections(path: Path, files: list[CocoFile], problems: list[Prob
         return
     images = {identity: image for file in files for identity, image in file.images.items()}
     file = CocoFile(path, images, [], files[-1].person_category)
+    people = 0
     for position, record in enumerate(records):
         try:
             detection = parse_detection(record, file)
         except FieldError as fault:
             problems.append(error(path, f"detection {position}: {fault}"))
             continue
-        doubt = box_doubt(detection[1], images[detection[0]]) if detection else None
+        if detection is None:
+            continue
+        image_id, box, score = detection
+        people += score >= DETECTION_THRESHOLD
+        doubt = box_doubt(box, images[image_id])
         if doubt:
             problems.append(warning(path, f"detection {position}: {doubt}"))
+    if not people:
+        problems.append(error(path, f"no people of score >= {DETECTION_THRESHOLD} in it"))
 
 
 def box_doubt(box: np.ndarray, image: CocoImage) -> str | None:
