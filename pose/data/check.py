@@ -47,10 +47,11 @@ def check_folder(root: str | os.PathLike[str], *, progress: Progress | None = No
 def inspect_folder(root: str | os.PathLike[str], *, progress: Progress | None = None) -> FolderCheck:
     """Problems and contents of a data folder of either layout. Reads every image; writes nothing; raises nothing for
     what the folder holds."""
+    root = Path(os.path.abspath(os.path.expanduser(root)))
     try:
         layout, folder = detect_layout(root)
     except InputError as problem:
-        return FolderCheck(problems=[error(Path(root), str(problem).removeprefix(f"{root}: "))])
+        return FolderCheck(problems=[error(root, str(problem).removeprefix(f"{root}: "))])
     result = FolderCheck(layout, folder)
     entries = _check_coco(folder, result) if layout == "coco" else _check_mpii(folder, result)
     _check_images(entries, result, progress)

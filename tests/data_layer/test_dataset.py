@@ -36,7 +36,7 @@ def marked_person(folder, number: int) -> Person:
     for joint, place in zip((5, 6, 11, 12), [(100, 70), (200, 75), (105, 170), (195, 160)], strict=True):
         keypoints[joint], visible[joint] = place, 1
     keypoints[LEFT_WRIST], visible[LEFT_WRIST] = (x, y), 1
-    center, scale = box_to_center_scale((90.0, 60.0, 120.0, 130.0), 0.75)
+    center, scale = box_to_center_scale((80.0, 60.0, 125.0, 130.0), 0.75)  # not in the image's middle
     return Person(path, number, number, center, scale, keypoints, visible)
 
 

@@ -51,7 +51,11 @@ def test_the_end_of_an_embedded_thumbnail_is_not_the_end_of_the_image(tmp_path):
         read_image(path)
 
 
-def test_a_file_whose_last_part_is_zeros_is_truncated(tmp_path):
+def test_a_jpeg_of_headers_alone_is_truncated():
+    assert "truncated" in structure_fault(JPEG[: JPEG.index(b"\xff\xda")] + b"\xff\xd9\0")
+
+
+def test_a_file_whose_last_part_is_zeros_is_truncated():
     # what an interrupted download or a full disk leaves: the right length, no content
     half = len(JPEG) // 2
     assert "truncated" in structure_fault(JPEG[:half] + b"\0" * half)
