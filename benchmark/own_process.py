@@ -29,7 +29,8 @@ def in_own_process(function: Callable[..., Result], *args: Any) -> Result:
 
     The function must be importable (defined at the top level of a module, not in the script that was started).
     What the child prints is dropped. Raises InputError with the child's message when the child raised InputError;
-    RuntimeError with its message when it raised anything else, was killed (out of memory, say) or died.
+    RuntimeError with its message when it raised anything else, was killed (out of memory, say) or died;
+    pickle.UnpicklingError when the child cannot import what the order is made of, a class of the started script, say.
     """
     name = getattr(function, "__qualname__", repr(function))
     if getattr(function, "__module__", None) == "__main__":
@@ -42,6 +43,8 @@ def in_own_process(function: Callable[..., Result], *args: Any) -> Result:
             kind, value = pickle.loads(answer.read_bytes())
             if kind == "result":
                 return value
+            if kind == "unreadable":
+                raise pickle.UnpicklingError(f"{name} and its arguments cannot be read in another process: {value}")
             raise InputError(value) if kind == "input" else RuntimeError(f"{name}, in a process of its own: {value}")
     raise RuntimeError(f"{name}, in a process of its own: {_cause(done.returncode, done.stderr)}")
 
@@ -57,14 +60,15 @@ def _cause(code: int, stderr: bytes) -> str:
 
 
 def _child(answer: str) -> None:
-    """The child's part: read the order from standard input, write ("result"|"input"|"error", value) to `answer`."""
+    """The child's part: read the order from standard input, write (kind, value) to `answer`."""
+    function = None
     try:
         function, args = pickle.load(sys.stdin.buffer)
         content = pickle.dumps(("result", function(*args)))
     except InputError as error:
         content = pickle.dumps(("input", str(error)))
     except Exception as error:
-        content = pickle.dumps(("error", f"{type(error).__name__}: {error}"))
+        content = pickle.dumps(("unreadable" if function is None else "error", f"{type(error).__name__}: {error}"))
     Path(answer).write_bytes(content)
     sys.stdout.flush()
     # A result is there: do not let the teardown of some library's threads turn it into a failure.

@@ -6,20 +6,22 @@ import torch
 from posebench.benchmark.allocator import allocator, keep_freed_memory
 
 
-def faults_of_a_large_block() -> tuple[int, int]:
-    """Page faults of filling a block of 64 MiB eight times, with glibc's thresholds as they are and raised."""
-    counts = []
-    for prepare in (int, keep_freed_memory):
-        prepare()
-        for _ in range(30):  # the heap settles
-            torch.ones(2**24)
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-        for _ in range(8):
-            torch.ones(2**24)
-        counts.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
-    return counts[0], counts[1]
+def raise_thresholds() -> tuple[list[str], int, int]:
+    """(records before, on setting, on setting again and after; page faults before; page faults after).
+
+    The faults are those of filling a block of 64 MiB eight times.
+    """
+    texts = [allocator()]
+    default = _faults()
+    texts += [keep_freed_memory(), keep_freed_memory()]
+    raised = _faults()
+    return [*texts, allocator()], default, raised
 
 
-def allocator_texts() -> tuple[str, str, str, str]:
-    """The record before, what was done, what was done when asked again, the record after."""
-    return allocator(), keep_freed_memory(), keep_freed_memory(), allocator()
+def _faults() -> int:
+    for _ in range(30):  # the heap settles
+        torch.ones(2**24)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(8):
+        torch.ones(2**24)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before

@@ -2,10 +2,11 @@
 
 import math
 import os
+import pickle
 import signal
 
+import posebench
 import pytest
-import torch
 from posebench.benchmark.device import check_device
 from posebench.benchmark.own_process import in_own_process
 from posebench.pose.errors import InputError
@@ -15,8 +16,15 @@ def test_the_result_comes_from_another_process():
     assert in_own_process(os.getpid) != os.getpid()
 
 
-def test_arguments_and_results_may_be_tensors():
-    assert torch.equal(in_own_process(torch.add, torch.arange(3), torch.ones(3)), torch.tensor([1.0, 2.0, 3.0]))
+def test_arguments_go_there_and_the_result_comes_back():
+    assert in_own_process(divmod, 17, 5) == (3, 2)
+
+
+def test_what_another_process_cannot_import_is_said_so(monkeypatch):
+    only_here = type("OnlyHere", (), {"__module__": "posebench"})
+    monkeypatch.setattr(posebench, "OnlyHere", only_here, raising=False)
+    with pytest.raises(pickle.UnpicklingError, match="cannot be read in another process"):
+        in_own_process(str, only_here())
 
 
 def test_a_wrong_input_in_the_child_is_the_same_input_error_here():

@@ -1,0 +1,202 @@
+"""Profile models of the zoo: what a mask saves in multiply-adds, on the clock and in memory, measured side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..pose.masks import check_mask, check_ratio
+from ..pose.models.weights import load_weights
+from ..pose.models.zoo import create_model
+from .allocator import keep_freed_memory
+from .device import check_count, check_device, check_dtype
+from .environment import conditions
+from .flops import flops_row
+from .memory import MemoryResult
+from .module_profile import memory_columns, placed_memory, profile_modules
+from .own_process import in_own_process
+from .precision import Precision
+from .timing import Row, Subject, time_together
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """One model to profile: its name and the arguments of create_model."""
+
+    name: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    def build(self) -> nn.Module:
+        return create_model(self.name, **self.arguments)
+
+    @property
+    def label(self) -> str:
+        """Unique among the configurations of one profile."""
+        return f"{self.name} {self.arguments.get('mask')} {self.arguments.get('mask_ratio')}"
+
+
+def profile(
+    models: str | Sequence[str] | nn.Module,
+    *,
+    inputs: torch.Tensor | tuple[torch.Tensor, ...] | None = None,
+    dataset: str = "coco",
+    input_size: tuple[int, int] | None = None,
+    masks: Sequence[str] = (),
+    ratios: Sequence[float] = (),
+    device: str | torch.device = "cpu",
+    batch_sizes: Sequence[int] = (1,),
+    dtype: str | torch.dtype = "float32",
+    threads: int | None = None,
+    samples: int = 130,
+    seconds: float = 20.0,
+    memory: bool = True,
+    progress: Callable[..., object] | None = None,
+    weights: str | Path | None = None,
+    **create: Any,
+) -> list[Row]:
+    """Measure every configuration; one row (columns of the results) per configuration and batch size.
+
+    models: names of the zoo, or any nn.Module with example `inputs` (then whole-model columns only; see
+    profile_modules). masks x ratios: what each model is built with; ratio 0 of any mask is the unmasked model, which is
+    measured once. Without both a model is as its name says. create: further arguments of create_model.
+    device: "cpu", "cuda" or "cuda:N". dtype: float32, bfloat16 (on a CPU by autocast) or float16 (CUDA).
+    threads: CPU threads of torch (None: as they are). samples: timed calls of each, at most; seconds: time limit for
+    the samples of one batch size, all configurations together (at least 10 samples are taken nevertheless).
+    memory: also the peak memory, of each row in a process of its own. weights: a file loaded into every model.
+    progress(done, total, stage=..., ...): stage "latency" counts samples, "memory" rows.
+
+    All configurations of a batch size are timed interleaved, whole and behind the backbone, with the C allocator set
+    to keep freed memory (see allocator.py; this stays so for the process). Rows hold the columns of flops_row,
+    time_together (raw times included), memory_columns and conditions, and `precision`.
+    Raises InputError for an unknown model, mask, device or dtype, a ratio outside [0, 1) or a count below 1.
+    """
+    common = {"device": device, "batch_sizes": batch_sizes, "dtype": dtype, "threads": threads}
+    common |= {"samples": samples, "seconds": seconds, "memory": memory, "progress": progress}
+    if isinstance(models, nn.Module):
+        if inputs is None:
+            raise TypeError("profile of a module needs example inputs: profile(module, inputs=torch.randn(1, ...))")
+        return profile_modules({type(models).__name__: models}, inputs, **common)
+    names = [models] if isinstance(models, str) else list(models)
+    fixed = {"dataset": dataset, "input_size": input_size, **create}
+    return profile_configurations(configurations(names, masks, ratios, **fixed), weights=weights, **common)
+
+
+def configurations(
+    models: Sequence[str], masks: Sequence[str] = (), ratios: Sequence[float] = (), **fixed: Any
+) -> list[Configuration]:
+    """Every model x mask x ratio, without repetition; ratio 0, or the mask "none", is the unmasked model.
+
+    Empty masks or ratios leave that choice to the model's name. InputError for an unknown mask or a wrong ratio.
+    """
+    chosen: dict[tuple[str, str | None, float | None], None] = {}
+    for name in models:
+        for mask in masks or (None,):
+            for ratio in ratios or (None,):
+                mask = mask if mask is None else check_mask(mask)
+                ratio = ratio if ratio is None else check_ratio(ratio)
+                unmasked = mask == "none" or ratio == 0
+                chosen[(name, "none", 0.0) if unmasked else (name, mask, ratio)] = None
+    return [Configuration(name, {**fixed, "mask": mask, "mask_ratio": ratio}) for name, mask, ratio in chosen]
+
+
+def profile_configurations(
+    chosen: Sequence[Configuration],
+    *,
+    device: str | torch.device = "cpu",
+    batch_sizes: Sequence[int] = (1,),
+    dtype: str | torch.dtype = "float32",
+    threads: int | None = None,
+    samples: int = 130,
+    seconds: float = 20.0,
+    memory: bool = True,
+    progress: Callable[..., object] | None = None,
+    weights: str | Path | None = None,
+) -> list[Row]:
+    """`profile` for configurations already chosen."""
+    found = check_device(device)
+    precision = Precision(check_dtype(dtype, found), found)
+    sizes = [check_count("batch size", size) for size in batch_sizes]
+    check_count("threads", threads)
+    keep_freed_memory()
+    models, flops = {}, {}
+    for configuration in chosen:
+        model = configuration.build()
+        flops[configuration.label] = flops_row(model)
+        if weights is not None:
+            load_weights(model, weights)
+        models[configuration.label] = precision.place(model)
+    rows: list[Row] = []
+    for size in sizes:
+        timed = time_models(
+            models,
+            size,
+            precision,
+            threads=threads,
+            max_samples=samples,
+            min_samples=min(samples, 10),
+            max_seconds=seconds,
+            progress=progress and (lambda done, total, **info: progress(done, total, stage="latency", **info)),
+        )
+        for configuration in chosen:
+            now = conditions(found, precision.dtype, threads, size)
+            row = {"status": "ok", **flops[configuration.label], **timed[configuration.label], **now}
+            rows.append(row | {"precision": precision.text})
+    if memory:
+        del models
+        if found.type == "cuda":
+            torch.cuda.empty_cache()  # the children need the room
+        jobs = [(configuration, size) for size in sizes for configuration in chosen]
+        for done, (row, job) in enumerate(zip(rows, jobs, strict=True), start=1):
+            row |= memory_columns(in_own_process(configuration_memory, *job, precision, threads))
+            if progress is not None:
+                progress(done, len(jobs), stage="memory")
+    return rows
+
+
+def time_models(models: Mapping[str, nn.Module], batch_size: int, precision: Precision, **how: Any) -> dict[str, Row]:
+    """Latency columns of pose models that are placed on the device already, timed interleaved.
+
+    Each is compared with the unmasked one of its name, dataset and input size, if that is among them.
+    `how`: see time_together; threads should be given here, if at all, as features are computed before.
+    """
+    subjects = {}
+    for name, model in models.items():
+        images = precision.place_tensor(example_images(model, batch_size))
+        ids = torch.arange(batch_size, device=precision.device)
+        with torch.inference_mode():
+            features = precision.bind(model.backbone, images)()
+        subjects[name] = Subject(
+            precision.bind(model, images, ids),
+            precision.bind(model.transformer, features, ids),
+            _baseline(name, models),
+        )
+    return time_together(subjects, batch_size, device=precision.device, **how)
+
+
+def configuration_memory(
+    configuration: Configuration, batch_size: int, precision: Precision, threads: int | None
+) -> MemoryResult:
+    """Peak memory of one forward pass of a configuration with fresh weights. Run it in a process of its own."""
+    model = configuration.build()
+    return placed_memory(model, (example_images(model, batch_size), torch.arange(batch_size)), precision, threads)
+
+
+def example_images(model: nn.Module, batch_size: int) -> torch.Tensor:
+    """(batch_size, 3, H, W) normal random numbers, always the same, at the model's input size."""
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(batch_size, 3, *model.spec.input_size, generator=generator)
+
+
+def _baseline(name: str, models: Mapping[str, nn.Module]) -> str | None:
+    def family(model: nn.Module) -> tuple[object, ...]:
+        return model.spec.name, model.spec.dataset, model.spec.input_size
+
+    if models[name].spec.mask == "none":
+        return None
+    same = (n for n, other in models.items() if other.spec.mask == "none" and family(other) == family(models[name]))
+    return next(same, None)
