@@ -146,7 +146,7 @@ def is_person(record: Any, file: CocoFile) -> bool:
 def parse_annotation(record: Any) -> CocoAnnotation:
     """Check one person annotation. Raises FieldError."""
     triples = get_pixels(record, "keypoints", (3 * COCO.num_keypoints,)).reshape(-1, 3)
-    if not np.isin(triples[:, 2], (0, 1, 2)).all():
+    if not {0.0, 1.0, 2.0}.issuperset(triples[:, 2].tolist()):
         raise FieldError("'keypoints' must be triples x, y, v with v 0, 1 or 2")
     return CocoAnnotation(
         id=get_int(record, "id"),

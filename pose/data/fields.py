@@ -109,7 +109,7 @@ def get_pixels(record: Any, key: str, shape: tuple[int, ...]) -> np.ndarray:
     wanted = " x ".join(str(length) for length in shape)
     try:
         rows = value if len(shape) == 2 else [value]
-        if any(type(number) not in (int, float) for row in rows for number in row):
+        if not all({int, float}.issuperset(map(type, row)) for row in rows):
             raise TypeError
         array = np.array(value, dtype=np.float64)
     except (TypeError, ValueError, OverflowError):
@@ -117,8 +117,8 @@ def get_pixels(record: Any, key: str, shape: tuple[int, ...]) -> np.ndarray:
     if array.shape != shape:
         found = " x ".join(str(length) for length in array.shape)
         raise FieldError(f"{key!r} must be {wanted} numbers, found {found}")
-    if not (np.abs(array) <= LARGEST_PIXEL).all():
-        raise FieldError(
-            f"{key!r} holds a value that is no pixel coordinate: {array[~(np.abs(array) <= LARGEST_PIXEL)][0]}"
-        )
+    magnitude = np.abs(array)
+    if not magnitude.max() <= LARGEST_PIXEL:  # also where it is not a number
+        culprit = array[~(magnitude <= LARGEST_PIXEL)][0]
+        raise FieldError(f"{key!r} holds a value that is no pixel coordinate: {culprit}")
     return array

@@ -74,6 +74,22 @@ def test_the_target_peaks_where_the_crop_shows_the_joint(name, convention, tmp_p
         assert swapped == (12 if name == "always flipped" else 0)
 
 
+@pytest.mark.parametrize("convention", ["dark", "hrnet"])
+def test_a_flipped_sample_is_the_mirror_image_of_the_plain_one(convention, tmp_path):
+    person = marked_person(tmp_path, 3)
+    flip = AUGMENTATIONS["always flipped"]
+    plain, flipped = (
+        PoseDataset([person], COCO, (128, 96), (32, 24), 1.5, augment=augment, convention=convention)[0]
+        for augment in (None, flip)
+    )
+    # hrnet: the centre lies between two pixels of the crop, so its mirror image is off by one px of the crop
+    mirror = plain["image"].flip(2) if convention == "dark" else plain["image"].flip(2).roll(1, 2)
+    assert (flipped["image"] - mirror)[:, :, 1:].abs().max() < 0.1  # 5 grey levels
+    if convention == "dark":
+        target = plain["target"].flip(2)
+        torch.testing.assert_close(flipped["target"][RIGHT_WRIST], target[LEFT_WRIST], atol=1e-5, rtol=0)
+
+
 @pytest.fixture
 def coco_data(coco_folder):
     people = load_people(coco_folder, "train", input_size=(96, 72)).people * 8
