@@ -9,7 +9,7 @@ import psutil
 import pytest
 import torch
 from posebench.benchmark.interference import CpuWatch, Interference
-from posebench.benchmark.latency import LatencySamples, measure_latency
+from posebench.benchmark.latency import LatencySamples, _warm_up, measure_latency
 from posebench.pose.errors import InputError
 
 
@@ -47,15 +47,19 @@ def test_the_order_repeats_with_the_seed():
     assert order(1) == order(1) != order(2)
 
 
-def test_warm_up_goes_on_while_a_callable_still_gets_faster():
-    left = [40 - 4 * i for i in range(10)]  # ever less work, then none
+def warm_up_rounds(*series: list[float]) -> int:
+    """Rounds of warm-up of callables that take these times, and the last of each for ever after."""
+    clocks = [iter([*times, *[times[-1]] * 100]) for times in series]
+    callables = {str(index): clock.__next__ for index, clock in enumerate(clocks)}
+    return _warm_up(callables, lambda call: call(), max_seconds=60)
 
-    def settling() -> None:
-        sum(range(10_000 * (left.pop(0) if left else 2)))
 
-    samples = measure_latency({"settling": settling}, min_samples=5, max_samples=5, retries=0)["settling"]
-    assert samples.warmup_calls >= 10
-    assert not left
+def test_warm_up_goes_on_while_any_callable_still_gets_faster():
+    assert warm_up_rounds([1.0]) == 6  # two windows of three
+    assert warm_up_rounds([9, 8, 7, 6, 5, 4, 3, 2, 1]) == 13  # windows (2 1 1) and (1 1 1) are the first alike
+    assert warm_up_rounds([1.0], [9, 8, 7, 6, 5, 4, 3, 2, 1]) == 13
+    assert warm_up_rounds([1, 2, 3, 4, 5, 6, 7]) == 6  # getting slower is not warming up
+    assert warm_up_rounds([0.9**i for i in range(100)]) == 30  # gives up
 
 
 def test_samples_that_keep_falling_are_marked_as_not_steady():
