@@ -1,0 +1,135 @@
+import json
+import math
+
+import numpy as np
+import pytest
+from known_answers import DATA
+from oracle import REAL, needs_real_images
+from posebench.pose.errors import InputError
+from posebench.pose.evaluation.coco_metrics import (
+    STATISTICS,
+    annotated_results,
+    coco_statistics,
+    make_results,
+    read_ground_truth,
+    write_results,
+)
+from posebench.pose.evaluation.oks import rescore, soft_nms, suppress_duplicates
+from posebench.pose.keypoints import COCO
+
+
+@pytest.fixture(scope="module")
+def ground_truth():
+    return read_ground_truth(DATA / "reference_coco_gt.json")
+
+
+def test_the_ten_statistics_are_the_published_ones(reference, ground_truth):
+    keep = reference["coco_out_kept_pred_index"]
+    results = make_results(
+        reference["coco_in_pred_image_ids"][keep],
+        reference["coco_in_pred_keypoints"][keep],
+        reference["coco_out_kept_rescored"],
+    )
+    statistics, _ = coco_statistics(ground_truth, results)
+    assert list(statistics) == list(STATISTICS)
+    assert np.allclose(list(statistics.values()), reference["coco_out_stats"], rtol=0, atol=1e-12)
+
+
+def test_the_statistics_with_soft_suppression_are_the_published_ones(reference, ground_truth):
+    image_ids, keypoints = reference["coco_in_pred_image_ids"], reference["coco_in_pred_keypoints"]
+    boxes = reference["coco_in_pred_boxes"]
+    scores = rescore(keypoints[..., 2], boxes[:, 5])
+    keep = suppress_duplicates(image_ids, keypoints, scores, boxes[:, 4], COCO.oks_sigmas, 0.9, method=soft_nms)
+    statistics, _ = coco_statistics(ground_truth, make_results(image_ids[keep], keypoints[keep], scores[keep]))
+    assert np.allclose(list(statistics.values()), reference["coco_out_stats_soft_nms"], rtol=0, atol=1e-12)
+
+
+def test_the_annotations_score_one_against_themselves(ground_truth):
+    statistics, _ = coco_statistics(ground_truth, annotated_results(ground_truth))
+    assert set(statistics.values()) == {1.0}
+
+
+@needs_real_images
+def test_real_annotations_score_one_against_themselves():
+    truth = read_ground_truth(REAL / "coco" / "annotations" / "person_keypoints_val2017.json")
+    statistics, _ = coco_statistics(truth, annotated_results(truth))
+    assert set(statistics.values()) == {1.0}
+
+
+def test_no_results_score_zero(ground_truth):
+    statistics, _ = coco_statistics(ground_truth, [])
+    assert set(statistics.values()) == {0.0}
+
+
+def test_a_statistic_of_nobody_is_nan(ground_truth):
+    small = [dict(person, area=min(person["area"], 5000)) for person in ground_truth["annotations"]]
+    truth = ground_truth | {"annotations": small}
+    statistics, _ = coco_statistics(truth, annotated_results(truth))
+    assert math.isnan(statistics["ap_l"])
+    assert math.isnan(statistics["ar_l"])
+    assert statistics["ap_m"] == 1.0
+
+
+def test_images_without_results_count_unless_left_out(ground_truth):
+    everyone = annotated_results(ground_truth)
+    kept_image = everyone[0]["image_id"]
+    results = [result for result in everyone if result["image_id"] == kept_image]
+    assert coco_statistics(ground_truth, results)[0]["ar"] < 0.5
+    assert coco_statistics(ground_truth, results, [kept_image])[0]["ar"] == 1.0
+
+
+def test_any_category_id_of_person_is_scored(tmp_path, ground_truth):
+    content = json.loads((DATA / "reference_coco_gt.json").read_text())
+    content["categories"] = [{"id": 7, "name": "dog"}, {"id": 42, "name": "person"}]
+    for annotation in content["annotations"]:
+        annotation["category_id"] = 42
+    content["annotations"][0]["category_id"] = 7
+    (tmp_path / "gt.json").write_text(json.dumps(content))
+    truth = read_ground_truth(tmp_path / "gt.json")
+    assert len(truth["annotations"]) == len(ground_truth["annotations"]) - 1
+    results = annotated_results(truth)
+    assert {result["category_id"] for result in results} == {42}
+    assert set(coco_statistics(truth, results)[0].values()) == {1.0}
+
+
+def test_an_annotation_with_id_zero_counts_like_any_other(tmp_path):
+    """pycocotools takes a match with the annotation of id 0 for no match."""
+    content = json.loads((DATA / "reference_coco_gt.json").read_text())
+    for annotation in content["annotations"]:
+        annotation["id"] -= 1
+    (tmp_path / "gt.json").write_text(json.dumps(content))
+    truth = read_ground_truth(tmp_path / "gt.json")
+    assert coco_statistics(truth, annotated_results(truth))[0]["ap"] == 1.0
+
+
+def test_scoring_prints_nothing(ground_truth, capfd):
+    coco_statistics(ground_truth, annotated_results(ground_truth))
+    captured = capfd.readouterr()
+    assert captured.out + captured.err == ""
+
+
+def test_scoring_leaves_the_results_alone(ground_truth):
+    results = annotated_results(ground_truth)
+    before = json.dumps(results)
+    coco_statistics(ground_truth, results)
+    assert json.dumps(results) == before
+
+
+def test_written_results_are_what_pycocotools_reads(tmp_path, reference, ground_truth):
+    from pycocotools.coco import COCO as Index
+
+    keypoints = reference["coco_in_pred_keypoints"][:5]
+    results = make_results(reference["coco_in_pred_image_ids"][:5], keypoints, np.linspace(0.1, 0.9, 5))
+    write_results(tmp_path / "out" / "results.json", results)
+    loaded = Index(str(DATA / "reference_coco_gt.json")).loadRes(str(tmp_path / "out" / "results.json"))
+    written = [loaded.anns[identity] for identity in sorted(loaded.anns)]
+    assert np.allclose([person["keypoints"] for person in written], keypoints.reshape(5, -1))
+    assert [person["score"] for person in written] == np.linspace(0.1, 0.9, 5).tolist()
+
+
+def test_a_broken_annotation_is_named(tmp_path):
+    content = json.loads((DATA / "reference_coco_gt.json").read_text())
+    del content["annotations"][3]["area"]
+    (tmp_path / "gt.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match=r"gt\.json: annotation 3 .*'area' is missing"):
+        read_ground_truth(tmp_path / "gt.json")
