@@ -67,7 +67,8 @@ def sweep(
     workers: Annotated[str | None, typer.Option(help="loader processes of each cell  [0]")] = None,
     out: Annotated[Path | None, typer.Option(help="folder  [runs/..., named after the grid]")] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="show the cells, their exact GFLOPsT and an estimate of the time; run none")
+        bool,
+        typer.Option("--dry-run", help="show the cells, their exact GFLOPsT and an estimate of the time; run none"),
     ] = False,
 ) -> None:
     """Train, evaluate and profile every combination of model, mask, ratio and seed, the unmasked baseline included.

@@ -178,7 +178,7 @@ def _overall(stage: str, fraction: float) -> float:
 
 
 def _figures(info: dict[str, Any]) -> str:
-    if "error" in info and info["error"]:
+    if info.get("error"):
         return str(info["error"])
     shown = {"loss": "loss {:.4g}", "accuracy": "acc {:.3f}", "ap": "AP {:.3f}", "pckh": "PCKh {:.1f}"}
     parts = [text.format(info[name]) for name, text in shown.items() if isinstance(info.get(name), (int, float))]

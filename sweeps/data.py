@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
-import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..pose.data.folder import load_people
 from ..pose.data.person import Person
+from ..pose.data.synth.cache import TRAIN, VAL, default_set_path, ensure_default_set
 from ..pose.errors import InputError
 from .events import Event, Listener, ignore
 from .grid import DataIdentity
 from .spec import SweepSpec
-
-EMBEDDED_TRAIN, EMBEDDED_VAL, EMBEDDED_SEED = 6000, 1000, 0
 
 
 @dataclass(frozen=True)
@@ -39,12 +35,15 @@ def find_data(spec: SweepSpec, on_event: Listener = ignore, *, make: bool = True
     With make=False a missing embedded set is described, not made. InputError for annotations that are absent or
     broken, for a split without people, and for an image that is not there.
     """
-    root = Path(spec.data) if spec.data is not None else embedded_folder()
-    if spec.data is None and not root.is_dir():
-        if not make:
+    if spec.data is not None:
+        root = Path(spec.data)
+    elif make:
+        root = ensure_default_set(_progress(on_event))
+    else:
+        root = default_set_path()
+        if not root.is_dir():
             identity = DataIdentity("coco", "embedded set, not made yet", spec.boxes)
-            return DataFacts(root, "coco", spec.boxes, identity, EMBEDDED_TRAIN, EMBEDDED_VAL, made=False)
-        make_embedded(root, on_event)
+            return DataFacts(root, "coco", spec.boxes, identity, TRAIN, VAL, made=False)
     trains = any(needs_training(spec, model) for model in spec.models)
     splits = [load_people(root, "val", boxes=spec.boxes)]
     if trains:
@@ -78,37 +77,13 @@ def check_images(people: Iterable[Person]) -> None:
         seen.add(person.image_path)
 
 
-def embedded_folder() -> Path:
-    """Where the embedded set lies: below $POSEBENCH_CACHE, else in posebench/ of the user's cache folder."""
-    cache = os.environ.get("POSEBENCH_CACHE")
-    if cache is None:
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "posebench"
-    return Path(cache) / f"synth-{EMBEDDED_TRAIN}-{EMBEDDED_VAL}-seed{EMBEDDED_SEED}"
-
-
-def make_embedded(root: Path, on_event: Listener = ignore) -> None:
-    """Render the embedded set beside `root` and move it there when it is whole."""
-    from ..pose.data.synth import write_synthetic
-
+def _progress(on_event: Listener) -> Callable[..., None]:
     def progress(done: int, total: int, **info: object) -> None:
-        on_event(Event("progress", "data", "making the embedded set", done, total))
+        on_event(Event("progress", "data", "rendering", done, total))
+        if done >= total:
+            on_event(Event("done", "data"))
 
-    try:
-        root.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=root.parent, prefix=f".{root.name}."))
-    except OSError as error:
-        raise InputError(
-            f"{root.parent}: cannot be written to ({error.strerror}); give --data, or set POSEBENCH_CACHE to a folder"
-        ) from None
-    try:
-        out = temporary / "set"
-        write_synthetic(
-            out, train=EMBEDDED_TRAIN, val=EMBEDDED_VAL, seed=EMBEDDED_SEED, layout="coco", progress=progress
-        )
-        if not root.is_dir():  # another process may have been faster; theirs is byte for byte the same
-            out.rename(root)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    return progress
 
 
 def _hash(files: list[Path]) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..benchmark.interference import usable_cores
 from ..pose.errors import InputError
 from ..pose.models.zoo import create_model
 from ..pose.training.recipe import TINY_FINETUNE, TINY_RECIPE, TrainingRecipe, paper_recipe
@@ -73,12 +73,7 @@ def _plan_model(spec: SweepSpec, name: str, data: DataFacts) -> ModelPlan:
 
 def default_threads(model: str | None, device: str) -> int:
     """One thread per cell for a tiny model on the CPU, where cells run side by side; otherwise all cores, up to 8."""
-    return 1 if model and is_tiny(model) and device == "cpu" else min(8, available_cores())
-
-
-def available_cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return 1 if model and is_tiny(model) and device == "cpu" else min(8, usable_cores())
 
 
 def _recipe_dict(recipe: TrainingRecipe, epochs: int | None, amp: bool) -> dict[str, Any]:

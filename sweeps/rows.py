@@ -9,6 +9,7 @@ import numpy as np
 
 from ..pose.errors import InputError
 from ..pose.evaluation.bootstrap import paired_bootstrap
+from ..reports.columns import BY_NAME
 from .grid import Cell
 from .plan import Plan
 from .store import SweepStore
@@ -36,7 +37,8 @@ def assemble_rows(
         for batch_size in plan.spec.batch_sizes:
             timing = timings.get(timing_name(cell.config), {}).get(str(batch_size), {})
             memory = store.memory(cell.key, batch_size) or {}
-            rows.append(row | {"batch_size": batch_size} | memory.get("row", {}) | timing)
+            whole = row | memory | timing | {"batch_size": batch_size}
+            rows.append({name: value for name, value in whole.items() if name in BY_NAME})
     return rows
 
 
@@ -81,12 +83,14 @@ def baseline_of(cell: Cell, cells: list[Cell]) -> Cell:
 def ap_differences(store: SweepStore, cells: list[Cell]) -> dict[str, Difference]:
     """AP minus that of the unmasked cell of the same model and seed, with the 95 % interval of a paired bootstrap.
 
-    Only where both cells are done; the baselines themselves have none.
+    Only where both cells are done, and where there is an AP (COCO); the baselines themselves have none.
     """
     differences = {}
     for cell in cells:
         base = baseline_of(cell, cells)
-        if cell.key == base.key or not (store.is_done(cell.key) and store.is_done(base.key)):
+        if cell.is_baseline or cell.config["dataset"] != "coco":
+            continue
+        if not (store.is_done(cell.key) and store.is_done(base.key)):
             continue
         differences[cell.key] = paired_bootstrap(read_evidence(store, cell.key), read_evidence(store, base.key))
     return differences

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from ..benchmark.device import check_device
+from ..benchmark.interference import usable_cores
 from ..pose.errors import InputError
 from ..reports.results import write_results
 from .data import find_data
 from .events import Event, Listener, ignore
 from .grid import Cell
-from .plan import Plan, available_cores, default_folder, make_plan
+from .plan import Plan, default_folder, make_plan
 from .processes import Task, last_line, run_tasks
 from .rows import ap_differences, assemble_rows
 from .spec import SweepSpec, parse
@@ -81,7 +82,7 @@ def jobs_of(plan: Plan) -> int:
         return plan.spec.jobs
     if plan.spec.device != "cpu":
         return 1
-    return max(1, available_cores() // max(model.threads for model in plan.models))
+    return max(1, usable_cores() // max(model.threads for model in plan.models))
 
 
 def _complete(store: SweepStore, cell: Cell, spec: SweepSpec) -> bool:

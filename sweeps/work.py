@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..benchmark.memory import peak_memory
+from ..benchmark.device import check_device
+from ..benchmark.module_profile import memory_columns, placed_memory
+from ..benchmark.precision import Precision
+from ..benchmark.profiling import example_images
 from ..pose.data.folder import load_people
 from ..pose.data.person import DataSplit
 from ..pose.evaluation.evaluate import Evaluation, evaluate
 from ..pose.files import atomic_path
-from ..pose.models.weights import load_weights
 from ..pose.models.zoo import PoseModel, create_model
 from ..pose.training.loop import TrainingResult, train
 from .child import Reporter
@@ -36,20 +38,19 @@ def build_model(config: dict[str, Any]) -> PoseModel:
 
 def measure_memory(model: PoseModel, task: dict[str, Any], folder: Path, reporter: Reporter) -> None:
     """Peak memory of a forward pass at each batch size that is not measured yet, smallest first (the resident
-    memory's peak only grows).
+    memory's peak only grows). Run it before anything else in a process.
     """
-    model.eval().to(task["device"])
     missing = [size for size in sorted(task["batch_sizes"]) if not memory_file(folder, size).is_file()]
     for number, size in enumerate(missing):
-        images = torch.zeros(size, 3, *model.spec.input_size, device=task["device"])
-        found = peak_memory(model, images, task["device"])
-        rss = found.peak_rss_bytes
-        row = {
-            "peak_memory_mib": found.peak_bytes / 2**20,
-            "peak_rss_mib": None if rss is None else rss / 2**20,
-        }
-        write_json(memory_file(folder, size), {"row": row, "method": found.method})
+        batch = (example_images(model, size), torch.arange(size))
+        found = placed_memory(model, batch, float32_on(task["device"]), task["config"]["threads"])
+        write_json(memory_file(folder, size), memory_columns(found))
         reporter.progress("memory")(number + 1, len(missing))
+
+
+def float32_on(device: str) -> Precision:
+    """What a sweep measures in: float32 on its device."""
+    return Precision(torch.float32, check_device(device))
 
 
 def train_model(model: PoseModel, task: dict[str, Any], folder: Path, reporter: Reporter) -> TrainingResult:

@@ -1,0 +1,90 @@
+"""Which tokens each mask keeps, drawn on held-out people: one sheet per mask and ratio in plots/masks/."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from ..pose.data.affine import apply_affine, crop_matrix, warp_crop
+from ..pose.data.dataset import PoseDataset
+from ..pose.data.folder import load_people
+from ..pose.data.images import read_image
+from ..pose.data.person import Person
+from ..pose.evaluation.draw import draw_skeleton, shade_dropped
+from ..pose.files import write_atomic
+from ..pose.keypoints import SKELETONS, Skeleton
+from ..pose.models.weights import load_weights
+from ..pose.models.zoo import PoseModel
+from .events import Event, Listener, ignore
+from .grid import Cell
+from .plan import Plan
+from .store import SweepStore
+from .work import build_model
+
+PEOPLE, COLUMNS = 8, 4
+PANEL_HEIGHT, GAP = 208, 6  # px
+PAPER = (255, 255, 255)
+
+
+def draw_masks(store: SweepStore, plan: Plan, on_event: Listener = ignore) -> list[Path]:
+    """Draw a sheet for each mask and ratio, from the first seed's trained model; returns the files written.
+
+    Every sheet shows the same people, evenly taken from the held-out ones.
+    """
+    wanted: dict[tuple[str, str, float], Cell] = {}
+    for cell in plan.cells:
+        if not cell.is_baseline and store.is_done(cell.key):
+            config = cell.config
+            wanted.setdefault((config["model"], config["mask"], config["mask_ratio"]), cell)
+    files = []
+    for number, ((name, mask, ratio), cell) in enumerate(wanted.items()):
+        model = build_model(cell.config)
+        load_weights(model, plan.weights.get(name) or store.cell_dir(cell.key) / "last.pt")
+        people = load_people(plan.data.root, "val", input_size=model.spec.input_size).people
+        chosen = [people[i] for i in np.linspace(0, len(people) - 1, min(PEOPLE, len(people))).astype(int)]
+        prefix = f"{name}_" if len(plan.spec.models) > 1 else ""
+        file = store.root / "plots" / "masks" / f"{prefix}{mask}_{ratio:g}.png"
+        write_atomic(file, encode_png(mask_sheet(model, chosen, SKELETONS[plan.data.layout])))
+        files.append(file)
+        on_event(Event("progress", "pictures", mask, number + 1, len(wanted)))
+    return files
+
+
+def mask_sheet(model: PoseModel, people: list[Person], skeleton: Skeleton) -> np.ndarray:
+    """Crops of people, BGR, dropped tokens veiled, annotated joints drawn; COLUMNS in a row."""
+    spec = model.spec
+    data = PoseDataset(people, skeleton, spec.input_size, spec.heatmap_size, spec.sigma)
+    items = [data[index] for index in range(len(people))]
+    with torch.no_grad():
+        kept = model.eval().kept_indices(
+            torch.stack([item["image"] for item in items]), torch.tensor([item["person_id"] for item in items])
+        )
+    height, width = spec.input_size
+    panel = (round(PANEL_HEIGHT * width / height), PANEL_HEIGHT)
+    panels = []
+    for person, tokens in zip(people, kept.numpy(), strict=True):
+        matrix = crop_matrix(person.center, person.scale, 0, panel)
+        picture = shade_dropped(warp_crop(read_image(person.image_path), matrix, panel), tokens, model.transformer.grid)
+        if person.keypoints is not None:
+            draw_skeleton(picture, apply_affine(person.keypoints, matrix), person.visible > 0, skeleton)
+        panels.append(picture)
+    rows = math.ceil(len(panels) / COLUMNS)
+    columns = min(COLUMNS, len(panels))
+    sheet = np.full((rows * (panel[1] + GAP) - GAP, columns * (panel[0] + GAP) - GAP, 3), PAPER, np.uint8)
+    for place, picture in enumerate(panels):
+        row, column = divmod(place, COLUMNS)
+        y, x = row * (panel[1] + GAP), column * (panel[0] + GAP)
+        sheet[y : y + panel[1], x : x + panel[0]] = picture
+    return sheet
+
+
+def encode_png(picture: np.ndarray) -> bytes:
+    """A BGR picture as the bytes of a PNG file."""
+    done, content = cv2.imencode(".png", picture)
+    if not done:
+        raise RuntimeError("OpenCV could not encode a picture as PNG")
+    return content.tobytes()

@@ -1,0 +1,91 @@
+"""Latency of a sweep's configurations, measured interleaved in one process while nothing else of the sweep runs.
+
+`python -m posebench.sweeps.timing FOLDER` is the worker. Its result holds, per configuration and batch size, the
+latency columns with the raw samples, and the conditions.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from .child import Reporter, run_worker
+from .grid import Cell, config_key
+from .rows import timing_name
+from .spec import SweepSpec
+from .store import SweepStore, is_ok, read_result
+
+VERSION = 1
+SAMPLES, SECONDS = 130, 20.0
+NOT_ASKED = ("training", "recipe", "base", "weights", "seed", "data", "evaluation", "kind", "version", "amp")
+
+
+def timing_groups(cells: list[Cell], spec: SweepSpec) -> dict[str, dict[str, Any]]:
+    """What is to be measured together: key -> task. One group per number of threads, which a process has but one of."""
+    groups: dict[int, dict[str, dict[str, Any]]] = {}
+    for cell in cells:
+        configuration = {name: value for name, value in cell.config.items() if name not in NOT_ASKED}
+        groups.setdefault(cell.config["threads"], {})[timing_name(cell.config)] = configuration
+    tasks = {}
+    for threads, configurations in groups.items():
+        task = {
+            "version": VERSION,
+            "configurations": configurations,
+            "batch_sizes": sorted(spec.batch_sizes),
+            "device": spec.device,
+            "threads": threads,
+            "samples": SAMPLES,
+            "seconds": SECONDS,
+        }
+        tasks[config_key(task)] = task
+    return tasks
+
+
+def read_timings(store: SweepStore, cells: list[Cell], spec: SweepSpec) -> dict[str, dict[str, Any]]:
+    """Configuration -> batch size (text) -> columns, of the groups that are measured already."""
+    found: dict[str, dict[str, Any]] = {}
+    for key in timing_groups(cells, spec):
+        if is_ok(store.timing_dir(key)):
+            found |= read_result(store.timing_dir(key))["timings"]
+    return found
+
+
+def measure(folder: Path, task: dict[str, Any], reporter: Reporter) -> dict[str, Any]:
+    """Time all configurations of a task at each batch size. Returns result.json's content."""
+    import torch
+
+    from ..benchmark.allocator import keep_freed_memory
+    from ..benchmark.environment import conditions
+    from ..benchmark.profiling import time_models
+    from .work import build_model, float32_on
+
+    torch.set_num_threads(task["threads"])
+    keep_freed_memory()
+    precision = float32_on(task["device"])
+    models = {
+        name: precision.place(build_model(configuration | {"seed": 0}))
+        for name, configuration in task["configurations"].items()
+    }
+    timings: dict[str, dict[str, Any]] = {name: {} for name in models}
+    for number, size in enumerate(task["batch_sizes"]):
+
+        def progress(done: int, total: int, number: int = number) -> None:
+            reporter.progress("latency")(number * total + done, len(task["batch_sizes"]) * total)
+
+        rows = time_models(
+            models,
+            size,
+            precision,
+            threads=task["threads"],
+            max_samples=task["samples"],
+            max_seconds=task["seconds"],
+            progress=progress,
+        )
+        for name, row in rows.items():
+            timings[name][str(size)] = row
+    where = conditions(task["device"], "float32", task["threads"], None)
+    return {"timings": timings, "conditions": where}
+
+
+if __name__ == "__main__":
+    run_worker(measure)
