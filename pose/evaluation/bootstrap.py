@@ -54,8 +54,11 @@ def paired_bootstrap(
 ) -> PairedDifference:
     """The score of a minus that of b, and its percentile interval over draws of images that are the same for both.
 
-    Raises InputError when the two evaluations were of different images or metrics.
+    All NaN where neither has evidence (nothing was scored). Raises InputError when the two evaluations were of
+    different images or metrics.
     """
+    if not evidence_a and not evidence_b:
+        return PairedDifference(math.nan, math.nan, math.nan)
     if evidence_a.keys() != evidence_b.keys():
         raise InputError("cannot compare two evaluations of different metrics (AP and PCKh)")
     if not np.array_equal(evidence_a["images"], evidence_b["images"]):

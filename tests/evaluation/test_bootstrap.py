@@ -147,6 +147,10 @@ def test_only_evaluations_of_the_same_images_are_compared():
         paired_bootstrap(evidence, other)
 
 
+def test_evaluations_without_a_score_have_no_difference():
+    assert np.isnan(paired_bootstrap({}, {})).all()
+
+
 def test_evidence_survives_a_file(tmp_path):
     truth = random_truth(4)
     _, evidence = coco_statistics(truth, noisy_results(truth, 4))
