@@ -1,0 +1,75 @@
+"""The same models counted in two ways, beside the clock."""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from .comparison import Subject
+from .curves import Curve, Mark, bars_note, draw, label
+from .figure import SIZE, device_text, dress, note_lines
+from .plot_style import INK, MUTED, Look, looks_for
+
+_EXACT, _PUBLISHED = Look(INK, "", ""), Look(MUTED, "", "")
+
+
+def exact_vs_published(subject: Subject) -> tuple[Figure, str] | None:
+    """What is left of GFLOPsT, by the exact count and by the published convention, and of the measured latency."""
+    base = subject.baseline
+    if base is None or not base.gflops_t or not base.published_gflops_t or not subject.series:
+        return None
+    size = next((size for size in subject.batch_sizes if size in base.timings), None)
+    before = base.timings[size].transformer if size is not None else None
+    looks = looks_for(subject.series)
+    figure = Figure(figsize=SIZE, layout="constrained")
+    axes = figure.add_subplot()
+    curves, counts = [], []
+    for name, points in subject.series.items():
+        both = [p for p in points if p.gflops_t is not None and p.published_gflops_t is not None]
+        exact = [Mark(p.ratio, p.gflops_t / base.gflops_t, f"{p.gflops_t / base.gflops_t:.0%}") for p in both]
+        published = [p.published_gflops_t / base.published_gflops_t for p in both]
+        counts += [
+            Curve("exact count", _EXACT, exact, Mark(0.0, 1.0, "")),
+            Curve(
+                "published convention",
+                _PUBLISHED,
+                [Mark(p.ratio, y, f"{y:.0%}") for p, y in zip(both, published, strict=True)],
+                Mark(0.0, 1.0, ""),
+            ),
+        ]
+        marks = []
+        # Latencies of masks hardly differ: side by side they can be told apart.
+        aside = 0.012 * (len(curves) - (len(subject.series) - 1) / 2)
+        for point in points:
+            timing = point.timings.get(size)
+            if before and timing and timing.transformer:
+                unstable = timing.transformer_unstable or base.timings[size].transformer_unstable
+                marks.append(Mark(point.ratio + aside, timing.transformer.mean / before.mean, "", unstable))
+        if marks:
+            curves.append(Curve(name, looks[name], marks))
+    for number, curve in enumerate(counts):
+        line = [curve.start, *curve.marks]
+        dashes = "-" if curve.look is _EXACT else (0, (4, 2))
+        name = curve.name if number < 2 else None
+        axes.plot(
+            [m.x for m in line],
+            [m.y for m in line],
+            color=curve.look.color,
+            linestyle=dashes,
+            linewidth=1.2,
+            label=name,
+        )
+    for curve in curves:
+        draw(axes, [Curve(curve.name, curve.look, [mark]) for mark in curve.marks])
+    axes.set_ylim(0, 1.06 * max([1.0, *(mark.y for curve in curves for mark in curve.marks)]))
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    axes.set_xlabel("mask ratio (fraction of the visual tokens dropped)")
+    axes.set_ylabel("share of the unmasked model's")
+    axes.margins(x=0.07)
+    what = f"markers: measured latency of the transformer, batch size {size}{device_text(subject)}" if curves else ""
+    lines = [line for line in axes.get_lines() if not line.get_label().startswith("_")]
+    note = note_lines("lines: GFLOPsT", what, bars_note(curves))
+    dress(figure, f"{subject.label}: two ways to count", curves, lines, note)
+    label(axes, [*counts[:2], *curves])
+    latency = ", beside the measured latency of the transformer part" if curves else ""
+    return figure, f"What is left of GFLOPsT at each mask ratio, counted exactly and by the published rule{latency}."

@@ -1,0 +1,201 @@
+"""The report's first paragraph: what the numbers say, in words, and nothing that they do not say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .comparison import AP, Metric, Point, Subject, mean_of, saving
+
+#: a loss of AP that counts as negligible; the test is one of non-inferiority against this margin
+MARGIN = 0.01
+#: measured saving over counted saving: from here on "realised", below the second "mostly not"
+REALISED, HALF = 0.9, 0.5
+
+
+def headline(subject: Subject) -> list[str]:
+    """Statements on one subject: the trade at its deepest ratio, the ranking, the loss, the clock, the convention."""
+    if not subject.series:
+        return [_only_baseline(subject)]
+    if subject.baseline is None:
+        return [f"{subject.label} has no unmasked row, so no saving and no loss can be stated."]
+    lead = lead_point(subject)
+    statements = [_trade(subject, lead), _ranking(subject, lead), *_loss(subject)]
+    statements += [_realised(subject, lead, size) for size in _told_sizes(subject)]
+    statements.append(_convention(subject, lead))
+    return [statement for statement in statements if statement]
+
+
+def lead_point(subject: Subject) -> Point:
+    """The point that the headline tells: of the largest ratio that most masks share, the most accurate mask's."""
+    counts: dict[float, int] = {}
+    for point in subject.points:
+        counts[point.ratio] = counts.get(point.ratio, 0) + 1
+    ratio = max(counts, key=lambda ratio: (counts[ratio], ratio))
+    candidates = [point for point in subject.points if point.ratio == ratio]
+    return max(candidates, key=lambda point: (point.accuracy is not None, mean_of(point.accuracy) or 0.0))
+
+
+def loss_verdict(point: Point, margin: float = MARGIN) -> str | None:
+    """What the paired interval says about the loss of AP; None without an interval.
+
+    "negligible": even the interval's lower end is above -margin (non-inferiority test). "real": its upper end is
+    below -margin. "undecided": it holds -margin.
+    """
+    if point.difference is None:
+        return None
+    _, low, high = point.difference
+    if low >= -margin:
+        return "negligible"
+    return "real" if high < -margin else "undecided"
+
+
+def realised_verdict(measured: float, counted: float) -> str:
+    """How much of a counted saving the clock shows: in words, by the ratio of the two fractions."""
+    if counted <= 0:
+        return "there was nothing to realise"
+    if measured <= 0.02:
+        return "not realised"
+    if measured < HALF * counted:
+        return "mostly not realised"
+    return "realised" if measured >= REALISED * counted else "only partly realised"
+
+
+def percent(fraction: float) -> str:
+    """A fraction as a percentage with one decimal: 42.1 %, its sign held by a no-break space."""
+    return f"{round(100 * fraction, 1) + 0.0:.1f}\N{NO-BREAK SPACE}%"
+
+
+def accuracy_text(value: float, metric: Metric) -> str:
+    """An accuracy in its metric's unit: 0.604, or 88.12 %."""
+    return f"{value:.{metric.digits}f}" + ("" if metric is AP else " %")
+
+
+def signed(value: float, digits: int) -> str:
+    """A number with its sign; what rounds to zero is +0.000, never -0.000."""
+    return f"{round(value, digits) + 0.0:+.{digits}f}"
+
+
+def _trade(subject: Subject, point: Point) -> str:
+    parts = [f"{_named(subject, point)} {_counts(subject, point)}"]
+    base = subject.baseline.accuracy
+    metric = subject.metric
+    if point.accuracy and base:
+        difference = point.accuracy.mean - base.mean
+        interval = ""
+        if point.difference:
+            mean, low, high = point.difference
+            difference = mean
+            widest = ", widest over the seeds" if point.seeds > 1 else ""
+            interval = f", 95 % interval {signed(low, 3)} to {signed(high, 3)} over the same people{widest}"
+        unit = "" if metric is AP else " points"
+        parts.append(
+            f"{metric.name} {accuracy_text(point.accuracy.mean, metric)} against"
+            f" {accuracy_text(base.mean, metric)} unmasked ({signed(difference, metric.digits)}{unit}{interval})"
+        )
+    return "; ".join(parts) + "."
+
+
+def _counts(subject: Subject, point: Point) -> str:
+    transformer = saving(point.gflops_t, subject.baseline.gflops_t)
+    whole = saving(point.gflops, subject.baseline.gflops)
+    if transformer is None:
+        return "has no count to compare"
+    verb = "removes" if transformer >= 0 else "adds"
+    text = f"{verb} {percent(abs(transformer))} of GFLOPsT"
+    return text if whole is None else f"{text} ({percent(whole)} of the whole model's GFLOPs)"
+
+
+def _ranking(subject: Subject, lead: Point) -> str | None:
+    rest = [point for point in subject.points if point.ratio == lead.ratio and point is not lead and point.accuracy]
+    if not rest or not lead.accuracy:
+        return None
+    rest.sort(key=lambda point: -point.accuracy.mean)
+    found = ", ".join(f"{point.mask} {accuracy_text(point.accuracy.mean, subject.metric)}" for point in rest)
+    return f"The other masks at that ratio: {found}."
+
+
+def _loss(subject: Subject) -> list[str]:
+    """Whether any mask's loss is negligible, as a test against the margin; nothing where no interval was computed."""
+    judged = [(point, verdict) for point in subject.points if (verdict := loss_verdict(point))]
+    if not judged:
+        return []
+    negligible = [point for point, verdict in judged if verdict == "negligible"]
+    undecided = sum(verdict == "undecided" for _, verdict in judged)
+    test = f"non-inferiority at a margin of {MARGIN} AP, 95 % paired bootstrap"
+    if negligible:
+        best = max(negligible, key=lambda point: (saving(point.gflops_t, subject.baseline.gflops_t) or 0, point.ratio))
+        saved = saving(best.gflops_t, subject.baseline.gflops_t)
+        what = f", which removes {percent(saved)} of GFLOPsT" if saved is not None else ""
+        return [f"The deepest cut whose loss is negligible ({test}) is {best.mask} at {best.ratio:g}{what}."]
+    all_ = len(judged) == 1
+    if undecided:
+        doubt = "" if undecided == len(judged) else f" for {undecided} of {len(judged)}"
+        return [f"No masked model is shown to lose less than {MARGIN} AP ({test}); the data leave it open{doubt}."]
+    return [f"{'The' if all_ else 'Every'} masked model loses more than {MARGIN} AP: not negligible ({test})."]
+
+
+def _told_sizes(subject: Subject) -> Sequence[int]:
+    """The smallest and the largest timed batch size."""
+    sizes = subject.batch_sizes
+    return sizes if len(sizes) < 3 else (sizes[0], sizes[-1])
+
+
+def _realised(subject: Subject, point: Point, size: int) -> str | None:
+    now, base = point.timings.get(size), subject.baseline.timings.get(size)
+    if not now or not base:
+        return None
+    where = f"At batch size {size}" + (f" on {subject.keys['device']}" if subject.keys["device"] else "")
+    clauses = []
+    for name, latency, before, counted, doubtful in (
+        (
+            "the transformer",
+            now.transformer,
+            base.transformer,
+            saving(point.gflops_t, subject.baseline.gflops_t),
+            now.transformer_unstable or base.transformer_unstable,
+        ),
+        (
+            "the whole model",
+            now.latency,
+            base.latency,
+            saving(point.gflops, subject.baseline.gflops),
+            now.unstable or base.unstable,
+        ),
+    ):
+        measured = saving(mean_of(latency), mean_of(before))
+        if measured is None:
+            continue
+        moves = "falls" if measured >= 0 else "rises"
+        clause = f"measured latency of {name} {moves} by {percent(abs(measured))}"
+        if doubtful:
+            clause += " (unstable measurement: no verdict)"
+        elif counted is not None:
+            clause += f": the counted saving of {percent(counted)} is {realised_verdict(measured, counted)}"
+        clauses.append(clause)
+    return f"{where}, {'; '.join(clauses)}." if clauses else None
+
+
+def _convention(subject: Subject, point: Point) -> str | None:
+    exact = saving(point.gflops_t, subject.baseline.gflops_t)
+    published = saving(point.published_gflops_t, subject.baseline.published_gflops_t)
+    if exact is None or published is None:
+        return None
+    return (
+        f"The counting convention of the published tables would call the same cut {percent(published)};"
+        f" counted exactly it is {percent(exact)}."
+    )
+
+
+def _only_baseline(subject: Subject) -> str:
+    point = subject.baseline
+    parts = [f"{subject.label} was run unmasked only"]
+    if point and point.accuracy:
+        parts.append(f"{subject.metric.name} {accuracy_text(point.accuracy.mean, subject.metric)}")
+    if point and point.gflops_t is not None:
+        parts.append(f"{point.gflops_t:.4f} GFLOPsT")
+    return ": ".join([parts[0], ", ".join(parts[1:])]) + "." if len(parts) > 1 else parts[0] + "."
+
+
+def _named(subject: Subject, point: Point) -> str:
+    mask = point.mask[:1].upper() + point.mask[1:]
+    return f"{mask} masking of {subject.label} at ratio {point.ratio:g}"

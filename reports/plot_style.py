@@ -1,0 +1,122 @@
+"""How the plots look: colours that colour-blind readers can tell apart, a marker per mask, sober axes.
+
+The colours of an inline SVG are replaced by CSS variables of the page (`themed`), so that one drawing serves a light
+and a dark screen; a file on disk keeps the light ones.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import matplotlib
+
+INK, MUTED, GRID, PAPER = "#1e2329", "#5b6470", "#e1e5ea", "#fefefe"
+
+
+@dataclass(frozen=True)
+class Look:
+    """Line colour on light paper, the same on dark paper, marker."""
+
+    color: str
+    dark: str
+    marker: str
+
+
+#: after the palette of Okabe and Ito (2008), the two lightest darkened for thin lines on white
+LOOKS: Mapping[str, Look] = {
+    "semantic": Look("#0072b2", "#56b4f0", "o"),
+    "random": Look("#d55e00", "#ff8a3d", "s"),
+    "scorer": Look("#00855f", "#2fc796", "D"),
+    "uniform": Look("#c48800", "#f0b840", "^"),
+    "norm": Look("#b65a93", "#e48fc2", "P"),
+    "block": Look("#3b93c8", "#9ad4f7", "v"),
+    "tome": Look("#6b5bb5", "#a99cf0", "X"),
+    "prune": Look("#8a5a3c", "#cf9a78", "p"),
+}
+BASELINE = Look(INK, "#e8eaed", "*")
+_PAGE_NAMES = {INK: "ink", MUTED: "muted", GRID: "grid", PAPER: "paper"}
+
+_SETTINGS = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 10,
+    "axes.titlesize": 8.5,
+    "axes.titlelocation": "left",
+    "axes.titlecolor": MUTED,
+    "axes.titlepad": 8,
+    "axes.labelsize": 10,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": MUTED,
+    "axes.facecolor": PAPER,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.7,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "xtick.labelsize": 9.5,
+    "ytick.labelsize": 9.5,
+    "text.color": INK,
+    "figure.facecolor": PAPER,
+    "savefig.facecolor": PAPER,
+    "legend.frameon": False,
+    "legend.fontsize": 9.5,
+    "lines.linewidth": 1.7,
+    "lines.markersize": 6.5,
+    # A model may be called $x$.
+    "text.parse_math": False,
+    # The same rows give the same bytes: ids from a fixed salt, glyphs as outlines, no fonts of the reader's machine.
+    "svg.hashsalt": "posebench",
+    "svg.fonttype": "path",
+}
+
+
+@contextlib.contextmanager
+def style() -> Iterator[None]:
+    """Draw and save in our style, whatever the user's matplotlibrc says; restored afterwards."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_SETTINGS)
+        yield
+
+
+def looks_for(names: Iterable[str]) -> dict[str, Look]:
+    """A look for each series name. Known masks keep theirs in every plot; others take what is left, in order."""
+    names = list(names)
+    chosen = {name: LOOKS[name] for name in names if name in LOOKS}
+    left = [look for look in LOOKS.values() if look not in chosen.values()] or list(LOOKS.values())
+    spare = itertools.cycle(left)
+    return {name: chosen.get(name) or next(spare) for name in names}
+
+
+def themed(svg: str, prefix: str) -> str:
+    """A saved SVG for use inside a page: no prologue, no metadata, ids led by `prefix`, colours as CSS variables."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.DOTALL)
+    svg = (
+        re.sub(r'\s(xmlns(:\w+)?|version|width|height)="[^"]*"', "", svg.split(">", 1)[0]) + ">" + svg.split(">", 1)[1]
+    )
+    svg = re.sub(r'\bid="', f'id="{prefix}-', svg)
+    svg = re.sub(r'(?:xlink:)?href="#', f'href="#{prefix}-', svg).replace("url(#", f"url(#{prefix}-")
+    for color, name in page_colors().items():
+        svg = svg.replace(color, f"var(--plot-{name})")
+    return svg.strip()
+
+
+def page_colors() -> dict[str, str]:
+    """Colour in a file -> name of the page's CSS variable (without --plot-)."""
+    return {**_PAGE_NAMES, **{look.color: name for name, look in LOOKS.items()}}
+
+
+def dark_colors() -> dict[str, str]:
+    """Name of the CSS variable -> colour on a dark page, for the series; the page's style sheet sets the rest."""
+    return {name: look.dark for name, look in LOOKS.items()}

@@ -1,0 +1,54 @@
+"""From a sweep's results to its report: plots and one page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ..pose.errors import InputError
+from ..pose.files import write_atomic
+from .comparison import compare
+from .html import render_page
+from .plots import draw_all, save_all
+from .results import read_results, records_of, to_frame, write_results
+
+
+def write_report(
+    directory: str | Path,
+    rows: pd.DataFrame | Sequence[Mapping[str, Any]] | None = None,
+    *,
+    title: str | None = None,
+    notes: Sequence[str] | None = None,
+) -> Path:
+    """Write plots/*.png, plots/*.svg and report.html into `directory` and return the page's path.
+
+    Reads directory/results.csv, or takes `rows` and writes that file first. Pictures found as plots/masks/*.png are
+    shown on the page; `notes` are paragraphs below its headline. Raises InputError if there are no results.
+    """
+    directory = Path(directory)
+    if rows is not None:
+        frame = to_frame(rows)
+        write_results(directory / "results.csv", frame)
+    else:
+        frame = read_results(directory / "results.csv")
+    if frame.empty:
+        raise InputError(f"{directory / 'results.csv'}: no rows, nothing to report")
+    records = records_of(frame)
+    subjects = compare(frame)
+    drawings = draw_all(subjects)
+    save_all(drawings, directory / "plots")
+    masks = sorted((directory / "plots" / "masks").glob("*.png"))
+    page = render_page(records, subjects, drawings, masks, title=title or _title(records), notes=notes or ())
+    path = directory / "report.html"
+    write_atomic(path, page.encode("utf-8", "backslashreplace"))
+    return path
+
+
+def _title(records: Sequence[Mapping[str, Any]]) -> str:
+    models = list(dict.fromkeys(str(row["model"]) for row in records if row["model"]))
+    if not models:
+        return "Masked pose transformers"
+    return f"Masking tokens of {', '.join(models[:3])}{' and others' if len(models) > 3 else ''}"

@@ -1,0 +1,78 @@
+"""What a cut in multiply-adds saves on the clock."""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from .comparison import Subject, mean_of, saving
+from .curves import Curve, Mark, bars_note, draw, label
+from .figure import TALL, device_text, dress, note_lines
+from .plot_style import INK, MUTED, looks_for
+
+_PARTS = (
+    ("transformer", "Transformer part (dashed: time falls as GFLOPsT does)"),
+    ("latency", "Whole model (dashed: as GFLOPsT; dotted: as its own GFLOPs)"),
+)
+
+
+def savings(subject: Subject, size: int) -> tuple[Figure, str] | None:
+    """Two panels over the saving in GFLOPsT: measured saving of the transformer part, and of the whole model."""
+    base = subject.baseline.timings.get(size) if subject.baseline else None
+    if base is None:
+        return None
+    panels = [(title, _saving_curves(subject, size, part)) for part, title in _PARTS]
+    every = [curve for _, curves in panels for curve in curves]
+    if not every:
+        return None
+    figure = Figure(figsize=TALL, layout="constrained")
+    both = figure.subplots(2, 1, sharex=True)
+    end = max(mark.x for curve in every for mark in curve.marks) * 1.08
+    for axes, (title, curves) in zip(both, panels, strict=True):
+        draw(axes, curves)
+        axes.plot([0, end], [0, end], color=MUTED, linewidth=0.9, linestyle=(0, (5, 3)), zorder=1.5)
+        axes.axhline(0, color=MUTED, linewidth=0.8, zorder=1.2)
+        axes.set_title(title, color=INK, fontsize=9.5)
+        axes.set_ylabel("measured saving of latency")
+        axes.margins(0.06, 0.1)
+        axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    dotted = []
+    for points in subject.series.values():
+        counted = [(saving(p.gflops_t, subject.baseline.gflops_t), saving(p.gflops, subject.baseline.gflops))
+                   for p in points]  # fmt: skip
+        counted = [(0.0, 0.0), *((x, y) for x, y in counted if x is not None and y is not None)]
+        dotted.append(counted)
+        both[1].plot(*zip(*counted, strict=True), color=INK, linewidth=1.1, linestyle=(0, (1, 1.8)), zorder=1.6)
+    note = note_lines("numbers: mask ratio", bars_note(every, "half the interquartile range to both sides"))
+    both[1].set_xlabel(f"counted saving of GFLOPsT; batch size {size}{device_text(subject)}")
+    dress(figure, f"{subject.label}: counted and measured saving", list({c.name: c for c in every}.values()), note=note)
+    for axes, (_, curves) in zip(both, panels, strict=True):
+        label(axes, curves, [[(0, 0), (end, end)], *dotted])
+    return figure, "Measured saving of latency against the counted saving of GFLOPsT, transformer part and whole model."
+
+
+def _saving_curves(subject: Subject, size: int, part: str) -> list[Curve]:
+    """Per mask: x counted saving of GFLOPsT, y measured saving; bars over seeds, or half the IQR to both sides."""
+    base = subject.baseline.timings[size]
+    before = getattr(base, part)
+    looks = looks_for(subject.series)
+    unstable, iqr = ("unstable", "iqr") if part == "latency" else (f"{part}_unstable", f"{part}_iqr")
+    curves = []
+    for name, points in subject.series.items():
+        marks = []
+        for point in points:
+            timing = point.timings.get(size)
+            now = getattr(timing, part) if timing else None
+            x = saving(point.gflops_t, subject.baseline.gflops_t)
+            y = saving(mean_of(now), mean_of(before))
+            if x is None or y is None:
+                continue
+            half = (getattr(timing, iqr) or 0.0) / 2 / before.mean
+            seeds = (1 - now.high / before.mean, 1 - now.low / before.mean) if now.n > 1 else None
+            hollow = getattr(timing, unstable) or getattr(base, unstable)
+            interval = (y - half, y + half) if half else None
+            marks.append(Mark(x, y, f"{point.ratio:g}", hollow, seeds, interval))
+        if marks:
+            curves.append(Curve(name, looks[name], marks, Mark(0.0, 0.0, "")))
+    return curves

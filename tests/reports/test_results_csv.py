@@ -1,0 +1,129 @@
+"""results.csv comes back as it was written; statistics over seeds agree with numbers worked by hand."""
+
+import csv
+import math
+
+import pandas as pd
+import pytest
+from posebench.pose.errors import InputError
+from posebench.reports.columns import BY_NAME, COLUMNS, NAMES
+from posebench.reports.results import aggregate, read_results, records_of, to_frame, write_results
+
+HOSTILE = 'x,"y"\r\n<script>alert(1)</script>\n=1+1 | {{ 7*7 }} [red] $a_b$ é漢 NA'
+
+
+#: the columns as agreed between sweeps and reports, written down a second time
+AGREED = """
+    schema_version cell status model dataset data_dir input_size mask mask_ratio tokens_total tokens_kept seed
+    as_published positions training epochs train_people eval_people boxes flip_test params gflops gflops_t macs
+    macs_transformer gflops_backbone gflops_patch_embedding gflops_mask_scoring gflops_blocks gflops_head
+    published_gflops published_gflops_t ap ap_ci_low ap_ci_high ap50 ap75 ap_m ap_l ar pckh pckh_01 loss_final
+    latency_ms_median latency_ms_iqr latency_ms_p90 latency_samples latency_unstable latency_transformer_ms_median
+    latency_transformer_ms_iqr latency_transformer_unstable throughput_images_per_s peak_memory_mib peak_rss_mib
+    train_seconds eval_seconds device device_name dtype batch_size threads amp torch_version python_version
+    posebench_version git_revision git_dirty processor platform date_utc error
+"""
+CONTRACT = AGREED.split()
+HEADER = ",".join(CONTRACT).encode() + b"\n"
+EMPTY = b"," * (len(CONTRACT) - 1) + b"\n"
+
+
+def test_the_columns_are_those_of_the_contract_in_their_order():
+    assert list(NAMES) == CONTRACT
+    assert all(column.description and column.scope for column in COLUMNS)
+
+
+def test_the_csv_has_exactly_the_contract_as_first_line(tmp_path, one_row):
+    write_results(tmp_path / "results.csv", [{"model": "m"}])
+    with open(tmp_path / "results.csv", newline="") as file:
+        header, row = csv.reader(file)
+    assert header == CONTRACT
+    assert row[0] == "1" and row[3] == "m" and set(row[4:]) == {""}
+
+
+def test_every_value_comes_back_as_it_was_written(tmp_path, sweep_rows):
+    path = tmp_path / "results.csv"
+    rows = sweep_rows(batch_sizes=(1, 16))
+    rows[1].update(model="NA", error=HOSTILE, status="failed", ap=0.1 + 0.2, macs=123_456_789_012_345_678)
+    rows[2].update(latency_unstable=None, git_revision="0012e3")
+    write_results(path, rows)
+    back = records_of(read_results(path))
+    for row, again in zip(rows, back, strict=True):
+        assert all(again[name] == value and type(again[name]) is type(value) for name, value in row.items())
+        assert all(value is None for name, value in again.items() if name not in row)
+    pd.testing.assert_frame_equal(read_results(path), to_frame(rows))
+    before = path.read_bytes()
+    write_results(path, read_results(path))
+    assert path.read_bytes() == before
+
+
+def test_columns_outside_the_contract_are_kept_behind_it(tmp_path):
+    write_results(tmp_path / "r.csv", [{"mine": "a", "ap_diff": -0.02, "model": "m"}])
+    frame = read_results(tmp_path / "r.csv")
+    assert list(frame.columns) == [*CONTRACT, "ap_diff", "mine"]
+    assert frame["ap_diff"][0] == -0.02 and frame["mine"][0] == "a"
+
+
+def test_no_rows_are_still_a_results_file(tmp_path):
+    write_results(tmp_path / "r.csv", [])
+    assert list(read_results(tmp_path / "r.csv").columns) == CONTRACT
+
+
+def test_text_where_a_number_belongs_is_refused_before_anything_is_written(tmp_path):
+    with pytest.raises(InputError, match="row 2, column ap: 'good' is not a number"):
+        write_results(tmp_path / "r.csv", [{"ap": 0.5}, {"ap": "good"}])
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "no such file"),
+        (b"", "column schema_version, cell, status and .* missing"),
+        (b"\x89PNG\r\n\x1a\n\xff\xfe\x00", "not a readable CSV"),
+        (b"a,b\n1,2\n", "missing"),
+        (HEADER + b"1,2\n", "row 1 has 2 values"),
+        (HEADER + b"2" + EMPTY, "schema 2"),
+        (HEADER + b'1,"cut', "not a readable CSV"),
+        (HEADER + b"1.5" + EMPTY, "schema_version: '1.5' is not a whole number"),
+    ],
+)
+def test_a_file_that_is_no_results_file_is_named_in_one_line(tmp_path, content, words):
+    path = tmp_path / "results.csv"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=words) as caught:
+        read_results(path)
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_statistics_over_seeds_equal_hand_worked_ones():
+    rows = [{"model": "m", "dataset": "coco", "mask": "random", "mask_ratio": 0.4, "seed": s, "cell": str(s), "ap": ap}
+            for s, ap in enumerate((0.50, 0.56, 0.59))]  # fmt: skip
+    rows.append({**rows[0], "mask": "none", "mask_ratio": 0.0, "cell": "u", "ap": 0.7})
+    masked, unmasked = aggregate(rows, ["ap"]).to_dict("records")
+    # mean 1.65 / 3; squared deviations 0.05^2, 0.01^2, 0.04^2 sum to 0.0042; 0.0042 / 2 = 0.0021
+    assert masked["ap_mean"] == pytest.approx(0.55, abs=1e-12)
+    assert masked["ap_std"] == pytest.approx(math.sqrt(0.0021), abs=1e-12)
+    assert (masked["ap_min"], masked["ap_max"], masked["ap_n"]) == (0.50, 0.59, 3)
+    assert unmasked["ap_mean"] == 0.7 and math.isnan(unmasked["ap_std"]) and unmasked["ap_n"] == 1
+
+
+def test_a_cell_profiled_at_two_batch_sizes_counts_once(sweep_rows):
+    once, twice = (sweep_rows(batch_sizes=sizes) for sizes in ((1,), (1, 16)))
+    pd.testing.assert_frame_equal(aggregate(once), aggregate(twice))
+    assert "latency_ms_median_mean" not in aggregate(twice)
+    per_size = aggregate(twice, ["latency_ms_median"], by=("mask", "mask_ratio", "batch_size"))
+    assert len(per_size) == 8 and set(per_size["latency_ms_median_n"]) == {3}
+
+
+def test_a_missing_value_is_no_zero():
+    row = {"model": "m", "mask": "none"}
+    found = aggregate([{**row, "seed": 0, "ap": 0.4}, {**row, "seed": 1, "ap": None}], ["ap", "pckh"])
+    assert found["ap_mean"][0] == 0.4 and found["ap_n"][0] == 1 and found["pckh_n"][0] == 0
+
+
+def test_each_header_says_its_unit():
+    assert BY_NAME["gflops_t"].header == "GFLOPsT (1e9 MAC)"
+    assert BY_NAME["latency_ms_median"].header == "latency (ms)"
+    assert BY_NAME["published_gflops_t"].header == "published GFLOPsT (published convention)"
