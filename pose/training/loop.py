@@ -13,13 +13,11 @@ from torch import nn
 
 from ..data.person import DataSplit
 from ..errors import InputError
-from ..evaluation.evaluate import evaluate
+from ..evaluation.evaluate import MAIN_METRIC, evaluate
 from .checkpoint import save_checkpoint
 from .recipe import TrainingRecipe
 from .run_folder import BEST, LAST, describe_data, open_run, write_log
 from .trainer import Clock, Progress, Trainer
-
-MAIN_METRIC = {"coco": "ap", "mpii": "pckh"}
 
 
 @dataclass(frozen=True)
@@ -81,8 +79,8 @@ def train(
             started = time.monotonic()
             row = trainer.train_epoch(epoch, progress, clock, _last_good(out_dir, epoch))
             if val_data is not None and ((epoch + 1) % evaluate_every == 0 or epoch + 1 == recipe.epochs):
-                metrics = evaluate(model, val_data, device=str(trainer.device), workers=recipe.workers).metrics
-                row |= {f"val_{name}": float(value) for name, value in metrics.items()}
+                evaluation = evaluate(model, val_data, device=device, workers=recipe.workers, resamples=0)
+                row |= {f"val_{name}": float(value) for name, value in evaluation.metrics.items()}
             row["seconds"] = round(time.monotonic() - started, 3)
             history.append(row)
             contents = identity | {"epoch": epoch + 1, "history": history, "loss_first": loss_first}
