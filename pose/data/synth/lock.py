@@ -41,9 +41,11 @@ def file_lock(path: Path, *, wait: bool) -> Iterator[None]:
             except FileNotFoundError:
                 ours = False
             if ours:
-                yield
-                with contextlib.suppress(OSError):
-                    path.unlink()
+                try:
+                    yield
+                finally:
+                    with contextlib.suppress(OSError):  # Windows keeps open files
+                        path.unlink()
                 return
         finally:
             os.close(handle)
