@@ -114,8 +114,6 @@ def paper_recipe(dataset: str) -> TrainingRecipe:
     return TrainingRecipe(epochs=300, milestones=(200, 260), augment=augmentations[dataset])
 
 
-PAPER_RECIPE = paper_recipe
-
 TINY_RECIPE = TrainingRecipe(
     epochs=11,
     batch_size=16,
