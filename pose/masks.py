@@ -19,7 +19,7 @@ from .errors import InputError
 class MaskInput:
     """What a mask may look at.
 
-    tokens: (B, N, d) visual tokens, their own position included (except with learned positions, added later).
+    tokens: (B, N, d) visual tokens, their own position included.
     content: (B, N, d) the same without position.
     keep: K, how many tokens stay.
     keypoint_attention: () -> (B, J, N), attention of each keypoint token over the visual tokens.

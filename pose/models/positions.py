@@ -27,9 +27,7 @@ def sine_table(grid: tuple[int, int], dim: int) -> torch.Tensor:
     return _join(encode(y), encode(x))
 
 
-def low_frequency_table(
-    grid: tuple[int, int], dim: int, lowest: float = 0.5, highest: float = 3.0
-) -> torch.Tensor:
+def low_frequency_table(grid: tuple[int, int], dim: int, lowest: float = 0.5, highest: float = 3.0) -> torch.Tensor:
     """Sine table of log-spaced low frequencies, `lowest` to `highest` periods across the grid: (1, gh * gw, dim).
 
     A coarse grid (8 x 6) has no use for TokenPose's ladder down to 10000 grids per period: most of its values are
