@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from .comparison import Point, Subject
-from .curves import UNMASKED, Curve, Range, accuracy_curves, bars_note, draw, label, reference_line
+from .curves import UNMASKED, Curve, Range, accuracy_curves, bars_note, clipped, draw, label, reference_line
 from .figure import SIZE, device_text, dress, note_lines
 from .plot_style import BASELINE, LOOKS, MUTED, Look, looks_for
 
@@ -55,9 +55,9 @@ def all_models(subjects: Sequence[Subject]) -> tuple[Figure, str] | None:
     for number, (subject, curves) in enumerate(per_subject):
         own = palette[number % len(palette)]
         drawn += [replace(curve, look=Look(own.color, own.dark, marker_of[curve.name])) for curve in curves]
-        handles.append(Line2D([], [], color=own.color, linewidth=3, label=subject.label))
+        handles.append(Line2D([], [], color=own.color, linewidth=3, label=clipped(subject.label)))
     for name, marker in marker_of.items():
-        handles.append(Line2D([], [], color=MUTED, marker=marker, linestyle="none", label=name))
+        handles.append(Line2D([], [], color=MUTED, marker=marker, linestyle="none", label=clipped(name)))
     draw(axes, drawn)
     values = [mark.x for curve in drawn for mark in curve.marks]
     if min(values) > 0 and max(values) > _LOG_FROM * min(values):

@@ -115,11 +115,8 @@ def compare(rows: pd.DataFrame | Sequence[Mapping[str, Any]]) -> list[Subject]:
     for row in records:
         models.setdefault(row["model"], []).append(row)
     positions_vary = len({row["positions"] for row in records if not _is_unmasked(row)}) > 1
-    groups: dict[tuple, list[dict[str, Any]]] = {}
-    for row in records:
-        groups.setdefault(tuple(row[name] for name in SUBJECT_KEYS), []).append(row)
     subjects = []
-    for key, members in groups.items():
+    for key, members in _groups(records).items():
         keys = dict(zip(SUBJECT_KEYS, key, strict=True))
         metric = _metric(keys["dataset"], members)
         cells: dict[tuple[str, float], list[dict[str, Any]]] = {}
@@ -136,6 +133,22 @@ def compare(rows: pd.DataFrame | Sequence[Mapping[str, Any]]) -> list[Subject]:
         varying = [name for name in SUBJECT_KEYS if len({row[name] for row in same_model}) > 1]
         subjects.append(Subject(_label(keys, varying), keys, metric, baseline, series))
     return subjects
+
+
+def _groups(records: Sequence[dict[str, Any]]) -> dict[tuple, list[dict[str, Any]]]:
+    """Records by their subject keys. One that lacks some keys joins the only group that agrees in all others."""
+    groups: dict[tuple, list[dict[str, Any]]] = {}
+    for row in records:
+        groups.setdefault(tuple(row[name] for name in SUBJECT_KEYS), []).append(row)
+    for key in [key for key in groups if None in key]:
+        fitting = [
+            other
+            for other in groups
+            if other != key and all(mine is None or mine == theirs for mine, theirs in zip(key, other, strict=True))
+        ]
+        if len(fitting) == 1:
+            groups[fitting[0]] += groups.pop(key)
+    return groups
 
 
 def saving(value: float | None, base: float | None) -> float | None:
@@ -235,5 +248,6 @@ def _label(keys: Mapping[str, Any], varying: Sequence[str]) -> str:
             parts.append(_FLAG_WORDS[name] if value else f"no {_FLAG_WORDS[name]}")
         else:
             value = PurePath(value).name if name in ("data_dir", "boxes") else value
-            parts.append(_WORDS.get(name, "{}").format(value))
+            words = "{} thread" if (name, value) == ("threads", 1) else _WORDS.get(name, "{}")
+            parts.append(words.format(value))
     return ", ".join(parts)

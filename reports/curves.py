@@ -126,11 +126,16 @@ def legend_handles(curves: Sequence[Curve]) -> list[Line2D]:
             marker=curve.look.marker,
             markersize=6,
             markeredgewidth=0,
-            label=curve.name,
+            label=clipped(curve.name),
         )
         for curve in curves
         if curve.name != UNMASKED
     ]
+
+
+def clipped(text: str, most: int = 32) -> str:
+    """A name short enough for a legend."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def bars_note(curves: Sequence[Curve], interval: str = "95 % bootstrap over people") -> str:

@@ -24,7 +24,7 @@ def note_lines(*parts: str) -> str:
 def dress(figure: Figure, title: str, curves: Sequence[Curve], extra: Sequence = (), note: str = "") -> None:
     """Title, small print and legend around the axes, then fix the layout: labels are placed by pixels afterwards."""
     handles = [*extra, *legend_handles(curves)]
-    title = textwrap.fill(title, 50)
+    title = textwrap.fill(title, 50, max_lines=3, placeholder=" …")
     title_lines = 1 + title.count("\n")
     height = figure.get_figheight()
     figure.text(0.015, 1 - 0.07 / height, title, ha="left", va="top", fontsize=11, fontweight="bold")
@@ -34,6 +34,8 @@ def dress(figure: Figure, title: str, curves: Sequence[Curve], extra: Sequence =
         columns = 3 if len(handles) in (3, 5, 6, 9) else 4
         if any(len(handle.get_label()) > 14 for handle in handles):
             columns = min(columns, 3)
+        if any(len(handle.get_label()) > 22 for handle in handles):
+            columns = min(columns, 2)
         figure.legend(handles=handles, loc="outside lower left", ncols=columns, columnspacing=1.4, handlelength=1.8)
     lines = 1 + note.count("\n") if note else 0
     engine = figure.get_layout_engine()

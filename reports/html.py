@@ -96,13 +96,13 @@ def render_page(
 
 
 def read_mask(path: Path) -> MaskImage | None:
-    """A PNG file as a data URI, its name as caption; None if it is no PNG."""
+    """A PNG file as a data URI, captioned "semantic 0.6" if called semantic_0.6.png; None if it is no PNG."""
     content = path.read_bytes()
     if not content.startswith(_PNG) or len(content) < 24:
         return None
     width, height = struct.unpack(">II", content[16:24])
     source = f"data:image/png;base64,{base64.b64encode(content).decode()}"
-    return MaskImage(source, path.stem.replace("_", " "), width, height)
+    return MaskImage(source, " ".join(path.stem.rsplit("_", 1)), width, height)
 
 
 def _css() -> str:

@@ -13,6 +13,18 @@ from .results import is_failed, is_missing, once_per_cell
 _SHOWN = 4
 #: in the section of conditions: what was run, then on what
 _FACTS = ("data_dir", "boxes", "flip_test", "eval_people", "positions", "as_published", *CONDITIONS)
+_TIMING = (
+    "latency_unstable",
+    "latency_transformer_unstable",
+    "latency_ms_median",
+    "latency_transformer_ms_median",
+    "model",
+    "input_size",
+    "mask",
+    "mask_ratio",
+    "batch_size",
+    "device",
+)
 _TRAINING = {
     "finetune": "Each cell, the unmasked one included, was fine-tuned from one shared unmasked model with the same"
     " budget, so that rows differ in the mask alone.",
@@ -56,11 +68,12 @@ def warnings(records: Sequence[Mapping[str, Any]], subjects: Sequence[Subject]) 
     if failed:
         total = len(once_per_cell(dict(row) for row in records))
         found.append(f"{len(failed)} of {total} cells failed; they are listed at the end.")
-    timed = [row for row in records if not is_missing(row.get("latency_ms_median"))]
-    shaky = [row for row in timed if row.get("latency_unstable") or row.get("latency_transformer_unstable")]
+    # Seeds may share one timing, which is then counted once.
+    timings = {tuple(row.get(name) for name in _TIMING) for row in records if row.get("latency_ms_median") is not None}
+    timed, shaky = len(timings), sum(any(timing[:2]) for timing in timings)
     if shaky:
         found.append(
-            f"{len(shaky)} of {len(timed)} timings are unstable (interquartile range above a tenth of the median, or"
+            f"{shaky} of {timed} timings are unstable (interquartile range above a tenth of the median, or"
             " another job on the machine): hollow in the plots, not to be relied on."
         )
     unpaired = [subject.label for subject in subjects if subject.series and subject.baseline is None]

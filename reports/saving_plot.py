@@ -69,7 +69,7 @@ def _saving_curves(subject: Subject, size: int, part: str) -> list[Curve]:
             if x is None or y is None:
                 continue
             half = (getattr(timing, iqr) or 0.0) / 2 / before.mean
-            seeds = (1 - now.high / before.mean, 1 - now.low / before.mean) if now.n > 1 else None
+            seeds = (1 - now.high / before.mean, 1 - now.low / before.mean) if now.low < now.high else None
             hollow = getattr(timing, unstable) or getattr(base, unstable)
             interval = (y - half, y + half) if half else None
             marks.append(Mark(x, y, f"{point.ratio:g}", hollow, seeds, interval))

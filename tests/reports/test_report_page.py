@@ -113,7 +113,7 @@ def test_the_sections_of_a_whole_sweep_are_there(tmp_path, sweep_rows):
     for words in (
         "Semantic masking of tmpose_tiny at ratio 0.6 removes 42.4 % of GFLOPsT",
         "1 of 13 cells failed",
-        "1 of 13 timings are unstable",
+        "1 of 12 timings are unstable",
         "uncommitted changes",
         "loss is NaN at step 12",
         "Made for a test.",
@@ -127,6 +127,15 @@ def test_the_sections_of_a_whole_sweep_are_there(tmp_path, sweep_rows):
         "one image, everything behind the backbone's feature map",
     ):
         assert words in page.text, words
+
+
+def test_a_timing_shared_by_seeds_is_counted_once(tmp_path, sweep_rows):
+    rows = sweep_rows(ratios=(0.4,))
+    for row in rows:
+        shared = {"latency_ms_median": 5.0, "latency_transformer_ms_median": 2.0}
+        row.update(shared, latency_transformer_unstable=row["mask"] == "semantic")
+    page = report(tmp_path, rows)
+    assert "1 of 2 timings are unstable" in page.text
 
 
 def test_every_reference_inside_the_page_resolves_and_no_id_occurs_twice(tmp_path, sweep_rows):
