@@ -1,0 +1,165 @@
+"""Loading weights: our checkpoints, the papers' state dicts under their own names, HRNet's ImageNet backbones."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from itertools import product
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from ..errors import InputError
+from .zoo import MODELS, PoseModel, create_model
+
+WRAPPERS = ("state_dict", "best_state_dict", "model")
+SCORER = "transformer.mask.linear."
+NAMES_SHOWN = 3
+
+_RULES = (
+    (r"transformer\.keypoint_tokens", r"{T}keypoint_token"),
+    (r"transformer\.position_table", r"{T}pos_embedding"),
+    (r"transformer\.patch_embedding\.projection\.(.*)", r"{T}patch_to_embedding.\1"),
+    (r"transformer\.stacks\.(\d+)\.(\d+)\.attention_norm\.(.*)", r"{T}{S\1}.layers.\2.0.fn.norm.\3"),
+    (r"transformer\.stacks\.(\d+)\.(\d+)\.attention\.to_qkv\.(.*)", r"{T}{S\1}.layers.\2.0.fn.fn.to_qkv.\3"),
+    (r"transformer\.stacks\.(\d+)\.(\d+)\.attention\.to_out\.(.*)", r"{T}{S\1}.layers.\2.0.fn.fn.to_out.0.\3"),
+    (r"transformer\.stacks\.(\d+)\.(\d+)\.mlp_norm\.(.*)", r"{T}{S\1}.layers.\2.1.fn.norm.\3"),
+    (r"transformer\.stacks\.(\d+)\.(\d+)\.mlp\.0\.(.*)", r"{T}{S\1}.layers.\2.1.fn.fn.net.0.\3"),
+    (r"transformer\.stacks\.(\d+)\.(\d+)\.mlp\.2\.(.*)", r"{T}{S\1}.layers.\2.1.fn.fn.net.3.\3"),
+    (r"transformer\.head\.layers\.(.*)", r"{T}mlp_head.\1"),
+    (r"backbone\.(.*)", r"{B}\1"),
+)
+
+
+def reference_name(name: str, model: PoseModel) -> str:
+    """The name that the papers' code gives to our state-dict entry `name`."""
+    backbone = MODELS[model.spec.name].backbone
+    transformer = "features." if backbone == "stem" else "transformer."
+    features = "features." if backbone == "stem" else "pre_feature."
+    several = model.transformer.shape.stacks > 1
+    for pattern, replacement in _RULES:
+        if match := re.fullmatch(pattern, name):
+            text = match.expand(replacement).replace("{T}", transformer).replace("{B}", features)
+            return re.sub(r"\{S(\d+)\}", lambda m: f"transformer{int(m[1]) + 1}" if several else "transformer", text)
+    return name
+
+
+def read_state_dict(source: str | os.PathLike[str] | Mapping) -> dict[str, torch.Tensor]:
+    """The tensors by name of a file or mapping, without wrappers (`state_dict`, `model`, `module.`).
+
+    Raises:
+        InputError: the file is absent, damaged, holds code instead of tensors, or no state dict.
+    """
+    what = "the given state dict" if isinstance(source, Mapping) else str(source)
+    if not isinstance(source, Mapping):
+        source = _read_file(Path(source))
+    for wrapper in WRAPPERS:
+        if isinstance(source, Mapping) and isinstance(source.get(wrapper), Mapping):
+            source = source[wrapper]
+            break
+    if not isinstance(source, Mapping) or not source:
+        raise InputError(f"{what}: holds no state dict (a mapping from names to tensors)")
+    bad = next((k for k, v in source.items() if not (isinstance(k, str) and isinstance(v, torch.Tensor))), None)
+    if bad is not None:
+        raise InputError(f"{what}: entry {bad!r} is no tensor, so this is not a state dict")
+    return {name.removeprefix("module."): tensor for name, tensor in source.items()}
+
+
+def _read_file(path: Path) -> object:
+    if not path.is_file():
+        raise InputError(f"{path}: no such weights file")
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds for damaged or unsafe files
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise InputError(f"{path}: not a readable weights file (tensors only, as torch.save writes them): {reason}") from None
+
+
+def load_weights(
+    model: PoseModel, source: str | os.PathLike[str] | Mapping, *, fresh_scorer: bool = False
+) -> PoseModel:
+    """Load weights under our names or the papers' into `model` (in place) and return it.
+
+    Args:
+        source: a file, or a state dict, bare or wrapped, with or without `module.`.
+        fresh_scorer: keep the model's own scorer where the source has none (fine-tuning from an unmasked model).
+
+    Raises:
+        InputError: an entry is missing, unexpected or of another shape; the message lists the first few of each and
+            the known model that would fit.
+    """
+    what = "the given state dict" if isinstance(source, Mapping) else str(source)
+    given = read_state_dict(source)
+    ours = model.state_dict()
+    if not any(name.startswith(("backbone.", "transformer.stacks.")) for name in given):
+        names = {reference_name(name, model): name for name in ours}
+        given = {names.get(name, name): tensor for name, tensor in given.items()}
+    given = {n: t for n, t in given.items() if n in ours or not n.startswith(SCORER)}
+    if fresh_scorer:
+        given = {**{n: t for n, t in ours.items() if n.startswith(SCORER)}, **given}
+    problems = _differences(given, ours, lambda name: reference_name(name, model))
+    if problems:
+        raise InputError(f"{what} does not fit {model.spec.name} ({model.spec.dataset}): {problems}{_suggest(given)}")
+    model.load_state_dict(given)
+    return model
+
+
+def load_backbone_weights(model: PoseModel, source: str | os.PathLike[str] | Mapping) -> PoseModel:
+    """Load an ImageNet HRNet (all of it, or its stem, layer1 and stages 2 and 3) into the backbone of `model`."""
+    what = "the given state dict" if isinstance(source, Mapping) else str(source)
+    given = read_state_dict(source)
+    ours = model.backbone.state_dict()
+    if not ours:
+        raise InputError(f"{model.spec.name} has no backbone to load {what} into")
+    # The last module of stage 3 is cut to one output here, so the full network holds more than is taken.
+    taken = {name: tensor for name, tensor in given.items() if name in ours}
+    if problems := _differences(taken, ours, lambda name: name):
+        raise InputError(f"{what} does not fit the backbone {MODELS[model.spec.name].backbone}: {problems}")
+    model.backbone.load_state_dict(taken)
+    return model
+
+
+def _differences(given: Mapping, ours: Mapping, show) -> str:
+    missing = [show(name) for name in ours if name not in given]
+    unexpected = [name for name in given if name not in ours]
+    shapes = [
+        f"{show(name)} is {_size(given[name])}, not {_size(ours[name])}"
+        for name in ours
+        if name in given and given[name].shape != ours[name].shape
+    ]
+    kinds = (("missing", missing), ("unexpected", unexpected), ("of another shape", shapes))
+    return "; ".join(f"{len(names)} {kind} ({_first(names)})" for kind, names in kinds if names)
+
+
+def _first(names: list[str]) -> str:
+    more = ", ..." if len(names) > NAMES_SHOWN else ""
+    return ", ".join(names[:NAMES_SHOWN]) + more
+
+
+def _size(tensor: torch.Tensor) -> str:
+    return "x".join(map(str, tensor.shape)) or "scalar"
+
+
+def _suggest(given: Mapping) -> str:
+    fits = fitting_models(given)
+    return f"; it would fit {', '.join(fits)}" if fits else "; no known model would fit it"
+
+
+def fitting_models(given: Mapping[str, torch.Tensor]) -> list[str]:
+    """Known models (name, data set, input size where not the usual) whose entries a state dict matches exactly."""
+    shapes = {name: tuple(tensor.shape) for name, tensor in given.items() if not name.startswith(SCORER)}
+    fits = []
+    sizes = {"coco": (None, (384, 288)), "mpii": (None,)}
+    for name, dataset in product(MODELS, sizes):
+        for size in sizes[dataset]:
+            if size and MODELS[name].backbone != "hrnet_w48":
+                continue
+            with torch.device("meta"):
+                model: nn.Module = create_model(name, dataset=dataset, input_size=size, mask="none")
+            ours = {n: tuple(t.shape) for n, t in model.state_dict().items()}
+            reference = {reference_name(n, model): s for n, s in ours.items()}
+            if shapes in (ours, reference):
+                fits.append(f"{name} ({dataset}{', {}x{}'.format(*size) if size else ''})")
+    return fits
