@@ -93,7 +93,7 @@ def measure_latency(
     CPU: perf_counter_ns around the call. CUDA: events on the current stream around the call, the device idle before;
     so the time of launching is in it. A callable must work on the current stream. Gradients are off (inference_mode)
     and the garbage collector is held back while sampling. `threads`: torch's CPU threads during the measurement.
-    `progress(done, total)` is called after each round, counted in samples, outside the timed calls.
+    `progress(done, total)` is called after each round, outside the timed calls; a repetition counts from 1 again.
 
     Raises InputError for a device that is not there or counts below 1.
     """
@@ -117,7 +117,7 @@ def measure_latency(
                     times[name].append(timer(callables[name]))
                 rounds += 1
                 if progress is not None:
-                    progress(rounds, max_samples, attempt=attempt)
+                    progress(rounds, max_samples)
             interference = watch.finish(used)
             result = {
                 name: LatencySamples(np.array(series), str(found), used, warmup, attempt, interference)

@@ -10,9 +10,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..pose.errors import InputError
 from ..pose.masks import check_mask, check_ratio
 from ..pose.models.weights import load_weights
-from ..pose.models.zoo import create_model
+from ..pose.models.zoo import create_model, default_mask, resolve_name
 from .allocator import keep_freed_memory
 from .device import check_count, check_device, check_dtype
 from .environment import conditions
@@ -91,17 +92,29 @@ def configurations(
 ) -> list[Configuration]:
     """Every model x mask x ratio, without repetition; ratio 0, or the mask "none", is the unmasked model.
 
-    Empty masks or ratios leave that choice to the model's name. InputError for an unknown mask or a wrong ratio.
+    Empty masks or ratios leave that choice to the model's name. InputError for an unknown model or mask, a ratio
+    outside [0, 1), a ratio without a mask or a mask without a ratio.
     """
-    chosen: dict[tuple[str, str | None, float | None], None] = {}
-    for name in models:
-        for mask in masks or (None,):
-            for ratio in ratios or (None,):
-                mask = mask if mask is None else check_mask(mask)
-                ratio = ratio if ratio is None else check_ratio(ratio)
-                unmasked = mask == "none" or ratio == 0
-                chosen[(name, "none", 0.0) if unmasked else (name, mask, ratio)] = None
-    return [Configuration(name, {**fixed, "mask": mask, "mask_ratio": ratio}) for name, mask, ratio in chosen]
+    chosen = [
+        (resolve_name(name), *_resolve(name, mask, ratio))
+        for name in models
+        for mask in masks or (None,)
+        for ratio in ratios or (None,)
+    ]
+    return [
+        Configuration(name, {**fixed, "mask": mask, "mask_ratio": ratio}) for name, mask, ratio in dict.fromkeys(chosen)
+    ]
+
+
+def _resolve(name: str, mask: str | None, ratio: float | None) -> tuple[str, float]:
+    own_mask, own_ratio = default_mask(name)
+    chosen = own_mask if mask is None else check_mask(mask)
+    kept = own_ratio if ratio is None else check_ratio(ratio)
+    if chosen == "none" and mask is None and kept > 0:
+        raise InputError(f"mask ratio {kept:g} for {name}, which has no mask of its own: name one, such as semantic")
+    if chosen != "none" and ratio is None and kept == 0:
+        raise InputError(f"mask {chosen!r} for {name}, which has no mask ratio of its own: give one, such as 0.4")
+    return ("none", 0.0) if chosen == "none" or kept == 0 else (chosen, kept)
 
 
 def profile_configurations(
