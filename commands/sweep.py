@@ -54,6 +54,9 @@ def sweep(
         list[str] | None,
         typer.Option(help="evaluate these weights instead of training: FILE, or NAME=FILE per model; repeatable"),
     ] = None,
+    backbone_weights: Annotated[
+        str | None, typer.Option(help="an ImageNet HRNet that training starts from (papers' models)")
+    ] = None,
     as_published: Annotated[
         bool | None, typer.Option("--as-published", help="switch on the reference code's own behaviours")
     ] = None,
@@ -62,6 +65,9 @@ def sweep(
     ] = None,
     amp: Annotated[bool | None, typer.Option("--amp", help="mixed precision in training (CUDA)")] = None,
     latency: Annotated[bool | None, typer.Option("--latency/--no-latency", help="measure latency  [on]")] = None,
+    samples: Annotated[
+        str | None, typer.Option(help="timed passes of each configuration and batch size, at most  [130]")
+    ] = None,
     threads: Annotated[str | None, typer.Option(help="CPU threads of each cell  [1 for tiny models]")] = None,
     jobs: Annotated[str | None, typer.Option(help="cells at the same time  [cores / threads; CUDA: 1]")] = None,
     workers: Annotated[str | None, typer.Option(help="loader processes of each cell  [0]")] = None,
@@ -95,10 +101,12 @@ def sweep(
             "base_epochs": base_epochs,
             "training": training,
             "weights": weights or None,
+            "backbone_weights": backbone_weights,
             "as_published": as_published,
             "flip_test": flip_test,
             "amp": amp,
             "latency": latency,
+            "samples": samples,
             "threads": threads,
             "jobs": jobs,
             "workers": workers,

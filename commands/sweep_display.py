@@ -89,13 +89,15 @@ class SweepDisplay:
             images = recipe["epochs"] * plan.data.train_people * 3 + 2 * plan.data.eval_people
             self.lines[cell.key] = Line(cell.label, images)
         if not self.console.is_terminal:
-            self.console.print(f"{len(plan.cells)} cells in {root}", highlight=False)
+            self.console.print(f"{len(plan.cells)} cells in {root}", markup=False, soft_wrap=True)
 
     def _say(self, event: Event, line: Line) -> None:
         """Plain output: one line per piece of news, progress now and then."""
         if self.console.is_terminal:
             return
         now = time.monotonic()
+        if event.kind == "start":
+            line.said = now
         if event.kind == "start" or (event.kind == "progress" and now - line.said < PLAIN_EVERY_SECONDS):
             return
         line.said = now
@@ -106,7 +108,8 @@ class SweepDisplay:
             parts.append("failed:")
         else:
             parts.append("done earlier" if event.kind == "skipped" else f"done in {duration(line.elapsed())}")
-        self.console.print(" ".join([*parts, _figures(line.info)]).rstrip(), highlight=False, markup=False)
+        text = " ".join([*parts, _figures(line.info)]).rstrip()
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def remaining_seconds(self) -> float | None:
         """Time left, from what was worked off in this run so far; None before anything was."""

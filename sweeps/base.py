@@ -15,13 +15,14 @@ def train_base(folder: Path, task: dict[str, Any], reporter: Reporter) -> dict[s
     """Train on the task's data; leaves last.pt. Returns the content of result.json."""
     import torch
 
-    from .work import build_model, train_model
+    from .work import build_model, load_start, train_model
 
     config = task["config"]
     torch.set_num_threads(config["threads"])
     model = build_model(config | {"mask": "none", "mask_ratio": 0.0})
+    load_start(model, task)
     result = train_model(model, task, folder, reporter)
-    return {"row": {"loss_final": result.loss_last, "train_seconds": result.seconds}}
+    return {"row": {"loss_final": result.history[-1]["loss"], "train_seconds": result.seconds}}
 
 
 if __name__ == "__main__":

@@ -20,8 +20,7 @@ def run_cell(folder: Path, task: dict[str, Any], reporter: Reporter) -> dict[str
 
     from ..benchmark.environment import conditions
     from ..benchmark.flops import flops_row
-    from ..pose.models.weights import load_weights
-    from .work import Stopwatch, build_model, evaluate_model, measure_memory, train_model
+    from .work import Stopwatch, build_model, evaluate_model, load_start, measure_memory, train_model
 
     config = task["config"]
     torch.set_num_threads(config["threads"])
@@ -32,19 +31,17 @@ def run_cell(folder: Path, task: dict[str, Any], reporter: Reporter) -> dict[str
     if is_ok(folder):
         return None
     row: dict[str, Any] = {}
-    start = task["weights"] or task["base_checkpoint"]
-    if start is not None:
-        load_weights(model, start)
+    load_start(model, task)
     if config["training"] != "weights":
         with stopwatch("training"):
             result = train_model(model, task, folder, reporter)
-        row |= {"loss_final": result.loss_last, "train_seconds": result.seconds}
+        row |= {"loss_final": result.history[-1]["loss"], "train_seconds": result.seconds}
     with stopwatch("evaluation"):
         found = evaluate_model(model, task, folder, reporter)
     with stopwatch("counting"):
         row |= flops_row(model.cpu())
     low, high = found.ci.get("ap", (None, None))
-    row |= {name: value for name, value in found.metrics.items()}
+    row |= found.metrics
     row |= {"ap_ci_low": low, "ap_ci_high": high, "eval_people": found.num_people, "eval_seconds": found.seconds}
     row |= conditions(task["device"], "float32", config["threads"], None)
     return {"row": row, "seconds": stopwatch.seconds, "metrics": found.metrics}

@@ -30,7 +30,7 @@ class ModelPlan:
 
     training: "finetune", "scratch" or "weights". threads: of a cell; they decide the last digits. recipe and
     base_recipe: TrainingRecipe as plain types, without seed.
-    weights: sha256 of the given weights file, if any.
+    weights, backbone_weights: sha256 of the given files, if any.
     """
 
     name: str
@@ -41,6 +41,7 @@ class ModelPlan:
     recipe: dict[str, Any] | None = None
     base_recipe: dict[str, Any] | None = None
     weights: str | None = None
+    backbone_weights: str | None = None
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,7 @@ def _base_config(spec: SweepSpec, model: ModelPlan, data: DataIdentity) -> dict[
         "kind": "base",
         "seed": BASE_SEED,
         "recipe": model.base_recipe,
+        "backbone_weights": model.backbone_weights,
         "threads": model.base_threads,
     }
 
@@ -140,5 +142,6 @@ def _cell_config(
         "threads": model.threads,
         "base": base,
         "weights": model.weights,
+        "backbone_weights": model.backbone_weights if model.training == "scratch" else None,
         "evaluation": EVALUATION | {"flip_test": spec.flip_test, "boxes": data.boxes},
     }

@@ -68,7 +68,7 @@ def mask_sheet(model: PoseModel, people: list[Person], skeleton: Skeleton) -> np
     panels = []
     for person, tokens in zip(people, kept.numpy(), strict=True):
         matrix = crop_matrix(person.center, person.scale, 0, panel)
-        picture = shade_dropped(warp_crop(read_image(person.image_path), matrix, panel), tokens, model.transformer.grid)
+        picture = shade_dropped(warp_crop(read_image(person.image_path), matrix, panel), tokens, spec.grid)
         if person.keypoints is not None:
             draw_skeleton(picture, apply_affine(person.keypoints, matrix), person.visible > 0, skeleton)
         panels.append(picture)

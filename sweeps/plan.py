@@ -11,6 +11,7 @@ from typing import Any
 
 from ..benchmark.interference import usable_cores
 from ..pose.errors import InputError
+from ..pose.models.weights import load_backbone_weights, load_weights
 from ..pose.models.zoo import create_model
 from ..pose.training.recipe import TINY_FINETUNE, TINY_RECIPE, TrainingRecipe, paper_recipe
 from .data import DataFacts
@@ -51,6 +52,10 @@ def is_tiny(model: str) -> bool:
 def _plan_model(spec: SweepSpec, name: str, data: DataFacts) -> ModelPlan:
     model = create_model(name, dataset=data.layout, input_size=spec.input_size, mask="none", mask_ratio=0.0)
     weights = spec.weights_of(name)
+    if weights:
+        load_weights(model, weights)  # a file that does not fit is told before anything runs
+    if spec.backbone_weights:
+        load_backbone_weights(model, spec.backbone_weights)
     training = spec.training or ("weights" if weights else "finetune" if is_tiny(name) else "scratch")
     if is_tiny(name):
         long, short = TINY_RECIPE, TINY_FINETUNE
@@ -68,6 +73,7 @@ def _plan_model(spec: SweepSpec, name: str, data: DataFacts) -> ModelPlan:
         recipe=_recipe_dict(recipe, spec.epochs, spec.amp) if recipe else None,
         base_recipe=_recipe_dict(long, spec.base_epochs, spec.amp) if needs_base else None,
         weights=file_sha256(weights) if weights else None,
+        backbone_weights=file_sha256(spec.backbone_weights) if spec.backbone_weights else None,
     )
 
 

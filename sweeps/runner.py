@@ -182,11 +182,13 @@ def _why_ended(folder: Path, code: int) -> str:
 def _task(plan: Plan, config: dict[str, Any], store: SweepStore) -> dict[str, Any]:
     """What a worker needs beside the configuration: paths, and settings that do not change the result."""
     base = config.get("base")
+    weights, backbone_weights = plan.weights.get(config["model"]), plan.spec.backbone_weights
     return {
         "config": config,
         "data_root": str(plan.data.root),
         "boxes": plan.data.boxes,
-        "weights": str(Path(plan.weights[config["model"]]).resolve()) if config.get("weights") else None,
+        "weights": str(Path(weights).resolve()) if config.get("weights") else None,
+        "backbone_weights": str(Path(backbone_weights).resolve()) if config["backbone_weights"] else None,
         "base_checkpoint": str((store.base_dir(base) / "last.pt").resolve()) if base else None,
         "device": plan.spec.device,
         "workers": plan.spec.workers,

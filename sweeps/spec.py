@@ -15,7 +15,7 @@ import yaml
 
 from ..pose.errors import InputError
 from ..pose.masks import check_mask, check_ratio
-from ..pose.models.zoo import check_model
+from ..pose.models.zoo import resolve_name
 
 DEFAULT_SEEDS = (0,)
 TRAINING = ("finetune", "scratch", "weights")
@@ -27,9 +27,11 @@ class SweepSpec:
 
     data: a COCO or MPII folder; None means the embedded set. boxes: "gt" or a detection file.
     training: "finetune" (from one unmasked base model), "scratch" or "weights" (evaluate only); None lets each model
-    decide. weights: (model, file) pairs. epochs: of each cell; base_epochs: of the shared base model; None takes the
-    recipe's. threads: per cell (None: decided by device and model); jobs: cells at the same time (None: what the
-    cores allow). workers: loader processes of each cell. latency: False leaves the timing out.
+    decide. weights: (model, file) pairs. backbone_weights: of an HRNet that training starts from.
+    epochs: of each cell; base_epochs: of the shared base model; None takes the recipe's.
+    threads: per cell (None: decided by device and model); jobs: cells at the same time (None: what the cores allow).
+    workers: loader processes of each cell. latency: False leaves the timing out; samples: timed passes, at most, of
+    each configuration and batch size.
     """
 
     models: tuple[str, ...] = ("tmpose_tiny",)
@@ -41,6 +43,7 @@ class SweepSpec:
     input_size: tuple[int, int] | None = None
     training: str | None = None
     weights: tuple[tuple[str, str], ...] = ()
+    backbone_weights: str | None = None
     epochs: int | None = None
     base_epochs: int | None = None
     as_published: bool = False
@@ -52,6 +55,7 @@ class SweepSpec:
     jobs: int | None = None
     workers: int = 0
     latency: bool = True
+    samples: int = 130
 
     def weights_of(self, model: str) -> str | None:
         """The weights file given for `model`, if any."""
@@ -151,7 +155,7 @@ def _tuple_of(parse_one: Callable[[Any, str], Any]) -> Callable[[Any, str], tupl
 
 
 def _model(value: Any, where: str) -> str:
-    return _named(check_model, value, where)
+    return _named(resolve_name, value, where)
 
 
 def _mask(value: Any, where: str) -> str:
@@ -242,6 +246,7 @@ PARSERS: dict[str, Callable[[Any, str], Any]] = {
     "input_size": _input_size,
     "training": _training,
     "weights": _weights,
+    "backbone_weights": _text,
     "epochs": _integer(1),
     "base_epochs": _integer(1),
     "as_published": _flag,
@@ -253,4 +258,5 @@ PARSERS: dict[str, Callable[[Any, str], Any]] = {
     "jobs": _integer(1),
     "workers": _integer(0),
     "latency": _flag,
+    "samples": _integer(1),
 }

@@ -16,8 +16,20 @@ from .spec import SweepSpec
 from .store import SweepStore, is_ok, read_result
 
 VERSION = 1
-SAMPLES, SECONDS = 130, 20.0
-NOT_ASKED = ("training", "recipe", "base", "weights", "seed", "data", "evaluation", "kind", "version", "amp")
+SECONDS = 20.0  # for the samples of one batch size, all configurations together
+NOT_ASKED = (
+    "training",
+    "recipe",
+    "base",
+    "weights",
+    "backbone_weights",
+    "seed",
+    "data",
+    "evaluation",
+    "kind",
+    "version",
+    "amp",
+)
 
 
 def timing_groups(cells: list[Cell], spec: SweepSpec) -> dict[str, dict[str, Any]]:
@@ -34,7 +46,7 @@ def timing_groups(cells: list[Cell], spec: SweepSpec) -> dict[str, dict[str, Any
             "batch_sizes": sorted(spec.batch_sizes),
             "device": spec.device,
             "threads": threads,
-            "samples": SAMPLES,
+            "samples": spec.samples,
             "seconds": SECONDS,
         }
         tasks[config_key(task)] = task
@@ -69,7 +81,7 @@ def measure(folder: Path, task: dict[str, Any], reporter: Reporter) -> dict[str,
     timings: dict[str, dict[str, Any]] = {name: {} for name in models}
     for number, size in enumerate(task["batch_sizes"]):
 
-        def progress(done: int, total: int, number: int = number) -> None:
+        def progress(done: int, total: int, number: int = number, **info: object) -> None:
             reporter.progress("latency")(number * total + done, len(task["batch_sizes"]) * total)
 
         rows = time_models(
@@ -78,6 +90,7 @@ def measure(folder: Path, task: dict[str, Any], reporter: Reporter) -> dict[str,
             precision,
             threads=task["threads"],
             max_samples=task["samples"],
+            min_samples=min(task["samples"], 10),
             max_seconds=task["seconds"],
             progress=progress,
         )

@@ -17,6 +17,7 @@ from ..pose.data.folder import load_people
 from ..pose.data.person import DataSplit
 from ..pose.evaluation.evaluate import Evaluation, evaluate
 from ..pose.files import atomic_path
+from ..pose.models.weights import load_backbone_weights, load_weights
 from ..pose.models.zoo import PoseModel, create_model
 from ..pose.training.loop import TrainingResult, train
 from .child import Reporter
@@ -33,7 +34,19 @@ def build_model(config: dict[str, Any]) -> PoseModel:
         input_size=tuple(config["input_size"]),
         mask=config["mask"],
         mask_ratio=config["mask_ratio"],
+        as_published=config["as_published"],
+        seed=config["seed"],
     )
+
+
+def load_start(model: PoseModel, task: dict[str, Any]) -> None:
+    """Load what a configuration starts from: given weights, its base model, an HRNet's backbone, or nothing."""
+    config = task["config"]
+    start = task["weights"] or task["base_checkpoint"]
+    if start is not None:
+        load_weights(model, start, fresh_scorer=config["training"] == "finetune")
+    elif task["backbone_weights"] is not None:
+        load_backbone_weights(model, task["backbone_weights"])
 
 
 def measure_memory(model: PoseModel, task: dict[str, Any], folder: Path, reporter: Reporter) -> None:
