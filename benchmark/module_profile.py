@@ -1,4 +1,4 @@
-"""Profile any nn.Module: parameters, latency, throughput, peak memory; one row per batch size."""
+"""Profile any nn.Module: parameters, multiply-adds, latency, throughput, peak memory; one row per batch size."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from torch import nn
 from .allocator import keep_freed_memory
 from .device import check_count, check_device, check_dtype
 from .environment import conditions
+from .flops import count_flops
+from .macs import UncountedOperatorError
 from .memory import MemoryResult, peak_memory
 from .own_process import in_own_process
 from .precision import Precision
@@ -40,13 +42,16 @@ def profile_modules(
     Every input tensor has the batch as its first axis; its first sample is repeated for each of `batch_sizes`. The
     modules are copied, so that the caller's stay where and as they are. See `profile` for the other arguments and
     time_together for the latency columns. Memory is taken in a process of its own where that can import the module's
-    class; otherwise in this one, and peak_rss_mib is None. InputError for an absent device or a count below 1.
+    class; otherwise in this one, and peak_rss_mib is None. macs and gflops (one sample) are None, and the column error
+    names the operator, where one has no counting rule. InputError for an absent device or a count below 1.
     """
     found = check_device(device)
     precision = Precision(check_dtype(dtype, found), found)
     sizes = [check_count("batch size", size) for size in batch_sizes]
     example = inputs if isinstance(inputs, tuple) else (inputs,)
-    placed = {name: precision.place(copy.deepcopy(module)) for name, module in modules.items()}
+    copies = {name: copy.deepcopy(module).cpu().eval() for name, module in modules.items()}
+    counts = {name: _count_columns(module, example) for name, module in copies.items()}
+    placed = {name: precision.place(module) for name, module in copies.items()}
     keep_freed_memory()
     rows: list[Row] = []
     for size in sizes:
@@ -62,14 +67,23 @@ def profile_modules(
             progress=progress,
         )
         for name, module in placed.items():
-            params = sum(parameter.numel() for parameter in module.parameters())
-            row: Row = {"model": name, "status": "ok", "params": params, "precision": precision.text}
+            row: Row = {"model": name, "status": "ok", "precision": precision.text} | counts[name]
             row |= conditions(found, precision.dtype, threads, size) | timed[name]
             if memory:
                 row |= memory_columns(_module_memory(module.cpu(), batch, precision, threads))
                 precision.place(module)
             rows.append(row)
     return rows
+
+
+def _count_columns(module: nn.Module, example: tuple[torch.Tensor, ...]) -> Row:
+    """params, macs and gflops of one sample; without the latter two, and with the reason, where they are unknown."""
+    try:
+        count = count_flops(module, tuple(tensor[:1].cpu() for tensor in example))
+    except UncountedOperatorError as error:
+        params = sum(parameter.numel() for parameter in module.parameters())
+        return {"params": params, "macs": None, "gflops": None, "error": str(error)}
+    return {"params": count.params, "macs": count.macs, "gflops": count.gflops}
 
 
 def memory_columns(result: MemoryResult) -> Row:

@@ -95,6 +95,7 @@ def test_any_module_can_be_profiled_at_several_batch_sizes():
     for row in rows:
         assert row["model"] == "perceptron"
         assert row["params"] == 64 * 256 + 256 + 256 * 64 + 64
+        assert row["macs"] == 2 * 64 * 256 == row["gflops"] * 1e9  # of one sample, whatever the batch
         assert row["latency_samples"] == 12
         assert row["threads"] == 1
     assert model.training  # the caller's own is as it was
@@ -102,10 +103,21 @@ def test_any_module_can_be_profiled_at_several_batch_sizes():
 
 def test_the_memory_of_any_module_is_taken_at_the_batch_size_in_a_process_of_its_own():
     model = nn.Sequential(nn.Linear(64, 256), nn.ReLU(), nn.Linear(256, 64))
-    (row,) = profile_modules({"x": model}, torch.randn(3, 64), batch_sizes=(8,), samples=10, seconds=0.3)
+    (row,) = profile_modules({"x": model}, torch.randn(3, 64), batch_sizes=(8,), samples=10, seconds=0.3, threads=1)
     assert row["peak_memory_mib"] * 2**20 == 4 * 8 * (64 + 256 + 256)
     assert row["weights_mib"] * 2**20 == 4 * row["params"]
     assert row["peak_rss_mib"] > 10
+
+
+def test_a_module_whose_operators_cannot_be_counted_is_still_timed_and_says_so():
+    class Inverse(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.linalg.inv(x)
+
+    (row,) = profile_modules({"x": Inverse()}, torch.eye(4)[None], samples=3, seconds=0.1, threads=1, memory=False)
+    assert row["macs"] is None and row["gflops"] is None
+    assert "linalg_inv" in row["error"]
+    assert row["latency_samples"] == 3
 
 
 def test_a_module_that_another_process_cannot_import_is_measured_here_without_resident_memory():
