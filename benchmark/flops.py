@@ -1,0 +1,119 @@
+"""The FLOP columns of a model: exact multiply-adds by part first, the published convention beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..pose.models.zoo import PoseModel, create_model
+from .macs import MacAnalysis, evaluation_mode
+from .published import GIGA, published_macs
+
+PARTS = ("backbone", "patch_embedding", "mask_scoring", "blocks", "head")
+
+
+@dataclass(frozen=True)
+class FlopCount:
+    """Counts at batch size 1. MACs are multiply-adds, one fused multiply-add counted once.
+
+    parts: MACs by part of the model; operators: by kind of operator; macs_transformer: everything behind the
+    backbone's feature map, choosing the tokens included (None for a module that is none of posebench's models).
+    published_*: the papers' counter, in units of 1024^3.
+    """
+
+    params: int
+    macs: int
+    parts: Mapping[str, int]
+    operators: Mapping[str, int]
+    macs_transformer: int | None
+    published_gflops: float
+    published_gflops_t: float | None
+
+    @property
+    def gflops(self) -> float:
+        """1e9 multiply-adds."""
+        return self.macs / 1e9
+
+    @property
+    def gflops_t(self) -> float | None:
+        """GFLOPsT: 1e9 multiply-adds behind the backbone's feature map."""
+        return None if self.macs_transformer is None else self.macs_transformer / 1e9
+
+
+def count_flops(model: str | nn.Module, inputs: tuple[Any, ...] | None = None, **options: Any) -> FlopCount:
+    """Count a model's parameters and multiply-adds, batch size 1.
+
+    Args:
+        model: a name of the zoo, with `options` for `create_model`; or any nn.Module.
+        inputs: example inputs of batch size 1; not needed for posebench's models.
+
+    Raises:
+        InputError: unknown name or option.
+        UncountedOperatorError: the model runs an operator that has no counting rule.
+    """
+    if isinstance(model, str):
+        model = empty_model(model, **options)
+    if inputs is None:
+        if not isinstance(model, PoseModel):
+            raise TypeError(f"count_flops({type(model).__name__}): give example inputs, such as (torch.zeros(1, 3, 256, 192),)")
+        device = next(model.parameters()).device
+        inputs = (torch.zeros(1, 3, *model.spec.input_size, device=device),)
+    scopes = getattr(model, "parts", None) or {name: name for name, _ in model.named_children()}
+    with evaluation_mode(model):
+        analysis = MacAnalysis(model, inputs)
+        by_module = analysis.by_module()
+        operators = dict(analysis.by_operator())
+        total = int(analysis.total())
+        published = published_macs(model, inputs)
+    whole_is_ours = isinstance(model, PoseModel)
+    return FlopCount(
+        params=sum(p.numel() for p in model.parameters()),
+        macs=total,
+        parts={part: int(by_module.get(scope, 0)) for part, scope in scopes.items()},
+        operators={name: int(count) for name, count in operators.items() if count},
+        macs_transformer=int(by_module["transformer"]) if whole_is_ours else None,
+        published_gflops=published.get("", 0) / GIGA,
+        published_gflops_t=published.get("transformer", 0) / GIGA if whole_is_ours else None,
+    )
+
+
+def empty_model(name: str, **options: Any) -> PoseModel:
+    """A model with all weights zero: made at once, for counting, where values do not matter."""
+    with torch.device("meta"):
+        model = create_model(name, **options)
+    model = model.to_empty(device="cpu").eval().requires_grad_(False)
+    for tensor in model.state_dict().values():
+        tensor.zero_()
+    return model
+
+
+def flops_row(model: PoseModel | str, **options: Any) -> dict[str, Any]:
+    """The FLOP columns of a results row, for a model or a name with `create_model`'s options."""
+    if isinstance(model, str):
+        model = empty_model(model, **options)
+    count = count_flops(model)
+    spec = model.spec
+    return {
+        "model": spec.name,
+        "dataset": spec.dataset,
+        "input_size": "x".join(map(str, spec.input_size)),
+        "mask": spec.mask,
+        "mask_ratio": spec.mask_ratio,
+        "positions": spec.positions,
+        "as_published": spec.as_published,
+        "tokens_total": spec.tokens_total,
+        "tokens_kept": spec.tokens_kept,
+        "params": count.params,
+        "macs": count.macs,
+        "macs_transformer": count.macs_transformer,
+        "gflops": count.gflops,
+        "gflops_t": count.gflops_t,
+        **{f"gflops_{part}": count.parts[part] / 1e9 for part in PARTS},
+        "published_gflops": round(count.published_gflops, 6),
+        "published_gflops_t": round(count.published_gflops_t, 6),
+        "parts": dict(count.parts),
+    }
