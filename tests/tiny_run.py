@@ -31,8 +31,6 @@ RECIPE = TrainingRecipe(
 class TinyTransformer(nn.Module):
     """Tokens, of which a random half is silenced in training; `scorer` adds logits of where the joints are."""
 
-    grid = (8, 6)
-
     def __init__(self, scorer: bool) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(12)
@@ -48,7 +46,7 @@ class TinyTransformer(nn.Module):
         if self.training:
             tokens = tokens * (torch.rand(tokens.shape[:2], device=tokens.device) < 0.5)[..., None]
         attention = (self.joint_token @ tokens.transpose(1, 2)).softmax(dim=2)
-        return self.head(self.joint_token + attention @ tokens).unflatten(2, self.grid)
+        return self.head(self.joint_token + attention @ tokens).unflatten(2, (8, 6))
 
 
 class TinyModel(nn.Module):
@@ -57,9 +55,9 @@ class TinyModel(nn.Module):
     def __init__(self, scorer: bool = False) -> None:
         super().__init__()
         self.spec = SimpleNamespace(
-            name="tiny", dataset="coco", num_keypoints=17, input_size=(32, 24), heatmap_size=(8, 6), sigma=1.0
-        )
-        self.config = {"name": "tiny", "scorer": scorer}
+            name="tiny", dataset="coco", num_keypoints=17, input_size=(32, 24), heatmap_size=(8, 6), sigma=1.0,
+            grid=(8, 6), create_arguments=lambda: {"name": "tiny", "scorer": scorer},
+        )  # fmt: skip
         with torch.random.fork_rng():
             torch.manual_seed(0)
             self.backbone = nn.Sequential(nn.Conv2d(3, 12, 4, stride=4), nn.BatchNorm2d(12), nn.ReLU())

@@ -50,7 +50,7 @@ def train(
     progress: Progress | None = None,
     evaluate_every: int = 1,
 ) -> TrainingResult:
-    """Train `model` in place and leave last.pt, best.pt and log.csv in `out_dir`.
+    """Train `model` (as create_model makes it) in place and leave last.pt, best.pt and log.csv in `out_dir`.
 
     A checkpoint is written after every epoch. Order, augmentation and random masks of an epoch depend on the recipe's
     seed and the epoch alone, so that a run that was killed and resumed equals an uninterrupted one: to the last bit
@@ -65,7 +65,11 @@ def train(
     if evaluate_every < 1:
         raise InputError(f"evaluate_every is {evaluate_every}; give a number of epochs, 1 or more")
     trainer = Trainer(model, train_data, recipe, torch.device(device))
-    identity = {"config": dict(model.config), "recipe": recipe.to_dict(), "data": describe_data(train_data)}
+    identity = {
+        "config": model.spec.create_arguments(),
+        "recipe": recipe.to_dict(),
+        "data": describe_data(train_data),
+    }
     saved = open_run(out_dir, identity, resume=resume)
     cuda = [trainer.device.index or 0] if trainer.device.type == "cuda" else []
     with torch.random.fork_rng(devices=cuda):  # the caller's random numbers are left as they were

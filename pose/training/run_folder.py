@@ -53,8 +53,7 @@ def open_run(folder: Path, identity: Mapping[str, Any], *, resume: bool) -> dict
 
 def _may_differ(recipe: Mapping[str, Any]) -> set[str]:
     """Settings that do not change the steps already done: loader processes, and the length if no rate depends on it."""
-    steady = recipe["schedule"] == "steps" and not recipe["warmup_steps"]
-    return {"recipe.workers", "recipe.epochs"} if steady else {"recipe.workers"}
+    return {"recipe.workers", "recipe.epochs"} if recipe["schedule"] == "steps" else {"recipe.workers"}
 
 
 def differences(there: Any, here: Any, name: str = "") -> list[tuple[str, Any, Any]]:

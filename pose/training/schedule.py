@@ -10,12 +10,11 @@ from .recipe import TrainingRecipe
 def learning_rate(recipe: TrainingRecipe, step: int, steps_per_epoch: int) -> float:
     """Learning rate of optimiser step `step` (0-based, over the whole run).
 
-    Warm-up: (step + 1) / warmup_steps of the learning rate, but over no more than a tenth of the run, so that a short
-    run is not spent on warming up. "steps": times gamma for each milestone (0-based epoch) reached. "cosine":
-    0.5 (1 + cos(pi t)), t from 0 after the warm-up to 1 just behind the last step (Loshchilov and Hutter, SGDR, 2017).
+    Warm-up: (step + 1) / warmup_steps of the learning rate; a run shorter than that is all warm-up. "steps": times
+    gamma for each milestone (0-based epoch) reached. "cosine": times 0.5 (1 + cos(pi t)), t from 0 after the warm-up to
+    1 just behind the last step (Loshchilov and Hutter, SGDR, 2017).
     """
-    total = recipe.epochs * steps_per_epoch
-    warmup = min(recipe.warmup_steps, total // 10)
+    total, warmup = recipe.epochs * steps_per_epoch, recipe.warmup_steps
     if step < warmup:
         return recipe.learning_rate * (step + 1) / warmup
     if recipe.schedule == "steps":

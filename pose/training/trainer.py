@@ -128,11 +128,10 @@ class Trainer:
 
     def auxiliary_loss(self, target: torch.Tensor) -> torch.Tensor | float:
         """The scorer mask's own loss after a forward pass, weighted; 0 for a model without that mask."""
-        transformer = getattr(self.model, "transformer", None)
-        logits = getattr(transformer, "last_scorer_logits", None)
+        logits = self.model.transformer.last_scorer_logits
         if logits is None:
             return 0.0
-        return self.recipe.scorer_weight * scorer_loss(logits, target, transformer.grid)
+        return self.recipe.scorer_weight * scorer_loss(logits, target, self.model.spec.grid)
 
     @torch.no_grad()
     def probe(self) -> float:

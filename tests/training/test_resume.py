@@ -108,8 +108,8 @@ def test_a_run_with_other_settings_is_not_resumed_and_the_difference_is_told(cha
     assert (folder / "run" / "last.pt").read_bytes() == before
 
 
-def test_a_run_with_a_constant_rate_can_be_made_longer(tmp_path):
-    short = dataclasses.replace(RECIPE, schedule="steps", warmup_steps=0, epochs=2)
+def test_a_run_whose_rates_do_not_depend_on_its_length_can_be_made_longer(tmp_path):
+    short = dataclasses.replace(RECIPE, schedule="steps", milestones=(3,), epochs=2)
     long = dataclasses.replace(short, epochs=4)
     run(tmp_path / "a", recipe=short)
     run(tmp_path / "a", recipe=long, resume=True)
