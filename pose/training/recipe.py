@@ -106,8 +106,8 @@ def paper_recipe(dataset: str) -> TrainingRecipe:
     """The recipe of TokenPose and TMPose on "coco" or "mpii": Adam at 1e-3, 300 epochs, x0.1 at 200 and 260.
 
     The augmentation is HRNet's for each dataset. Their configurations name a weight decay, which the HRNet code base
-    does not hand to Adam; it is 0 here. The warm-up, a hundred steps of a million, is ours: at the full rate Adam's first
-    step can leave a large model with a higher loss than before.
+    does not hand to Adam; it is 0 here. The warm-up, a hundred steps of a million, is ours: at the full rate the first
+    step of Adam can leave a large model with a higher loss than before.
     """
     augmentations = {"coco": COCO_AUGMENTATION, "mpii": MPII_AUGMENTATION}
     if dataset not in augmentations:
