@@ -95,13 +95,13 @@ def _false_head(canvas: Canvas, rng: np.random.Generator, size: tuple[int, int],
     canvas.limb(centre, radius, centre, radius, sample_skin(rng), 0)
 
 
-_CLUTTER = (_box, _box, _pole, _pole, _blob, _blob, _bars, _false_limb, _false_limb, _false_limb, _false_head)
+_CLUTTER = (_box, _box, _pole, _pole, _blob, _blob, _bars, _false_limb, _false_limb, _false_head)
 
 
 def paint_clutter(canvas: Canvas, rng: np.random.Generator) -> None:
-    """Three to eighteen things behind the figures."""
+    """Two to twelve things behind the figures."""
     size = canvas.image.shape[1], canvas.image.shape[0]
-    for _ in range(3 + int(rng.integers(16))):
+    for _ in range(2 + int(rng.integers(11))):
         colour = vivid(rng) if rng.random() < 0.5 else _dull(rng)
         _CLUTTER[int(rng.integers(len(_CLUTTER)))](canvas, rng, size, colour)
 

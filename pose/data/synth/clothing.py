@@ -62,17 +62,17 @@ def _pick(rng: np.random.Generator, options: tuple[tuple[str, float], ...]) -> s
 
 
 def sample_look(rng: np.random.Generator) -> Look:
-    hair_style = _pick(rng, (("short", 0.42), ("long", 0.27), ("bun", 0.1), ("bald", 0.06), ("cap", 0.15)))
+    hair_style = _pick(rng, (("short", 0.45), ("long", 0.26), ("bun", 0.1), ("bald", 0.04), ("cap", 0.15)))
     legwear = _pick(rng, (("trousers", 0.58), ("shorts", 0.24), ("skirt", 0.09), ("dress", 0.09)))
     top = vivid(rng)
     return Look(
         skin=sample_skin(rng),
         hair=jitter(rng, HAIR[int(rng.integers(len(HAIR)))], 6.0),
         hair_style=hair_style,
-        beard=hair_style not in ("long", "bun") and rng.random() < 0.2,
+        beard=hair_style not in ("long", "bun") and rng.random() < 0.15,
         top=top,
         trim=vivid(rng),
-        pattern=_pick(rng, (("plain", 0.4), ("stripes", 0.22), ("print", 0.2), ("jacket", 0.18))),
+        pattern=_pick(rng, (("plain", 0.3), ("stripes", 0.22), ("print", 0.28), ("jacket", 0.2))),
         sleeve=_pick(rng, (("none", 0.14), ("short", 0.46), ("long", 0.4))),
         bottom=top if legwear == "dress" else vivid(rng),
         legwear=legwear,

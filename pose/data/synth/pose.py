@@ -43,15 +43,15 @@ class Pose:
 
 # name: (probability, lift, heading, twist, bend), the last four as (low, high)
 ARMS = {
-    "hang": (0.22, (0, 18), (40, 110), (-40, 20), (5, 30)),
-    "swing": (0.12, (15, 50), (-5, 40), (-30, 20), (15, 90)),
-    "back": (0.07, (10, 50), (140, 190), (-20, 20), (5, 70)),
+    "hang": (0.26, (0, 18), (40, 110), (-40, 20), (5, 30)),
+    "swing": (0.14, (15, 50), (-5, 40), (-30, 20), (15, 90)),
+    "back": (0.06, (10, 50), (140, 190), (-20, 20), (5, 70)),
     "hip": (0.10, (30, 55), (85, 130), (-95, -60), (75, 110)),
-    "forward": (0.12, (55, 105), (-15, 45), (-40, 40), (0, 80)),
-    "side": (0.11, (60, 110), (65, 105), (-60, 40), (0, 60)),
+    "forward": (0.11, (55, 105), (-15, 45), (-40, 40), (0, 80)),
+    "side": (0.10, (60, 110), (65, 105), (-60, 40), (0, 60)),
     "wave": (0.09, (65, 115), (70, 100), (-15, 20), (70, 130)),
-    "overhead": (0.10, (130, 175), (40, 100), (-40, 40), (0, 70)),
-    "phone": (0.07, (20, 60), (10, 60), (-30, 10), (115, 145)),
+    "overhead": (0.09, (130, 175), (40, 100), (-40, 40), (0, 70)),
+    "phone": (0.05, (20, 60), (10, 60), (-30, 10), (115, 145)),
 }
 _ARM_NAMES = tuple(ARMS)
 _ARM_EDGES = np.cumsum([ARMS[name][0] for name in _ARM_NAMES])
@@ -152,8 +152,8 @@ def _bend(rng: np.random.Generator) -> Pose:
 
 
 ACTIONS = (
-    (0.27, _stand), (0.16, _walk), (0.12, _run), (0.14, _sit), (0.07, _squat),
-    (0.08, _lunge), (0.05, _kick), (0.07, _star), (0.04, _bend),
+    (0.31, _stand), (0.18, _walk), (0.11, _run), (0.13, _sit), (0.05, _squat),
+    (0.07, _lunge), (0.05, _kick), (0.07, _star), (0.03, _bend),
 )  # fmt: skip
 _ACTION_EDGES = np.cumsum([share for share, _ in ACTIONS])
 
@@ -175,8 +175,8 @@ def sample_pose(rng: np.random.Generator) -> Pose:
 def sample_yaw(rng: np.random.Generator) -> float:
     """Which way the figure faces, degrees: 0 to the camera, 90 to the right of the image, 180 away."""
     kind = rng.random()
-    if kind < 0.68:
-        return float(rng.normal(0, 26))
-    if kind < 0.85:
-        return float(rng.choice((-1, 1)) * _between(rng, (50, 120)))
-    return float(180 + rng.normal(0, 28))
+    if kind < 0.82:
+        return float(rng.normal(0, 25))
+    if kind < 0.92:
+        return float(rng.choice((-1, 1)) * _between(rng, (45, 110)))
+    return float(180 + rng.normal(0, 25))

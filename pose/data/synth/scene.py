@@ -70,7 +70,7 @@ def _attempt(rng: np.random.Generator, count: int) -> Scene:
     for index, (figure, pose) in enumerate(figures):
         _draw_footing(canvas, rng, figure, pose)
         draw_figure(canvas, figure, index)
-        if rng.random() < 0.16:
+        if rng.random() < 0.13:
             paint_occluder(canvas, rng, figure.extent)
     people = [_annotate(canvas.owner, figure, index) for index, (figure, _) in enumerate(figures)]
     return Scene(finish(canvas.image, rng), canvas.owner, people)
