@@ -59,7 +59,9 @@ def count_flops(model: str | nn.Module, inputs: tuple[Any, ...] | None = None, *
         model = empty_model(model, **options)
     if inputs is None:
         if not isinstance(model, PoseModel):
-            raise TypeError(f"count_flops({type(model).__name__}): give example inputs, such as (torch.zeros(1, 3, 256, 192),)")
+            raise TypeError(
+                f"count_flops({type(model).__name__}): give example inputs, such as (torch.zeros(1, 3, 256, 192),)"
+            )
         device = next(model.parameters()).device
         inputs = (torch.zeros(1, 3, *model.spec.input_size, device=device),)
     scopes = getattr(model, "parts", None) or {name: name for name, _ in model.named_children()}

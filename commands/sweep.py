@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ..sweeps.spec import SweepSpec
 
 EXAMPLES = """
 Examples:
@@ -20,9 +25,14 @@ Examples:
 """
 
 
+REPORT_EXAMPLE = "Example:  posebench report runs/three-masks"
+PANEL = "Sweep and report"
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands of this file to the command line."""
-    app.command("sweep", rich_help_panel="Sweep and report", epilog=EXAMPLES)(sweep)
+    app.command("sweep", rich_help_panel=PANEL, epilog=EXAMPLES)(sweep)
+    app.command("report", rich_help_panel=PANEL, epilog=REPORT_EXAMPLE)(report)
 
 
 def sweep(
@@ -125,7 +135,17 @@ def sweep(
         raise typer.Exit(1)
 
 
-def _run(spec, out: Path | None, console) -> bool:
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="a sweep's folder, or any with a results.csv")],
+    title: Annotated[str | None, typer.Option(help="title of the page  [named after the models]")] = None,
+) -> None:
+    """Write report.html and the plots anew from the stored results.csv."""
+    from ..reports.report import write_report
+
+    typer.echo(write_report(folder, title=title))
+
+
+def _run(spec: SweepSpec, out: Path | None, console: Console) -> bool:
     """Run, show, and say where the results lie. False if anything failed."""
     from ..sweeps.runner import execute
     from .sweep_display import SweepDisplay

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from ..sweeps.spec import SweepSpec
 
 
+HOW = {
+    "finetune": "every cell is fine-tuned from one unmasked model",
+    "scratch": "every cell is trained from scratch",
+    "weights": "the given weights are evaluated",
+}
 #: shown on top when they are the same in all rows, else as columns
 COMMON = {"model": "model", "dataset": "data", "device": "device", "seed": "seed", "batch_size": "batch"}
 RESULTS = {
@@ -45,45 +50,44 @@ def show_plan(spec: SweepSpec, out: Path | None, console: Console) -> None:
     from ..sweeps.data import find_data
     from ..sweeps.estimate import estimate
     from ..sweeps.plan import default_folder, make_plan
-    from ..sweeps.runner import jobs_of
+    from ..sweeps.runner import jobs_of, manifest_of
+    from ..sweeps.store import SweepStore, check_contents
 
     plan = make_plan(spec, find_data(spec, make=False))
+    folder = out if out is not None else default_folder(plan) if plan.data.made else None
+    if folder is not None and plan.data.made:
+        check_contents(SweepStore(folder), manifest_of(plan))
     jobs = jobs_of(plan)
     with console.status("counting, and probing the speed"):
         guess = estimate(plan, jobs)
-    table = Table(show_edge=False, pad_edge=False, header_style="bold")
-    for name in ("cell", "training", "kept", "GFLOPs", "GFLOPsT (1e9 MAC)", "estimated time"):
-        table.add_column(name, justify="left" if name in ("cell", "training") else "right")
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
+    for name in ("cell", "epochs", "kept", "GFLOPs", "GFLOPsT", "time"):
+        table.add_column(name, justify="left" if name == "cell" else "right", no_wrap=True)
     for key, config in plan.bases.items():
-        epochs = config["recipe"]["epochs"]
-        table.add_row(
-            f"{config['model']} base model", f"{epochs} epochs", "", "", "", duration(guess.base_seconds[key])
-        )
+        epochs = str(config["recipe"]["epochs"])
+        table.add_row(f"{config['model']} base model", epochs, "", "", "", duration(guess.base_seconds[key]))
     for cell in plan.cells:
         count, recipe = guess.counts[cell.key], cell.config["recipe"]
-        training = {"finetune": "fine-tuned", "scratch": "from scratch", "weights": "given weights"}
-        how = training[cell.config["training"]] + (f", {recipe['epochs']} epochs" if recipe else "")
         table.add_row(
             Text(cell.label),
-            how,
+            str(recipe["epochs"]) if recipe else "",
             f"{count['tokens_kept']} of {count['tokens_total']}",
             f"{count['gflops']:.4f}",
             f"{count['gflops_t']:.4f}",
             duration(guess.cell_seconds[cell.key]),
         )
     console.print(table)
-    data = f"{plan.data.root}: {plan.data.train_people} people to train on, {plan.data.eval_people} to evaluate on"
-    if not plan.data.made:
-        data += " (the embedded set; a sweep makes it first)"
-        folder = "runs/..., named once the data is there" if out is None else str(out)
-    else:
-        folder = str(out or default_folder(plan))
-    console.print(Text(f"Data: {data}"))
-    console.print(Text(f"Results would go to {folder}"))
-    console.print(
-        f"Estimated time for all: about {duration(guess.total_seconds)}, {jobs} at a time, scaled by multiply-adds from"
-        " a short probe on this machine. An estimate, not a promise. The counts are exact."
-    )
+    lines = ["GFLOPs, GFLOPsT (behind the backbone): 1e9 multiply-adds, exact."]
+    lines += [f"{model.name}: {HOW[model.training]}." for model in plan.models]
+    data = f"{plan.data.root}" if plan.data.made else f"{plan.data.root} (the embedded set, which a sweep makes first)"
+    lines += [
+        f"Data: {data}; {plan.data.train_people} people to train on, {plan.data.eval_people} to judge by.",
+        f"Results go to {folder or 'a folder in runs/, named once the data is there'}.",
+        f"Time: about {duration(guess.total_seconds)} in all, {jobs} cells at a time: an estimate, from a short probe on "
+        "this machine and the multiply-adds.",
+    ]
+    for line in lines:
+        console.print(Text(line), soft_wrap=True)
 
 
 def print_results(rows: list[dict[str, Any]], console: Console) -> None:

@@ -3,6 +3,7 @@
 import resource
 
 import torch
+
 from posebench.benchmark.allocator import allocator, keep_freed_memory
 
 

@@ -4,9 +4,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import torch
+from torch import nn
+
 from posebench.pose.data.dataset import PoseDataset
 from posebench.pose.keypoints import SKELETONS
-from torch import nn
 
 DATA = Path(__file__).resolve().parent / "data"
 

@@ -16,11 +16,12 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+from torch import nn
+
 from posebench.pose.data.augment import SYNTH_AUGMENTATION
 from posebench.pose.data.person import DataSplit, Person
 from posebench.pose.training.loop import TrainingResult, train
 from posebench.pose.training.recipe import TrainingRecipe
-from torch import nn
 
 RECIPE = TrainingRecipe(
     epochs=4, batch_size=8, learning_rate=3e-3, optimizer="adamw", weight_decay=0.01, schedule="cosine",

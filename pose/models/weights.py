@@ -74,7 +74,9 @@ def _read_file(path: Path) -> object:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for damaged or unsafe files
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(f"{path}: not a readable weights file (tensors only, as torch.save writes them): {reason}") from None
+        raise InputError(
+            f"{path}: not a readable weights file (tensors only, as torch.save writes them): {reason}"
+        ) from None
 
 
 def load_weights(

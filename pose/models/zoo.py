@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import nn
@@ -61,7 +62,7 @@ MODELS: dict[str, Architecture] = {
     "tmpose_b": _base(published_mask=PUBLISHED_MASK),
     # TMPose's COCO configuration named D6 sets depth 6 for each of the three stacks; its MPII one sets 2.
     "tmpose_l_d6": _large({"coco": 6, "mpii": 2}, 8, published_mask=PUBLISHED_MASK),
-    "tmpose_l_d24": _large(8, 12, published_mask=PUBLISHED_MASK),
+    "tmpose_l": _large(8, 12, published_mask=PUBLISHED_MASK),
     "tmpose_tiny": Architecture(
         "tiny",
         {"coco": (3, 3), "mpii": (3, 3)},
@@ -76,7 +77,7 @@ MODELS: dict[str, Architecture] = {
         published_mask=PUBLISHED_MASK,
     ),
 }
-ALIASES = {"tmpose_l": "tmpose_l_d24"}
+ALIASES = {"tmpose_l_d24": "tmpose_l"}
 
 # TokenPose-L/D24 at 384x288 changes the patch and sigma (its configuration "patch64").
 LARGE_INPUT = {(384, 288): ((6, 4), 3.0)}
@@ -131,7 +132,7 @@ class PoseModel(nn.Module):
     `parts` names the modules whose compute is reported apart; `transformer` is the scope of GFLOPsT.
     """
 
-    parts = {
+    parts: ClassVar[dict[str, str]] = {
         "backbone": "backbone",
         "patch_embedding": "transformer.patch_embedding",
         "mask_scoring": "transformer.mask",

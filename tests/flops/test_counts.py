@@ -35,7 +35,9 @@ def reference_cases():
     for key, (name, options) in REFERENCE.items():
         facts = models.get(key, {})
         for keep, figures in facts.get("ratios", {"1.0": facts}).items():
-            masked = {"mask": "random", "mask_ratio": round(1 - float(keep), 6)} if float(keep) < 1 else {"mask": "none"}
+            masked = (
+                {"mask": "random", "mask_ratio": round(1 - float(keep), 6)} if float(keep) < 1 else {"mask": "none"}
+            )
             yield pytest.param(name, {**options, **masked}, {**facts, **figures}, id=f"{key}-{keep}")
 
 
@@ -62,7 +64,9 @@ def test_tmpose_l_at_the_published_mask_has_the_papers_numbers_and_the_exact_one
 @pytest.mark.parametrize("name", ["tmpose_tiny", "tokenpose_t", "tokenpose_b", "tmpose_l"])
 @pytest.mark.parametrize("mask", [m for m in MASKS if m != "none"])
 def test_counter_closed_form_and_torch_agree(name, mask):
-    ratio = {"random": 0.1, "uniform": 0.35, "block": 0.5, "semantic": 0.62, "scorer": 0.8, "norm": 0.97, "first": 0.4}[mask]
+    ratio = {"random": 0.1, "uniform": 0.35, "block": 0.5, "semantic": 0.62, "scorer": 0.8, "norm": 0.97, "first": 0.4}[
+        mask
+    ]
     count = count_flops(name, mask=mask, mask_ratio=ratio)
     expected = closed_form(name, mask=mask, mask_ratio=ratio)
     assert dict(count.parts) == expected

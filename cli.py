@@ -1,0 +1,60 @@
+"""The `posebench` command line: commands by group, and user errors as one line each."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from .commands import counts, data, measure, sweep, train, weights
+
+HELP = """
+What masking tokens costs a pose transformer, and what it really saves.
+
+Start with  posebench sweep --mask semantic --ratios 0.2,0.4,0.6  : it renders a data set, trains, evaluates and
+profiles masked and unmasked models, and writes a page about it.
+"""
+
+app = typer.Typer(
+    help=HELP, no_args_is_help=True, rich_markup_mode="rich", pretty_exceptions_enable=False, add_completion=False
+)
+
+
+def _version(show: bool) -> None:
+    if show:
+        from . import __version__
+
+        typer.echo(f"posebench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="show the version"),
+) -> None:
+    pass
+
+
+for group in (sweep, counts, measure, train, data, weights):
+    group.register(app)
+
+
+def main() -> None:
+    """Run the command line. Exit codes: 0 done, 1 a check or a cell failed, 2 wrong input."""
+    from .pose.errors import InputError, NumericalError
+
+    try:
+        app()
+    except InputError as error:
+        _fail(error, 2)
+    except NumericalError as error:
+        _fail(error, 1)
+    except BrokenPipeError:
+        sys.stderr.close()
+        raise SystemExit(1) from None
+
+
+def _fail(error: Exception, code: int) -> None:
+    line = " ".join(str(error).split())
+    print(f"posebench: error: {line}", file=sys.stderr)
+    raise SystemExit(code) from None

@@ -1,0 +1,301 @@
+"""`posebench train`, `posebench eval` and `posebench predict`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..pose.errors import InputError
+from .options import Bar, numbers, size
+
+if TYPE_CHECKING:
+    from ..pose.models.zoo import PoseModel
+
+Model = Annotated[str, typer.Option(help="a model of `posebench models`")]
+Mask = Annotated[str | None, typer.Option(help="how tokens are chosen  [the model's own]")]
+Ratio = Annotated[float | None, typer.Option("--ratio", help="fraction of the visual tokens to drop, in [0, 1)")]
+Data = Annotated[Path | None, typer.Option(help="COCO or MPII folder  [the embedded set, made once]")]
+Boxes = Annotated[str, typer.Option(help="gt, or a detection file")]
+InputSize = Annotated[str | None, typer.Option(help="crop as HEIGHTxWIDTH  [the model's own]")]
+Device = Annotated[str, typer.Option(help="cpu or cuda")]
+AsPublished = Annotated[bool, typer.Option("--as-published", help="the reference code's own behaviours")]
+PositionType = Annotated[str | None, typer.Option(help="sine-full, sine, learnable or low-frequency")]
+Threads = Annotated[int | None, typer.Option(help="CPU threads  [torch's default]")]
+
+TRAIN_EXAMPLES = """
+Examples:
+
+  posebench train --model tmpose_tiny --mask semantic --ratio 0.4 --out runs/tiny
+
+  posebench train --model tmpose_l --data /data/coco --backbone-weights hrnet_w48.pth --device cuda --amp --out runs/l
+"""
+EVAL_EXAMPLES = """
+Examples:
+
+  posebench eval --model tmpose_tiny --weights runs/tiny/best.pt --mask semantic --ratio 0.4
+
+  posebench eval --model tmpose_l --weights tmpose_l.pth --data /data/coco --boxes detections.json
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file to the command line."""
+    panel = "Train and evaluate"
+    app.command("train", rich_help_panel=panel, epilog=TRAIN_EXAMPLES)(train)
+    app.command("eval", rich_help_panel=panel, epilog=EVAL_EXAMPLES)(evaluate)
+    app.command("predict", rich_help_panel=panel, epilog="Example:  posebench predict photo.jpg --weights best.pt")(
+        predict
+    )
+
+
+def train(
+    out: Annotated[Path, typer.Option(help="folder of the run: checkpoints and log.csv")],
+    model: Model = "tmpose_tiny",
+    mask: Mask = None,
+    ratio: Ratio = None,
+    data: Data = None,
+    input_size: InputSize = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="[300 for the papers' models, the short recipe's for tiny]")
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(help="[the recipe's]")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="the highest  [the recipe's]")] = None,
+    clip_norm: Annotated[float | None, typer.Option(help="largest norm of the gradient  [the recipe's]")] = None,
+    seed: Annotated[int, typer.Option(help="of weights, order, augmentation and masks")] = 0,
+    device: Device = "cpu",
+    amp: Annotated[bool, typer.Option("--amp", help="mixed precision (bfloat16)")] = False,
+    workers: Annotated[int, typer.Option(help="loader processes")] = 0,
+    threads: Threads = None,
+    weights: Annotated[Path | None, typer.Option(help="weights to start from")] = None,
+    backbone_weights: Annotated[Path | None, typer.Option(help="an ImageNet HRNet to start from")] = None,
+    as_published: AsPublished = False,
+    position_type: PositionType = None,
+    evaluate_every: Annotated[int, typer.Option(help="epochs between evaluations; 0 for none")] = 10,
+    resume: Annotated[bool, typer.Option("--resume", help="go on where this folder's run stopped")] = False,
+) -> None:
+    """Train a model; a checkpoint after every epoch, so that --resume goes on after any interruption."""
+    import dataclasses
+
+    import torch
+
+    from ..benchmark.device import check_device
+    from ..pose.data.folder import load_people
+    from ..pose.models.weights import load_backbone_weights, load_weights
+    from ..pose.training.loop import train as run
+    from ..pose.training.recipe import TINY_RECIPE, paper_recipe
+
+    target = check_device(device)
+    _set_threads(threads)
+    torch.manual_seed(seed)
+    root, layout = _data(data)
+    made = _model(model, layout, mask, ratio, input_size, as_published, position_type, seed)
+    recipe = TINY_RECIPE if made.spec.name == "tmpose_tiny" else paper_recipe(layout)
+    wanted = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "clip_norm": clip_norm}
+    wanted = {name: value for name, value in wanted.items() if value is not None}
+    recipe = dataclasses.replace(recipe, **wanted, amp=amp, workers=workers, seed=seed)
+    if backbone_weights is not None:
+        load_backbone_weights(made, backbone_weights)
+    if weights is not None:
+        load_weights(made, weights, fresh_scorer=True)
+    train_data = _train_split(root, made)
+    val_data = load_people(root, "val", input_size=made.spec.input_size) if evaluate_every else None
+    with Bar("training") as bar:
+        result = run(
+            made,
+            train_data,
+            val_data,
+            recipe,
+            out,
+            device=target,
+            resume=resume,
+            progress=bar,
+            evaluate_every=max(evaluate_every, 1),
+        )
+    print(f"loss {result.loss_first:.6g} in the first epoch, {result.loss_last:.6g} in the last; {result.last}")
+
+
+def evaluate(
+    model: Model = "tmpose_tiny",
+    weights: Annotated[Path | None, typer.Option(help="weights file  [untrained]")] = None,
+    mask: Mask = None,
+    ratio: Ratio = None,
+    data: Data = None,
+    boxes: Boxes = "gt",
+    input_size: InputSize = None,
+    batch_size: Annotated[int, typer.Option(help="people at a time")] = 32,
+    flip_test: Annotated[
+        bool, typer.Option("--flip-test/--no-flip-test", help="average with the mirrored crop")
+    ] = True,
+    decode: Annotated[str, typer.Option(help="dark or hrnet: decoding and crop convention")] = "dark",
+    device: Device = "cpu",
+    workers: Annotated[int, typer.Option(help="loader processes")] = 0,
+    threads: Threads = None,
+    as_published: AsPublished = False,
+    position_type: PositionType = None,
+    seed: Annotated[int, typer.Option(help="of random masks, and of untrained weights")] = 0,
+    save_results: Annotated[Path | None, typer.Option(help="write COCO's submission file")] = None,
+    format: Annotated[str, typer.Option(help="table, json, csv or markdown")] = "table",
+) -> None:
+    """Evaluate a model: AP (COCO) or PCKh (MPII), with a 95 % interval from resampling images."""
+    import torch
+
+    from ..benchmark.device import check_device
+    from ..pose.data.folder import load_people
+    from ..pose.evaluation.evaluate import evaluate as run
+    from ..pose.models.weights import load_weights
+    from .options import print_rows
+
+    target = check_device(device)
+    _set_threads(threads)
+    if save_results is not None and save_results.exists():
+        raise InputError(f"{save_results}: exists already; give another file to --save-results")
+    torch.manual_seed(seed)
+    root, layout = _data(data)
+    made = _model(model, layout, mask, ratio, input_size, as_published, position_type, seed)
+    if weights is not None:
+        load_weights(made, weights)
+    convention = "hrnet" if decode == "hrnet" else "dark"
+    split = load_people(root, "val", boxes=boxes, input_size=made.spec.input_size, convention=convention)
+    with Bar("evaluating") as bar:
+        found = run(
+            made,
+            split,
+            batch_size=batch_size,
+            flip_test=flip_test,
+            device=target,
+            decode=decode,
+            as_published=as_published,
+            workers=workers,
+            progress=bar,
+        )
+    if save_results is not None:
+        _save_results(save_results, found)
+    spec = made.spec
+    row: dict[str, Any] = {
+        "model": spec.name, "dataset": layout, "mask": spec.mask, "mask_ratio": spec.mask_ratio,
+        "boxes": Path(boxes).name, "flip_test": flip_test, "eval_people": found.num_people, **found.metrics,
+    }  # fmt: skip
+    for name, (low, high) in found.ci.items():
+        row |= {f"{name}_ci_low": low, f"{name}_ci_high": high}
+    print_rows([row], None, format)
+    for note in found.notes if format == "table" else ():
+        print(note)
+    if weights is None and format == "table":
+        print("no --weights were given: these are the scores of an untrained model")
+
+
+def predict(
+    images: Annotated[list[Path], typer.Argument(help="pictures; each holds one person unless --box is given")],
+    weights: Annotated[Path, typer.Option(help="weights file")],
+    model: Model = "tmpose_tiny",
+    mask: Mask = None,
+    ratio: Ratio = None,
+    dataset: Annotated[str, typer.Option(help="coco or mpii keypoints")] = "coco",
+    input_size: InputSize = None,
+    box: Annotated[list[str] | None, typer.Option(help="X,Y,WIDTH,HEIGHT of a person in px; repeatable")] = None,
+    show_mask: Annotated[bool, typer.Option("--show-mask", help="draw which tokens were kept")] = False,
+    out: Annotated[Path, typer.Option(help="folder for the pictures")] = Path("predictions"),
+    device: Device = "cpu",
+    as_published: AsPublished = False,
+    position_type: PositionType = None,
+) -> None:
+    """Draw the skeletons that a model sees; with --show-mask also the tokens that it looked at."""
+    import cv2
+
+    from ..benchmark.device import check_device
+    from ..pose.data.images import read_image
+    from ..pose.evaluation.draw import draw_prediction
+    from ..pose.evaluation.predict import predict_image
+    from ..pose.files import write_atomic
+    from ..pose.keypoints import SKELETONS
+    from ..pose.models.weights import load_weights
+
+    target = check_device(device)
+    made = _model(model, dataset, mask, ratio, input_size, as_published, position_type, 0)
+    load_weights(made, weights)
+    boxes = [numbers(text, "--box") for text in box] if box else None
+    for path in images:
+        found = predict_image(made, path, boxes, device=target)
+        options: dict[str, Any] = {}
+        if show_mask:
+            kept = found.kept
+            if kept is None:
+                raise InputError(
+                    f"--show-mask: {made.spec.name} without a mask keeps every token; give --mask and --ratio"
+                )
+            options = {
+                "kept": kept, "grid": made.spec.grid, "center": found.center, "scale": found.scale,
+                "input_size": made.spec.input_size,
+            }  # fmt: skip
+        picture = draw_prediction(read_image(path), found.keypoints, found.scores, SKELETONS[dataset], **options)
+        target_file = out / f"{path.stem}.png"
+        if target_file.exists():
+            raise InputError(f"{target_file}: exists already; give another --out")
+        write_atomic(target_file, cv2.imencode(".png", picture)[1].tobytes())
+        print(target_file)
+
+
+def _data(data: Path | None) -> tuple[Path, str]:
+    """The data folder (the embedded set, made if need be, where none is given) and its layout."""
+    from ..pose.data.folder import detect_layout
+    from ..pose.data.synth.cache import ensure_default_set
+
+    if data is None:
+        with Bar("embedded data set") as bar:
+            data = ensure_default_set(bar)
+    return data, detect_layout(data)[0]
+
+
+def _model(
+    name: str,
+    dataset: str,
+    mask: str | None,
+    ratio: float | None,
+    input_size: str | None,
+    as_published: bool,
+    position_type: str | None,
+    seed: int,
+) -> PoseModel:
+    from ..pose.models.zoo import create_model
+
+    return create_model(
+        name,
+        dataset=dataset,
+        input_size=size(input_size),
+        mask=mask,
+        mask_ratio=ratio,
+        as_published=as_published,
+        position_type=position_type,
+        seed=seed,
+    )
+
+
+def _train_split(root: Path, model: PoseModel) -> Any:
+    """The training split; a folder that has only a validation split is trained on that, and says so."""
+    from ..pose.data.folder import load_people
+
+    try:
+        return load_people(root, "train", input_size=model.spec.input_size)
+    except InputError:
+        split = load_people(root, "val", input_size=model.spec.input_size)
+        typer.echo(f"{root} has no training split: training on the validation split", err=True)
+        return split
+
+
+def _save_results(path: Path, found: Any) -> None:
+    from ..pose.evaluation.coco_metrics import write_results
+
+    if not isinstance(found.predictions, list):
+        raise InputError(f"{path}: submission files are COCO's; this is MPII data")
+    write_results(path, found.predictions)
+
+
+def _set_threads(threads: int | None) -> None:
+    if threads is not None:
+        if threads < 1:
+            raise InputError(f"--threads {threads}: give 1 or more")
+        import torch
+
+        torch.set_num_threads(threads)
