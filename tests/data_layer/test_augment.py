@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from posebench.pose.data.augment import (
     COCO_AUGMENTATION,
     MPII_AUGMENTATION,

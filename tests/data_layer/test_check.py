@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 from oracle import REAL, needs_real_images
+
 from posebench.pose.data.check import check_folder, inspect_folder
 
 

@@ -4,6 +4,8 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import DataLoader
+
 from posebench.pose.data.augment import COCO_AUGMENTATION, MPII_AUGMENTATION, Augmentation
 from posebench.pose.data.boxes import box_to_center_scale
 from posebench.pose.data.dataset import IMAGENET_MEAN, IMAGENET_STD, PoseDataset
@@ -11,7 +13,6 @@ from posebench.pose.data.folder import load_people
 from posebench.pose.data.person import Person
 from posebench.pose.errors import InputError
 from posebench.pose.keypoints import COCO, MPII
-from torch.utils.data import DataLoader
 
 LEFT_WRIST, RIGHT_WRIST = COCO.keypoints.index("left_wrist"), COCO.keypoints.index("right_wrist")
 AUGMENTATIONS = {

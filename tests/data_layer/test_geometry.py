@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 from oracle import ORACLE, needs_oracle
+
 from posebench.pose.data.affine import apply_affine, crop_matrix, heatmap_to_image, mirrored, warp_crop
 from posebench.pose.data.boxes import box_to_center_scale, clip_box
 

@@ -5,6 +5,7 @@ import json
 import random
 
 import pytest
+
 from posebench.pose.data.check import check_folder
 from posebench.pose.data.folder import load_people
 from posebench.pose.errors import InputError

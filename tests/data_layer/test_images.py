@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from oracle import REAL, needs_real_images
+
 from posebench.pose.data.images import read_image, structure_fault
 from posebench.pose.errors import InputError
 

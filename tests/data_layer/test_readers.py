@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from oracle import REAL, needs_real_images
+
 from posebench.pose.data.folder import detect_layout, load_people
 from posebench.pose.errors import InputError
 

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 from oracle import ORACLE, needs_oracle
+
 from posebench.pose.data.targets import gaussian_targets
 
 

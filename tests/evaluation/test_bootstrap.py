@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from known_answers import DATA
+
 from posebench.pose.errors import InputError
 from posebench.pose.evaluation.bootstrap import (
     bootstrap_ap,

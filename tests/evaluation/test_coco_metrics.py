@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from known_answers import DATA
 from oracle import REAL, needs_real_images
+
 from posebench.pose.errors import InputError
 from posebench.pose.evaluation.coco_metrics import (
     STATISTICS,

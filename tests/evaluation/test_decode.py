@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from oracle import ORACLE, needs_oracle
+
 from posebench.pose.errors import InputError
 from posebench.pose.evaluation.decode import decode, decode_to_image, find_peaks, gaussian_kernel, smooth
 

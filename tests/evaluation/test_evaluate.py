@@ -6,6 +6,8 @@ import pytest
 import torch
 from known_answers import KnowsTheAnswer, spec_of
 from oracle import ORACLE, REAL, needs_oracle, needs_real_images
+from torch import nn
+
 from posebench.pose.data.folder import load_people
 from posebench.pose.errors import InputError, NumericalError
 from posebench.pose.evaluation.bootstrap import score
@@ -14,7 +16,6 @@ from posebench.pose.evaluation.evaluate import evaluate, score_ground_truth
 from posebench.pose.evaluation.flip import average_flipped
 from posebench.pose.evaluation.inference import weighted_loss
 from posebench.pose.keypoints import COCO
-from torch import nn
 
 SIZE = (128, 96)
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 from oracle import ORACLE, needs_oracle
+
 from posebench.pose.evaluation.flip import average_flipped, flip_back
 from posebench.pose.keypoints import COCO, SKELETONS
 

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 from known_answers import DATA
+from scipy.io import loadmat, savemat
+
 from posebench.pose.errors import InputError
 from posebench.pose.evaluation.mpii_metrics import pckh, read_head_sizes
 from posebench.pose.keypoints import MPII
-from scipy.io import loadmat, savemat
 
 MAT = DATA / "reference_mpii_gt_valid.mat"
 

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from posebench.pose.evaluation.oks import nms, oks_matrix, rescore, soft_nms, suppress_duplicates
 from posebench.pose.keypoints import COCO
 

@@ -4,12 +4,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 from known_answers import spec_of
+from torch import nn
+
 from posebench.pose.data.affine import apply_affine, crop_matrix
 from posebench.pose.errors import InputError
 from posebench.pose.evaluation.draw import draw_prediction, shade_dropped
 from posebench.pose.evaluation.predict import predict_image
 from posebench.pose.keypoints import COCO
-from torch import nn
 
 
 class PointsAtBrightness(nn.Module):

@@ -5,6 +5,7 @@ import resource
 
 import pytest
 from in_children import raise_thresholds
+
 from posebench.benchmark.own_process import in_own_process
 
 SETTINGS = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_MMAP_MAX_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_", "LD_PRELOAD")

@@ -10,9 +10,10 @@ from datetime import datetime, timedelta, timezone
 from importlib.metadata import version
 from pathlib import Path
 
-import posebench
 import pytest
 import torch
+
+import posebench
 from posebench.benchmark import environment
 from posebench.benchmark.environment import conditions
 from posebench.pose.errors import InputError

@@ -8,6 +8,7 @@ import numpy as np
 import psutil
 import pytest
 import torch
+
 from posebench.benchmark.interference import CpuWatch, Interference
 from posebench.benchmark.latency import LatencySamples, _warm_up, measure_latency
 from posebench.pose.errors import InputError

@@ -5,10 +5,11 @@ import sys
 
 import pytest
 import torch
+from torch import nn
+
 from posebench.benchmark.memory import peak_memory, peak_rss_bytes
 from posebench.benchmark.own_process import in_own_process
 from posebench.pose.errors import InputError
-from torch import nn
 
 FLOAT = 4
 

@@ -5,8 +5,9 @@ import os
 import pickle
 import signal
 
-import posebench
 import pytest
+
+import posebench
 from posebench.benchmark.device import check_device
 from posebench.benchmark.own_process import in_own_process
 from posebench.pose.errors import InputError

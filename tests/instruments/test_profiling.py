@@ -4,12 +4,13 @@ import json
 
 import pytest
 import torch
+from torch import nn
+
 from posebench.benchmark.flops import flops_row
 from posebench.benchmark.memory import peak_memory
 from posebench.benchmark.profiling import configurations, profile
 from posebench.pose.errors import InputError
 from posebench.pose.models.zoo import create_model
-from torch import nn
 
 
 def choices(*arguments):

@@ -4,6 +4,7 @@ from math import comb
 
 import numpy as np
 import pytest
+
 from posebench.benchmark.statistics import median_interval, ratio_of_medians, samples_needed, summarise
 
 

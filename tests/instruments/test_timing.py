@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from torch import nn
+
 from posebench.benchmark.device import check_dtype
 from posebench.benchmark.module_profile import profile_modules
 from posebench.benchmark.precision import Precision
 from posebench.benchmark.timing import Subject, time_together
 from posebench.pose.errors import InputError
-from torch import nn
 
 CPU = torch.device("cpu")
 

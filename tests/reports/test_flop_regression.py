@@ -4,6 +4,7 @@ import copy
 import json
 
 import pytest
+
 from posebench.pose.errors import InputError
 from posebench.reports.flop_check import compare_counts, read_counts, save_counts
 

@@ -1,6 +1,7 @@
 """The report's sentences follow the numbers, in both directions."""
 
 import pytest
+
 from posebench.reports.comparison import compare
 from posebench.reports.headline import headline, loss_verdict, realised_verdict
 

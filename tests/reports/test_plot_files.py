@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ElementTree
 
 import matplotlib
 import pytest
+
 from posebench.reports.accuracy_plots import accuracy_vs_gflops_t, accuracy_vs_latency
 from posebench.reports.comparison import compare
 from posebench.reports.count_plot import exact_vs_published

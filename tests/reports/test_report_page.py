@@ -7,6 +7,7 @@ import zlib
 from html.parser import HTMLParser
 
 import pytest
+
 from posebench.pose.errors import InputError
 from posebench.reports.columns import COLUMNS
 from posebench.reports.report import write_report

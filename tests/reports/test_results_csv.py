@@ -5,6 +5,7 @@ import math
 
 import pandas as pd
 import pytest
+
 from posebench.pose.errors import InputError
 from posebench.reports.columns import BY_NAME, COLUMNS, NAMES
 from posebench.reports.results import aggregate, read_results, records_of, to_frame, write_results

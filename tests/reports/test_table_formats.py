@@ -6,9 +6,10 @@ import json
 
 import numpy as np
 import pytest
+from rich.console import Console
+
 from posebench.pose.errors import InputError
 from posebench.reports.tables import FLOPS_COLUMNS, render_rows
-from rich.console import Console
 
 ROW = {"model": "a|b [red]x[/red] <b>", "mask": "random", "mask_ratio": 0.4, "params": 27_531_552,
        "gflops_t": 1.8288123456789, "macs": 10_861_000_001, "ap": None, "as_published": True,

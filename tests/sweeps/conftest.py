@@ -1,6 +1,7 @@
 """A data set that is just large enough to train on, made once."""
 
 import pytest
+
 from posebench.pose.data.synth import write_synthetic
 
 

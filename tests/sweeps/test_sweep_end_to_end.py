@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from posebench.pose.errors import InputError
 from posebench.sweeps.runner import execute, run_sweep
 from posebench.sweeps.spec import parse

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from posebench.sweeps.processes import Task, last_line, run_tasks
 
 WORKER = """

@@ -1,6 +1,7 @@
 """A sweep's options are checked one by one, and a mistake gets one line that names option, value and remedy."""
 
 import pytest
+
 from posebench.pose.errors import InputError
 from posebench.sweeps.spec import SweepSpec, parse
 

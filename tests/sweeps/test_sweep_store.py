@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+
 from posebench.pose.errors import InputError
 from posebench.sweeps.grid import DataIdentity, ModelPlan, expand
 from posebench.sweeps.spec import SweepSpec

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from posebench.pose.data.synth import write_synthetic
 
 TRAIN, VAL, SEED = 110, 70, 3

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from posebench.pose.data.synth import cache
 from posebench.pose.errors import InputError
 

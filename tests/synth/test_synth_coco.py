@@ -6,11 +6,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from pycocotools.coco import COCO as CocoIndex
+from pycocotools.cocoeval import COCOeval
+
 from posebench.pose.data.check import check_folder
 from posebench.pose.data.folder import load_people
 from posebench.pose.keypoints import COCO
-from pycocotools.coco import COCO as CocoIndex
-from pycocotools.cocoeval import COCOeval
 
 
 def annotations(folder: Path, split: str) -> dict:

@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 import pytest
+
 from posebench.pose.data.synth.body import INDEX, Build, articulate, sample_build
 from posebench.pose.data.synth.canvas import Canvas
 from posebench.pose.data.synth.clothing import Look

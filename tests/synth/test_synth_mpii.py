@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import scipy.io
+
 from posebench.pose.data.check import check_folder
 from posebench.pose.data.folder import load_people
 from posebench.pose.evaluation.mpii_metrics import pckh, read_head_sizes

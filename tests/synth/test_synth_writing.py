@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from posebench.pose.data.synth import write_synthetic
 from posebench.pose.errors import InputError
 

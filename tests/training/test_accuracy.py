@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from posebench.pose.training.accuracy import heatmap_accuracy, heatmap_accuracy_as_published
 
 

@@ -3,12 +3,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiny_run import draw_people
+
 from posebench.pose.data.augment import SYNTH_AUGMENTATION
 from posebench.pose.data.dataset import PoseDataset
 from posebench.pose.errors import InputError
 from posebench.pose.keypoints import COCO
 from posebench.pose.training.batches import EpochBatches
-from tiny_run import draw_people
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@ import pickle
 
 import pytest
 import torch
+
 from posebench.pose.errors import InputError
 from posebench.pose.training.checkpoint import read_checkpoint, save_checkpoint
 

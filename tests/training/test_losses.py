@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from posebench.pose.training.losses import mse, mse_hard_joints, scorer_loss, sum_squares
 
 

@@ -1,9 +1,10 @@
 import pytest
 import torch
+from tiny_run import TinyModel
+
 from posebench.pose.errors import InputError
 from posebench.pose.training.optimizer import make_optimizer, parameter_groups
 from posebench.pose.training.recipe import TrainingRecipe
-from tiny_run import TinyModel
 
 
 def names(model, group):

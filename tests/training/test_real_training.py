@@ -3,6 +3,7 @@ import dataclasses
 import pytest
 import torch
 from oracle import REAL, needs_real_images
+
 from posebench.pose.data.folder import load_people
 from posebench.pose.models.zoo import create_model
 from posebench.pose.training.checkpoint import read_checkpoint

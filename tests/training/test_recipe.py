@@ -2,6 +2,7 @@ import dataclasses
 import json
 
 import pytest
+
 from posebench.pose.errors import InputError
 from posebench.pose.training.losses import LOSSES
 from posebench.pose.training.recipe import LOSS_NAMES, TINY_FINETUNE, TINY_RECIPE, TrainingRecipe, paper_recipe

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiny_run import RECIPE, TinyModel, draw_people, run
+
 from posebench.pose.errors import InputError
 from posebench.pose.training.checkpoint import read_checkpoint
-from tiny_run import RECIPE, TinyModel, draw_people, run
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,9 @@
 import pytest
 import torch
+from torch.optim import lr_scheduler
+
 from posebench.pose.training.recipe import TrainingRecipe
 from posebench.pose.training.schedule import learning_rate
-from torch.optim import lr_scheduler
 
 
 def torch_rates(make_scheduler, steps, every=1):

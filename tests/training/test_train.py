@@ -3,6 +3,9 @@ import math
 
 import pytest
 import torch
+from tiny_run import RECIPE, TinyModel, draw_people, run
+from torch.utils.data import default_collate
+
 from posebench.pose.errors import InputError, NumericalError
 from posebench.pose.training import loop
 from posebench.pose.training.accuracy import heatmap_accuracy
@@ -11,8 +14,6 @@ from posebench.pose.training.loop import train
 from posebench.pose.training.losses import sum_squares
 from posebench.pose.training.schedule import learning_rate
 from posebench.pose.training.trainer import Trainer, epoch_seed, pose_dataset
-from tiny_run import RECIPE, TinyModel, draw_people, run
-from torch.utils.data import default_collate
 
 
 def test_training_lowers_the_loss_and_leaves_the_trained_model(tmp_path):
