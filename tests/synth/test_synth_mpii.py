@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 import scipy.io
 
 from posebench.pose.data.check import check_folder
@@ -77,11 +78,12 @@ def test_trunk_joints_lie_between_the_limbs_joints(mpii_set):
             assert np.linalg.norm(joints[at("thorax")] - shoulders) < 3
 
 
-def test_the_readers_crop_is_centred_on_the_figure_and_holds_it(mpii_set):
-    for person in load_people(mpii_set, "train", input_size=(96, 96)).people:
-        seen = person.keypoints[person.visible > 0]
-        inside = np.abs(seen - person.center) <= person.scale * 100 + 1
-        assert inside.all(axis=1).mean() > 0.8
+def test_the_readers_crop_is_centred_on_the_silhouettes_box_and_pads_it_by_a_quarter(mpii_set, coco_set):
+    coco = json.loads((coco_set / "annotations/person_keypoints_train2017.json").read_text())["annotations"]
+    for person, annotation in zip(load_people(mpii_set, "train").people, coco, strict=True):
+        x, y, w, h = annotation["bbox"]
+        assert person.center == pytest.approx((x + (w - 1) / 2, y + (h - 1) / 2), abs=0.01)
+        assert person.scale * 200 == pytest.approx(1.25 * max(w, h), abs=0.01)
 
 
 def test_both_layouts_show_the_same_pictures(coco_set, mpii_set):
