@@ -40,24 +40,29 @@ def sweep(
         Path | None,
         typer.Argument(metavar="[SPEC.yaml]", help="options as a YAML mapping; those on the command line go over it"),
     ] = None,
-    model: Annotated[str | None, typer.Option(help="models, separated by commas  [tmpose_tiny]")] = None,
-    mask: Annotated[str | None, typer.Option(help="masks, separated by commas  [semantic]")] = None,
+    model: Annotated[str | None, typer.Option(help="models, separated by commas (default: tmpose_tiny)")] = None,
+    mask: Annotated[str | None, typer.Option(help="masks, separated by commas (default: semantic)")] = None,
     ratios: Annotated[
-        str | None, typer.Option(help="fractions of the visual tokens to drop, in [0, 1)  [0.2,0.4,0.6]")
+        str | None,
+        typer.Option(help="fractions of the visual tokens to drop, from 0 to below 1 (default: 0.2,0.4,0.6)"),
     ] = None,
-    seeds: Annotated[str | None, typer.Option(help="seeds, separated by commas  [0]")] = None,
-    data: Annotated[str | None, typer.Option(help="COCO or MPII folder  [the embedded set, made once]")] = None,
-    boxes: Annotated[str | None, typer.Option(help="boxes to evaluate on: gt or a detection file  [gt]")] = None,
-    input_size: Annotated[str | None, typer.Option(help="crop as HEIGHTxWIDTH  [the model's own]")] = None,
-    device: Annotated[str | None, typer.Option(help="cpu or cuda  [cpu]")] = None,
-    batch_sizes: Annotated[str | None, typer.Option(help="batch sizes of latency and memory  [1]")] = None,
-    epochs: Annotated[str | None, typer.Option(help="epochs of each cell  [the recipe's]")] = None,
-    base_epochs: Annotated[str | None, typer.Option(help="epochs of the shared base model  [the recipe's]")] = None,
+    seeds: Annotated[str | None, typer.Option(help="seeds, separated by commas (default: 0)")] = None,
+    data: Annotated[str | None, typer.Option(help="COCO or MPII folder (default: the embedded set, made once)")] = None,
+    boxes: Annotated[
+        str | None, typer.Option(help="boxes to evaluate on: gt or a detection file (default: gt)")
+    ] = None,
+    input_size: Annotated[str | None, typer.Option(help="crop as HEIGHTxWIDTH (default: the model's own)")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu or cuda (default: cpu)")] = None,
+    batch_sizes: Annotated[str | None, typer.Option(help="batch sizes of latency and memory (default: 1)")] = None,
+    epochs: Annotated[str | None, typer.Option(help="epochs of each cell (default: the recipe's)")] = None,
+    base_epochs: Annotated[
+        str | None, typer.Option(help="epochs of the shared base model (default: the recipe's)")
+    ] = None,
     from_scratch: Annotated[
         bool | None,
         typer.Option(
             "--from-scratch/--finetune",
-            help="train each cell from scratch, or from one unmasked base model  [papers' models: from scratch]",
+            help="train each cell from scratch (default for the papers' models), or from one unmasked model",
         ),
     ] = None,
     weights: Annotated[
@@ -71,17 +76,19 @@ def sweep(
         bool | None, typer.Option("--as-published", help="switch on the reference code's own behaviours")
     ] = None,
     flip_test: Annotated[
-        bool | None, typer.Option("--flip-test/--no-flip-test", help="average with the mirrored image  [on]")
+        bool | None, typer.Option("--flip-test/--no-flip-test", help="average with the mirrored image (default: on)")
     ] = None,
     amp: Annotated[bool | None, typer.Option("--amp", help="mixed precision in training (CUDA)")] = None,
-    latency: Annotated[bool | None, typer.Option("--latency/--no-latency", help="measure latency  [on]")] = None,
-    samples: Annotated[
-        str | None, typer.Option(help="timed passes of each configuration and batch size, at most  [130]")
+    latency: Annotated[
+        bool | None, typer.Option("--latency/--no-latency", help="measure latency (default: on)")
     ] = None,
-    threads: Annotated[str | None, typer.Option(help="CPU threads of each cell  [1 for tiny models]")] = None,
-    jobs: Annotated[str | None, typer.Option(help="cells at the same time  [cores / threads; CUDA: 1]")] = None,
-    workers: Annotated[str | None, typer.Option(help="loader processes of each cell  [0]")] = None,
-    out: Annotated[Path | None, typer.Option(help="folder  [runs/..., named after the grid]")] = None,
+    samples: Annotated[
+        str | None, typer.Option(help="timed passes of each configuration and batch size, at most (default: 130)")
+    ] = None,
+    threads: Annotated[str | None, typer.Option(help="CPU threads of each cell (default: 1 for tiny models)")] = None,
+    jobs: Annotated[str | None, typer.Option(help="cells at the same time (default: cores / threads; CUDA: 1)")] = None,
+    workers: Annotated[str | None, typer.Option(help="loader processes of each cell (default: 0)")] = None,
+    out: Annotated[Path | None, typer.Option(help="folder (default: runs/..., named after the grid)")] = None,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="show the cells, their exact GFLOPsT and an estimate of the time; run none"),
@@ -89,9 +96,9 @@ def sweep(
 ) -> None:
     """Train, evaluate and profile every combination of model, mask, ratio and seed, the unmasked baseline included.
 
-    The folder then holds results.csv, report.html and plots. Interrupted or killed, the same command goes on where it
-    stopped. On the embedded set one unmasked model is trained first and every cell, the baseline's too, is fine-tuned
-    from it with the same budget, so that rows differ in the mask alone.
+    The folder then holds results.csv, report.html and plots. The same command goes on where it was interrupted.
+
+    On the embedded set one unmasked model is trained and every cell, the baseline too, is fine-tuned from it alike.
     """
     from ..sweeps.spec import parse
 
@@ -137,7 +144,7 @@ def sweep(
 
 def report(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="a sweep's folder, or any with a results.csv")],
-    title: Annotated[str | None, typer.Option(help="title of the page  [named after the models]")] = None,
+    title: Annotated[str | None, typer.Option(help="title of the page (default: named after the models)")] = None,
 ) -> None:
     """Write report.html and the plots anew from the stored results.csv."""
     from ..reports.report import write_report

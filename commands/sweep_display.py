@@ -129,7 +129,7 @@ class SweepDisplay:
         for line in self._shown():
             style = {FAILED: "red", WAITING: "dim", DONE: "green"}.get(line.state, "")
             bar = ProgressBar(total=1, completed=line.fraction, width=16) if line.state == RUNNING else ""
-            stage = line.stage if line.state == RUNNING else f"{line.state} {line.stage}".strip()
+            stage = (line.stage or "starting") if line.state == RUNNING else f"{line.state} {line.stage}".strip()
             table.add_row(
                 Text(line.label), Text(stage, style), bar, Text(_figures(line.info)), duration(line.elapsed())
             )

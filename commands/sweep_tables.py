@@ -83,8 +83,8 @@ def show_plan(spec: SweepSpec, out: Path | None, console: Console) -> None:
     lines += [
         f"Data: {data}; {plan.data.train_people} people to train on, {plan.data.eval_people} to judge by.",
         f"Results go to {folder or 'a folder in runs/, named once the data is there'}.",
-        f"Time: about {duration(guess.total_seconds)} in all, {jobs} cells at a time: an estimate, from a short probe on "
-        "this machine and the multiply-adds.",
+        f"Time: about {duration(guess.total_seconds)} in all, {jobs} cells at a time: an estimate, from a short probe "
+        "on this machine and the multiply-adds.",
     ]
     for line in lines:
         console.print(Text(line), soft_wrap=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..benchmark.device import check_device
 from ..benchmark.interference import usable_cores
 from ..pose.errors import InputError
 from ..pose.models.weights import load_backbone_weights, load_weights
@@ -36,9 +37,10 @@ class Plan:
 
 
 def make_plan(spec: SweepSpec, data: DataFacts) -> Plan:
-    """Resolve recipes, weights and threads and expand the grid. InputError for weights that cannot be read, or a model
-    that cannot be built for this data.
+    """Resolve recipes, weights and threads and expand the grid. InputError for a device that is not there, weights that
+    cannot be read or do not fit, or a model that cannot be built for this data.
     """
+    check_device(spec.device)
     models = [_plan_model(spec, name, data) for name in spec.models]
     cells, bases = expand(spec, models, data.identity)
     return Plan(spec, data, models, cells, bases, dict(spec.weights))

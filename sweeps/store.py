@@ -127,7 +127,7 @@ def open_store(root: str | Path, manifest: dict[str, Any]) -> Iterator[SweepStor
     is touched, where it holds anything else, or where another process works in it.
     """
     store = SweepStore(Path(root))
-    _check_contents(store, manifest)
+    check_contents(store, manifest)
     try:
         store.root.mkdir(parents=True, exist_ok=True)
         lock = open(store.root / LOCK, "a")  # noqa: SIM115 - held until the sweep ends
@@ -140,7 +140,7 @@ def open_store(root: str | Path, manifest: dict[str, Any]) -> Iterator[SweepStor
             raise InputError(
                 f"{store.root}: another sweep is running in this folder; wait, or give another --out"
             ) from None
-        _check_contents(store, manifest)  # it may have changed before the lock was ours
+        check_contents(store, manifest)  # it may have changed before the lock was ours
         _remove_parts(store.root)
         write_json(store.manifest_file, manifest)
         yield store
@@ -153,7 +153,8 @@ def make_manifest(
     return {"format": FORMAT, "version": VERSION, "spec": spec, "cells": cells, "bases": bases}
 
 
-def _check_contents(store: SweepStore, manifest: dict[str, Any]) -> None:
+def check_contents(store: SweepStore, manifest: dict[str, Any]) -> None:
+    """InputError unless the folder is new, empty, or holds this sweep or a part of it."""
     root = store.root
     if root.exists() and not root.is_dir():
         raise InputError(f"{root}: is a file; --out needs a folder")

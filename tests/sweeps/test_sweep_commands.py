@@ -1,0 +1,155 @@
+"""`posebench sweep` on the command line: mistakes in one line, a preview that writes nothing, a display of the run."""
+
+import io
+import os
+import re
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from rich.console import Console
+
+from posebench.cli import main
+from posebench.commands.sweep_display import SweepDisplay, duration
+from posebench.sweeps.events import Event
+from posebench.sweeps.grid import DataIdentity, ModelPlan, expand
+from posebench.sweeps.spec import SweepSpec
+
+
+@pytest.fixture
+def posebench(monkeypatch, capsys, tmp_path):
+    """Run a command line in an empty folder; gives (exit code, standard output, standard error)."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["posebench", *map(str, arguments)])
+        try:
+            main()
+            code = 0
+        except SystemExit as end:
+            code = end.code or 0
+        return code, *capsys.readouterr()
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["--ratios", "1.0"], "1.0"),
+        (["--ratios", "abc"], "abc"),
+        (["--mask", "semantc"], "did you mean 'semantic'"),
+        (["--model", "tmpose_tinny"], "did you mean 'tmpose_tiny'"),
+        (["--data", "nowhere"], "nowhere"),
+        (["nothing.yaml"], "nothing.yaml"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(posebench, arguments, part):
+    code, out, err = posebench("sweep", *arguments)
+    assert code == 2 and out == ""
+    assert part in err and err.count("\n") == 1
+    assert not os.listdir()
+
+
+def test_a_dry_run_shows_every_cell_with_its_exact_count_and_writes_nothing(posebench, people):
+    from posebench.benchmark.flops import flops_row
+
+    code, out, err = posebench(
+        "sweep", "--data", people, "--mask", "semantic,random", "--ratios", "0,0.4", "--seeds", "0,1", "--dry-run"
+    )
+    assert code == 0 and err == ""
+    counts = {}
+    for label, gflops_t in re.findall(r"^tmpose_tiny (\S+(?: [\d.]+)?) seed \d .* (\d\.\d{4}) +\d+:\d\d$", out, re.M):
+        counts.setdefault(label, []).append(gflops_t)
+    for label, mask, ratio in (
+        ("unmasked", "none", 0),
+        ("semantic 0.4", "semantic", 0.4),
+        ("random 0.4", "random", 0.4),
+    ):
+        exact = flops_row("tmpose_tiny", mask=mask, mask_ratio=ratio)["gflops_t"]
+        assert counts.pop(label) == [f"{exact:.4f}"] * 2
+    assert not counts
+    assert "estimate" in out and "48 people to train on, 24 to judge by" in out
+    assert not os.listdir()
+
+
+def test_a_dry_run_refuses_the_folder_that_the_sweep_would_refuse(posebench, people):
+    os.mkdir("thesis")
+    Path("thesis", "thesis.tex").touch()
+    code, _, err = posebench("sweep", "--data", people, "--out", "thesis", "--dry-run")
+    assert code == 2 and "thesis.tex" in err
+
+
+def test_report_of_a_folder_without_results_is_one_line(posebench):
+    code, _, err = posebench("report", "nowhere")
+    assert code == 2 and "results.csv" in err and err.count("\n") == 1
+
+
+def plan():
+    model = ModelPlan("tmpose_tiny", (96, 72), "finetune", 1, 2, recipe={"epochs": 2}, base_recipe={"epochs": 10})
+    cells, bases = expand(SweepSpec(ratios=(0.4,)), [model], DataIdentity("coco", "d"))
+    data = SimpleNamespace(train_people=100, eval_people=50)
+    return SimpleNamespace(cells=cells, bases=bases, data=data)
+
+
+def display_of(terminal):
+    output = io.StringIO()
+    return SweepDisplay(Console(file=output, force_terminal=terminal, width=100, height=30)), output
+
+
+def test_without_a_terminal_each_end_is_a_line_and_long_errors_stay_on_it():
+    display, output = display_of(False)
+    found = plan()
+    base, (one, two) = next(iter(found.bases)), [cell.key for cell in found.cells]
+    error = "a long story " * 20 + "end"
+    with display:
+        display(Event("plan", info={"plan": found, "root": "runs/x", "finished": set()}))
+        for event in (
+            Event("start", base),
+            Event("progress", base, "training", 1, 10, {"loss": 3.0}),
+            Event("done", base, info={"loss_final": 1.0}),
+            Event("start", one),
+            Event("done", one, info={"ap": 0.5}),
+            Event("failed", two, info={"error": error}),
+        ):
+            display(event)
+    lines = output.getvalue().splitlines()
+    assert len(lines) == 4 and "\x1b" not in output.getvalue()
+    assert "base model done" in lines[1] and "AP 0.500" in lines[2] and lines[3].endswith(f"failed: {error}".strip())
+
+
+def test_on_a_terminal_all_cells_are_shown_and_the_rest_of_the_time():
+    display, _ = display_of(True)
+    found = plan()
+    base = next(iter(found.bases))
+    display(Event("plan", info={"plan": found, "root": "runs/x", "finished": set()}))
+    assert display.remaining_seconds() is None
+    display(Event("start", base))
+    display.lines[base].started -= 30  # as if it had begun half a minute ago
+    display(Event("done", base))
+    # 10 epochs of the base took 30 s; two cells of 2 epochs and an evaluation are 700 of its 3000 images each
+    assert display.remaining_seconds() == pytest.approx(30 * 1400 / 3000, rel=0.01)
+    console = Console(file=io.StringIO(), width=100, height=30)
+    console.print(display.render())
+    text = console.file.getvalue()
+    assert "base model" in text and "unmasked" in text and "semantic 0.4" in text and "1 of 3 done" in text
+
+
+def test_a_large_grid_is_cut_to_the_terminals_height():
+    display, _ = display_of(True)
+    model = ModelPlan("tmpose_tiny", (96, 72), "scratch", 1, 2, recipe={"epochs": 2})
+    cells, bases = expand(SweepSpec(seeds=tuple(range(100))), [model], DataIdentity("coco", "d"))
+    found = SimpleNamespace(cells=cells, bases=bases, data=SimpleNamespace(train_people=100, eval_people=50))
+    display(Event("plan", info={"plan": found, "root": "runs/x", "finished": set()}))
+    running = cells[70]
+    display(Event("start", running.key))
+    console = Console(file=io.StringIO(), width=100, height=30)
+    console.print(display.render())
+    assert console.file.getvalue().count("\n") <= 30 and running.label in console.file.getvalue()
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(None, ""), (0.4, "0:00"), (75.2, "1:15"), (3725, "1:02:05")])
+def test_durations_are_written_as_people_write_them(seconds, text):
+    assert duration(seconds) == text
