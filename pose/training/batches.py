@@ -49,7 +49,10 @@ class EpochBatches:
         self._sampler.epoch = epoch
         for batch in self._loader:
             if isinstance(batch, InputError):
-                raise batch
+                try:
+                    raise batch
+                finally:  # an error that its own traceback refers to would keep the loader processes waiting
+                    del batch
             yield batch
 
 
