@@ -56,7 +56,7 @@ def count_flops(model: str | nn.Module, inputs: tuple[Any, ...] | None = None, *
         UncountedOperatorError: the model runs an operator that has no counting rule.
     """
     if isinstance(model, str):
-        model = empty_model(model, **options)
+        model = untrained_model(model, **options)
     if inputs is None:
         if not isinstance(model, PoseModel):
             raise TypeError(
@@ -83,20 +83,16 @@ def count_flops(model: str | nn.Module, inputs: tuple[Any, ...] | None = None, *
     )
 
 
-def empty_model(name: str, **options: Any) -> PoseModel:
-    """A model with all weights zero: made at once, for counting, where values do not matter."""
-    with torch.device("meta"):
-        model = create_model(name, **options)
-    model = model.to_empty(device="cpu").eval().requires_grad_(False)
-    for tensor in model.state_dict().values():
-        tensor.zero_()
-    return model
+def untrained_model(name: str, **options: Any) -> PoseModel:
+    """A model of the zoo for counting, where values do not matter; the global random state stays as it was."""
+    with torch.random.fork_rng(devices=[]):
+        return create_model(name, **options).eval()
 
 
 def flops_row(model: PoseModel | str, **options: Any) -> dict[str, Any]:
     """The FLOP columns of a results row, for a model or a name with `create_model`'s options."""
     if isinstance(model, str):
-        model = empty_model(model, **options)
+        model = untrained_model(model, **options)
     count = count_flops(model)
     spec = model.spec
     return {

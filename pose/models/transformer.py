@@ -82,7 +82,7 @@ class Attention(nn.Module):
         return self.to_out(mixed.transpose(1, 2).flatten(2))
 
     def weights_between(self, queries: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
-        """Attention of normed query tokens (B, J, dim) over normed key tokens (B, N, dim), mean over heads: (B, J, N)."""
+        """Attention of normed queries (B, J, dim) over normed keys (B, N, dim), mean over the heads: (B, J, N)."""
         dim = queries.shape[2]
         q = self.split(F.linear(queries, self.to_qkv.weight[:dim]))
         k = self.split(F.linear(keys, self.to_qkv.weight[dim : 2 * dim]))
