@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,7 +66,7 @@ def count_flops(model: str | nn.Module, inputs: tuple[Any, ...] | None = None, *
         device = next(model.parameters()).device
         inputs = (torch.zeros(1, 3, *model.spec.input_size, device=device),)
     scopes = getattr(model, "parts", None) or {name: name for name, _ in model.named_children()}
-    with evaluation_mode(model):
+    with evaluation_mode(model), _one_thread():
         analysis = MacAnalysis(model, inputs)
         by_module = analysis.by_module()
         operators = dict(analysis.by_operator())
@@ -81,6 +82,17 @@ def count_flops(model: str | nn.Module, inputs: tuple[Any, ...] | None = None, *
         published_gflops=published.get("", 0) / GIGA,
         published_gflops_t=published.get("transformer", 0) / GIGA if whole_is_ours else None,
     )
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Counting runs the model once or twice for its shapes; threads gain nothing, and crawl on a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def untrained_model(name: str, **options: Any) -> PoseModel:

@@ -1,0 +1,28 @@
+# Each target does its own set-up: `make sweep` runs the main job on the embedded data, `make test` the tests.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: sweep test slow bench counts clean
+
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	touch $@
+
+sweep: .venv/ready
+	$(BIN)/posebench sweep --mask semantic --ratios 0.2,0.4,0.6
+
+test: .venv/ready
+	$(BIN)/python -m pytest -n 2
+
+slow: .venv/ready
+	$(BIN)/python -m pytest -m slow
+
+bench: .venv/ready
+	$(BIN)/python -m pytest tests/speed --benchmark-only -o addopts=--import-mode=importlib
+
+counts: .venv/ready
+	$(BIN)/posebench flops --check tests/data/flops.json
+
+clean:
+	rm -rf .venv build *.egg-info
