@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -158,6 +159,10 @@ def _run(spec: SweepSpec, out: Path | None, console: Console) -> bool:
     from .sweep_display import SweepDisplay
     from .sweep_tables import show_outcome
 
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)  # ended by a scheduler, say: like Ctrl-C
     with SweepDisplay(console) as display:
         try:
             outcome = execute(spec, out, display)
@@ -167,7 +172,8 @@ def _run(spec: SweepSpec, out: Path | None, console: Console) -> bool:
             interrupted = False
     if interrupted:
         where = f" in {display.root}" if display.root else ""
-        console.print(f"Interrupted. What is finished is kept{where}; the same command goes on from there.")
+        text = f"Interrupted. What is finished is kept{where}; the same command goes on from there."
+        console.print(text, markup=False, soft_wrap=True)
         raise typer.Exit(130)
     show_outcome(outcome, display.lines, console)
     return not outcome.failed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,11 @@ from .rows import ap_differences, assemble_rows
 from .spec import SweepSpec, parse
 from .store import FAILED, SweepStore, is_ok, make_manifest, memory_file, open_store, read_result, write_json
 from .timing import read_timings, timing_groups
+
+TIMING = "posebench.sweeps.timing"
+# Threads of a worker that wait for each other sleep instead of spinning: two spinning threads beside another job on the
+# same cores were seen to take 30 times as long. Latency is measured with the defaults that everybody has.
+WAITING = {"OMP_WAIT_POLICY": "PASSIVE"}
 
 
 @dataclass
@@ -129,7 +135,7 @@ def _run_timing(store: SweepStore, plan: Plan, outcome: Outcome, on_event: Liste
             continue
         folder = store.timing_dir(key)
         write_json(folder / "config.json", task)
-        _run_folders({key: folder}, "posebench.sweeps.timing", {key: task}, 1, outcome, on_event)
+        _run_folders({key: folder}, TIMING, {key: task}, 1, outcome, on_event)
 
 
 def _run_folders(
@@ -144,6 +150,8 @@ def _run_folders(
     for folder in folders.values():
         if not is_ok(folder):
             (folder / "result.json").unlink(missing_ok=True)  # an earlier failure is not this run's
+
+    settings = {} if module == TIMING or os.environ.keys() & WAITING.keys() else WAITING
 
     def on_message(name: str, message: dict[str, Any]) -> None:
         kind = "start" if message.get("stage") == "start" else "progress"
@@ -163,7 +171,7 @@ def _run_folders(
             on_event(Event("done", name, info=result.get("row", {})))
 
     tasks = [
-        Task(name, module, (str(folder), "--child"), folder / "log.txt", configs[name]["threads"])
+        Task(name, module, (str(folder), "--child"), folder / "log.txt", configs[name]["threads"], settings)
         for name, folder in folders.items()
     ]
     run_tasks(tasks, jobs, on_message, on_exit)

@@ -152,7 +152,6 @@ def test_a_failed_cell_is_a_row_with_its_reason_and_the_others_go_on(people, bas
     assert {mask: row["status"] for (mask, _, _), row in rows.items()} == {
         "none": "ok",
         "scorer": "failed",
-        "norm": "ok",
     }
     error = rows["scorer", 0.5, 1]["error"]
     assert "scorer" in error or "mask" in error
@@ -187,3 +186,53 @@ def test_weights_that_do_not_fit_are_told_before_anything_runs(people, tmp_path)
     with pytest.raises(InputError, match=r"other\.pt does not fit tmpose_tiny"):
         run_sweep(parse({"data": people, "weights": [str(file)]}), out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_a_sweep_killed_again_and_again_at_any_moment_ends_with_the_same_digits(whole, people, tmp_path):
+    out = tmp_path / "killed"
+    rng = np.random.default_rng(0)
+    for _ in range(12):
+        sweep = start(out, people)
+        try:
+            code = sweep.wait(rng.uniform(3, 14))
+        except subprocess.TimeoutExpired:
+            os.kill(sweep.pid, signal.SIGKILL)
+            sweep.wait()
+        else:
+            assert code == 0
+        sweep.stdout.close()
+    assert start(out, people).wait() == 0
+    rows, wanted = rows_of(out), rows_of(whole)
+    for mask, ratio in (("none", 0.0), ("random", 0.5)):
+        assert rows[mask, ratio, 1]["ap"] == wanted[mask, ratio, 1]["ap"]
+        assert rows[mask, ratio, 1]["loss_final"] == wanted[mask, ratio, 1]["loss_final"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_the_workers_and_says_how_to_go_on(people, tmp_path, how):
+    import psutil
+
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "posebench", "sweep", "--data", people, "--out", out, "--base-epochs", "500"]
+    sweep = subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, text=True)
+    while not list(out.glob("base/*/last.pt")):
+        assert sweep.poll() is None
+        time.sleep(0.1)
+    workers = psutil.Process(sweep.pid).children(recursive=True)
+    assert workers
+    sweep.send_signal(how)
+    text = sweep.communicate(timeout=30)[0]
+    assert sweep.returncode == 130
+    assert "the same command goes on" in text and str(out) in text
+    assert not [worker for worker in workers if worker.is_running() and worker.status() != "zombie"]
+
+
+@pytest.mark.slow
+def test_results_do_not_depend_on_how_many_cells_run_side_by_side(whole, people, tmp_path):
+    run_sweep(parse(OPTIONS | {"data": people, "latency": False, "jobs": 2}), out=tmp_path / "out")
+    rows, wanted = rows_of(tmp_path / "out"), rows_of(whole)
+    for mask, ratio in (("none", 0.0), ("random", 0.5)):
+        assert rows[mask, ratio, 1]["ap"] == wanted[mask, ratio, 1]["ap"]
+        assert rows[mask, ratio, 1]["loss_final"] == wanted[mask, ratio, 1]["loss_final"]
