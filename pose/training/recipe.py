@@ -127,4 +127,4 @@ TINY_RECIPE = TrainingRecipe(
     loss="sum_squares",
     augment=SYNTH_AUGMENTATION,
 )
-TINY_FINETUNE = dataclasses.replace(TINY_RECIPE, epochs=2, learning_rate=1e-3)
+TINY_FINETUNE = dataclasses.replace(TINY_RECIPE, epochs=1, learning_rate=1e-3, warmup_steps=40)

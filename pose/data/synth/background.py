@@ -99,9 +99,9 @@ _CLUTTER = (_box, _box, _pole, _pole, _blob, _blob, _bars, _false_limb, _false_l
 
 
 def paint_clutter(canvas: Canvas, rng: np.random.Generator) -> None:
-    """Two to twelve things behind the figures."""
+    """One to six things behind the figures."""
     size = canvas.image.shape[1], canvas.image.shape[0]
-    for _ in range(2 + int(rng.integers(11))):
+    for _ in range(1 + int(rng.integers(6))):
         colour = vivid(rng) if rng.random() < 0.5 else _dull(rng)
         _CLUTTER[int(rng.integers(len(_CLUTTER)))](canvas, rng, size, colour)
 

@@ -152,8 +152,8 @@ def _bend(rng: np.random.Generator) -> Pose:
 
 
 ACTIONS = (
-    (0.31, _stand), (0.18, _walk), (0.11, _run), (0.13, _sit), (0.05, _squat),
-    (0.07, _lunge), (0.05, _kick), (0.07, _star), (0.03, _bend),
+    (0.45, _stand), (0.21, _walk), (0.10, _run), (0.06, _sit), (0.02, _squat),
+    (0.03, _lunge), (0.04, _kick), (0.08, _star), (0.01, _bend),
 )  # fmt: skip
 _ACTION_EDGES = np.cumsum([share for share, _ in ACTIONS])
 
@@ -175,8 +175,8 @@ def sample_pose(rng: np.random.Generator) -> Pose:
 def sample_yaw(rng: np.random.Generator) -> float:
     """Which way the figure faces, degrees: 0 to the camera, 90 to the right of the image, 180 away."""
     kind = rng.random()
-    if kind < 0.82:
-        return float(rng.normal(0, 25))
-    if kind < 0.92:
-        return float(rng.choice((-1, 1)) * _between(rng, (45, 110)))
-    return float(180 + rng.normal(0, 25))
+    if kind < 0.94:
+        return float(rng.normal(0, 18))
+    if kind < 0.98:
+        return float(rng.choice((-1, 1)) * _between(rng, (45, 100)))
+    return float(180 + rng.normal(0, 18))

@@ -15,7 +15,7 @@ from .drawing import draw_figure
 from .figure import PARTS_PER_FIGURE, VISIBLE, Figure, coco_keypoints, mpii_keypoints
 from .pose import Pose, sample_pose, sample_yaw
 
-RENDERER_VERSION = 1  # raise it when the same seed draws another picture: cached sets are kept by version
+RENDERER_VERSION = 2  # raise it when the same seed draws another picture: cached sets are kept by version
 
 SIZES = {  # people: (width, height) px
     1: ((160, 120), (120, 160), (144, 144), (176, 132)),
@@ -70,7 +70,7 @@ def _attempt(rng: np.random.Generator, count: int) -> Scene:
     for index, (figure, pose) in enumerate(figures):
         _draw_footing(canvas, rng, figure, pose)
         draw_figure(canvas, figure, index)
-        if rng.random() < 0.13:
+        if rng.random() < 0.065:
             paint_occluder(canvas, rng, figure.extent)
     people = [_annotate(canvas.owner, figure, index) for index, (figure, _) in enumerate(figures)]
     return Scene(finish(canvas.image, rng), canvas.owner, people)

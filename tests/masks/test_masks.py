@@ -1,0 +1,167 @@
+"""Masks keep exactly K tokens, the ones that their definition names, and drop the others for real."""
+
+import numpy as np
+import pytest
+import torch
+
+from posebench import create_model
+from posebench.pose.errors import InputError
+from posebench.pose.masks import MASKS, check_ratio, evaluation_noise, highest, kept_tokens
+
+MASKED = [name for name in MASKS if name != "none"]
+RATIOS = [0.0, 0.1, 0.25, 0.4, 0.5, 0.61, 0.75, 0.9, 0.97, 0.999]
+
+
+def tiny(mask, ratio, **options):
+    torch.manual_seed(0)
+    return create_model("tmpose_tiny", mask=mask, mask_ratio=ratio, **options).eval()
+
+
+IMAGES = torch.randn(3, 3, 96, 72, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize("mask", MASKED)
+@pytest.mark.parametrize("ratio", RATIOS)
+def test_every_mask_keeps_k_different_tokens_in_order(mask, ratio):
+    kept = tiny(mask, ratio).kept_indices(IMAGES)
+    assert kept.shape == (3, max(1, int((1 - ratio) * 48 + 1e-6)))
+    assert (kept.diff(dim=1) > 0).all()
+    assert kept.min() >= 0 and kept.max() < 48
+
+
+@pytest.mark.parametrize(
+    ("total", "ratio", "kept"), [(256, 0.4, 153), (256, 0.7, 76), (10, 0.9, 1), (10, 0.99, 1), (5, 0, 5)]
+)
+def test_the_number_kept_is_the_floor_and_at_least_one(total, ratio, kept):
+    assert kept_tokens(total, ratio) == kept
+
+
+def test_uniform_is_the_floor_of_an_even_spacing():
+    for ratio in RATIOS[1:]:
+        kept = tiny("uniform", ratio).kept_indices(IMAGES)[0].tolist()
+        assert kept == np.floor(np.linspace(0, 47, len(kept))).astype(int).tolist()
+
+
+@pytest.mark.parametrize("ratio", [0.2, 0.5, 0.8])
+def test_block_keeps_one_contiguous_run_in_each_of_four_zones(ratio):
+    kept = tiny("block", ratio).kept_indices(IMAGES)
+    for row in kept.tolist():
+        for zone in range(4):
+            run = [i for i in row if zone * 12 <= i < zone * 12 + 12]
+            assert run == list(range(run[0], run[0] + len(run)))
+    assert len({tuple(row) for row in kept.tolist()}) > 1
+
+
+def test_random_at_evaluation_depends_on_the_sample_and_the_seed_alone():
+    model = tiny("random", 0.5)
+    ids = torch.tensor([7, 900, 31])
+    kept = model.kept_indices(IMAGES, ids)
+    assert torch.equal(kept, model.kept_indices(IMAGES, ids))
+    assert torch.equal(kept[1:2], model.kept_indices(IMAGES[1:2], ids[1:2]))
+    assert not torch.equal(kept, tiny("random", 0.5, seed=1).kept_indices(IMAGES, ids))
+    assert not torch.equal(kept[0], kept[1])
+
+
+def test_random_in_training_is_fresh_at_every_step():
+    model = tiny("random", 0.5).train()
+    assert not torch.equal(model.kept_indices(IMAGES), model.kept_indices(IMAGES))
+
+
+def test_evaluation_noise_is_uniform_and_independent():
+    noise = evaluation_noise(torch.arange(4000), 48, seed=3).numpy()
+    assert noise.min() >= 0 and noise.max() < 1
+    counts = np.histogram(noise, bins=20, range=(0, 1))[0]
+    expected = noise.size / 20
+    assert ((counts - expected) ** 2 / expected).sum() < 43.8  # chi-square, 19 degrees of freedom, p = 0.001
+    correlation = np.corrcoef(noise.T)
+    assert np.abs(correlation[~np.eye(48, dtype=bool)]).max() < 5 / np.sqrt(4000)
+
+
+def test_semantic_scores_are_the_first_blocks_attention_of_the_keypoint_tokens():
+    model = tiny("semantic", 0.5)
+    t = model.transformer
+    with torch.no_grad():
+        visual = t.patch_embedding(model.backbone(IMAGES)) + t.position_table
+        block = t.stacks[0][0]
+        both = block.attention_norm(torch.cat((t.keypoint_tokens.expand(3, -1, -1), visual), dim=1))
+        q, k, _ = (x.unflatten(2, (3, 32)).transpose(1, 2) for x in block.attention.to_qkv(both).chunk(3, dim=2))
+        attention = ((q[:, :, :17] @ k[:, :, 17:].transpose(2, 3)) * 32**-0.5).softmax(dim=3).mean(dim=1)
+        expected = attention.max(dim=1).values.topk(24).indices.sort(dim=1).values
+    assert torch.equal(model.kept_indices(IMAGES), expected)
+
+
+def test_norm_keeps_the_tokens_farthest_from_the_mean():
+    model = tiny("norm", 0.75)
+    with torch.no_grad():
+        content = model.transformer.patch_embedding(model.backbone(IMAGES)).numpy()
+    distance = np.linalg.norm(content - content.mean(axis=1, keepdims=True), axis=2)
+    expected = np.sort(np.argsort(-distance, axis=1)[:, :12], axis=1)
+    assert model.kept_indices(IMAGES).tolist() == expected.tolist()
+
+
+def test_equal_scores_go_to_the_lower_index():
+    assert highest(torch.tensor([[1.0, 2.0, 1.0, 2.0, 1.0]]), 3).tolist() == [[0, 1, 3]]
+
+
+@pytest.mark.parametrize("mask", MASKED)
+def test_a_dropped_token_contributes_nothing(mask):
+    # What a dropped token holds cannot reach the output, so it is not merely zeroed or hidden.
+    model = tiny(mask, 0.6)
+    features = model.backbone(IMAGES).detach()
+    kept = model.transformer.kept_indices(features)
+    choose = model.transformer.mask.forward
+    model.transformer.mask.forward = lambda *args: kept
+    before = model.transformer(features)
+    changed = features.clone()
+    rows, columns = 8, 6
+    for sample in range(3):
+        for cell in set(range(48)) - set(kept[sample].tolist()):
+            r, c = divmod(cell, columns)
+            changed[sample, :, r * 3 : r * 3 + 3, c * 3 : c * 3 + 3] += 100
+    assert torch.equal(model.transformer(changed), before)
+    model.transformer.mask.forward = choose
+    assert rows * columns == 48
+
+
+def test_gathered_positions_belong_to_the_kept_cells():
+    # With all content equal, only positions tell tokens apart: prefix and gather must then differ.
+    gather, prefix = tiny("uniform", 0.5), tiny("uniform", 0.5, positions="prefix")
+    prefix.load_state_dict(gather.state_dict())
+    assert not torch.allclose(gather(IMAGES), prefix(IMAGES), atol=1e-6)
+    full, same = tiny("none", 0.0), tiny("uniform", 0.0)
+    same.load_state_dict(full.state_dict())
+    assert torch.equal(full(IMAGES), same(IMAGES))
+
+
+def test_only_the_scorer_mask_trains_a_scorer():
+    model = tiny("scorer", 0.5).train()
+    model(IMAGES).square().mean().backward()
+    assert model.transformer.last_scorer_logits.shape == (3, 48)
+    assert model.transformer.mask.linear.weight.grad is None
+    assert tiny("semantic", 0.5).transformer.last_scorer_logits is None
+
+
+@pytest.mark.parametrize("ratio", [1.0, -0.1, "abc", float("nan"), None, 2])
+def test_a_ratio_outside_0_to_1_is_an_input_error(ratio):
+    with pytest.raises(InputError, match="mask ratio"):
+        check_ratio(ratio)
+
+
+def test_a_misspelt_mask_gets_the_near_miss():
+    with pytest.raises(InputError, match="'semantic'"):
+        create_model("tmpose_tiny", mask="semantik", mask_ratio=0.4)
+
+
+def test_names_carry_the_published_mask():
+    spec = create_model("tmpose_tiny").spec
+    assert (spec.mask, spec.mask_ratio) == ("random", 0.4)
+    assert create_model("tokenpose_t").spec.mask == "none"
+    assert create_model("tmpose_tiny", mask="none").spec.mask_ratio == 0.0
+
+
+def test_as_published_shares_positions_and_draws():
+    model = tiny("random", 0.5, as_published=True)
+    kept = model.kept_indices(IMAGES)
+    assert torch.equal(kept[0], kept[1])
+    assert model.spec.positions == "prefix"
+    assert tiny("block", 0.5, as_published=True).kept_indices(IMAGES)[0].tolist() == list(range(24))

@@ -1,0 +1,79 @@
+"""Weights load under our names and the papers', and anything that does not fit is refused with its reason."""
+
+import pytest
+import torch
+
+from posebench import create_model, load_weights
+from posebench.pose.errors import InputError
+from posebench.pose.models.weights import load_backbone_weights, reference_name
+
+
+def tiny(**options):
+    return create_model("tmpose_tiny", **{"mask": "none", **options})
+
+
+def same(a, b):
+    return all(torch.equal(x, b.state_dict()[n]) for n, x in a.state_dict().items())
+
+
+@pytest.mark.parametrize("wrapper", [None, "state_dict", "best_state_dict", "model"])
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_a_file_loads_bare_or_wrapped(tmp_path, wrapper, prefix):
+    source, target = tiny(), tiny()
+    state = {prefix + reference_name(name, source): tensor for name, tensor in source.state_dict().items()}
+    torch.save({wrapper: state} if wrapper else state, tmp_path / "w.pth")
+    assert same(load_weights(target, tmp_path / "w.pth"), source)
+
+
+def test_weights_of_another_model_are_refused_with_the_model_that_fits():
+    source = create_model("tokenpose_t").state_dict()
+    with pytest.raises(InputError, match=r"missing \(.*unexpected|of another shape") as error:
+        load_weights(tiny(), source)
+    assert "it would fit tokenpose_t (coco)" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_entry_is_named_as_the_papers_name_it():
+    state = tiny().state_dict()
+    del state["transformer.keypoint_tokens"]
+    with pytest.raises(InputError, match=r"1 missing \(transformer.keypoint_token\)"):
+        load_weights(tiny(), state)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a zip", b"PK\x03\x04 cut"])
+def test_a_damaged_file_is_named(tmp_path, content):
+    file = tmp_path / "broken.pth"
+    file.write_bytes(content)
+    with pytest.raises(InputError, match=r"broken\.pth"):
+        load_weights(tiny(), file)
+
+
+class Payload:
+    def __reduce__(self):
+        return print, ("code from a weights file ran",)
+
+
+def test_code_in_a_weights_file_is_not_run(tmp_path, capsys):
+    torch.save({"state_dict": Payload()}, tmp_path / "evil.pth")
+    with pytest.raises(InputError, match=r"evil\.pth"):
+        load_weights(tiny(), tmp_path / "evil.pth")
+    assert "ran" not in capsys.readouterr().out
+
+
+def test_a_scorer_starts_fresh_only_where_that_is_asked_for():
+    state = tiny().state_dict()
+    masked = tiny(mask="scorer", mask_ratio=0.5)
+    with pytest.raises(InputError, match=r"mask\.linear"):
+        load_weights(masked, state)
+    load_weights(masked, state, fresh_scorer=True)
+    load_weights(tiny(mask="random", mask_ratio=0.5), masked.state_dict())
+
+
+def test_an_imagenet_hrnet_gives_the_backbone_its_stem_and_stages_2_and_3():
+    source, target = create_model("tokenpose_b"), create_model("tmpose_b")
+    hrnet = {f"{name}": tensor for name, tensor in source.backbone.state_dict().items()}
+    hrnet |= {"stage4.0.branches.0.0.conv1.weight": torch.zeros(1), "classifier.weight": torch.zeros(1000, 2048)}
+    load_backbone_weights(target, hrnet)
+    assert same(target.backbone, source.backbone)
+    with pytest.raises(InputError, match="hrnet_w48"):
+        load_backbone_weights(create_model("tokenpose_l_d6"), hrnet)
