@@ -22,9 +22,10 @@ from .store import FAILED, SweepStore, is_ok, make_manifest, memory_file, open_s
 from .timing import read_timings, timing_groups
 
 TIMING = "posebench.sweeps.timing"
-# Threads of a worker that wait for each other sleep instead of spinning: two spinning threads beside another job on the
-# same cores were seen to take 30 times as long. Latency is measured with the defaults that everybody has.
-WAITING = {"OMP_WAIT_POLICY": "PASSIVE"}
+# How long the threads of a worker spin while they wait for each other (GNU OpenMP). At its default, two threads beside
+# another job on the same two cores trained on 3 crops/s instead of 100; so they do, and alone on 400 instead of 440.
+# Latency is measured at the default, as everybody's program runs.
+SPIN = {"GOMP_SPINCOUNT": "5000"}
 
 
 @dataclass
@@ -151,7 +152,7 @@ def _run_folders(
         if not is_ok(folder):
             (folder / "result.json").unlink(missing_ok=True)  # an earlier failure is not this run's
 
-    settings = {} if module == TIMING or os.environ.keys() & WAITING.keys() else WAITING
+    settings = {} if module == TIMING or os.environ.keys() & {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} else SPIN
 
     def on_message(name: str, message: dict[str, Any]) -> None:
         kind = "start" if message.get("stage") == "start" else "progress"
