@@ -1,4 +1,4 @@
-"""`posebench train`, `posebench eval` and `posebench predict`."""
+"""`posebench train` and `posebench eval`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..pose.errors import InputError
-from .options import Bar, numbers, size
+from .options import Bar, size
 
 if TYPE_CHECKING:
     from ..pose.models.zoo import PoseModel
@@ -45,9 +45,6 @@ def register(app: typer.Typer) -> None:
     panel = "Train and evaluate"
     app.command("train", rich_help_panel=panel, epilog=TRAIN_EXAMPLES)(train)
     app.command("eval", rich_help_panel=panel, epilog=EVAL_EXAMPLES)(evaluate)
-    app.command("predict", rich_help_panel=panel, epilog="Example:  posebench predict photo.jpg --weights best.pt")(
-        predict
-    )
 
 
 def train(
@@ -90,7 +87,7 @@ def train(
     _set_threads(threads)
     torch.manual_seed(seed)
     root, layout = _data(data)
-    made = _model(model, layout, mask, ratio, input_size, as_published, position_type, seed)
+    made = make_model(model, layout, mask, ratio, input_size, as_published, position_type, seed)
     recipe = TINY_RECIPE if made.spec.name == "tmpose_tiny" else paper_recipe(layout)
     wanted = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "clip_norm": clip_norm}
     wanted = {name: value for name, value in wanted.items() if value is not None}
@@ -153,7 +150,7 @@ def evaluate(
         raise InputError(f"{save_results}: exists already; give another file to --save-results")
     torch.manual_seed(seed)
     root, layout = _data(data)
-    made = _model(model, layout, mask, ratio, input_size, as_published, position_type, seed)
+    made = make_model(model, layout, mask, ratio, input_size, as_published, position_type, seed)
     if weights is not None:
         load_weights(made, weights)
     convention = "hrnet" if decode == "hrnet" else "dark"
@@ -186,57 +183,6 @@ def evaluate(
         print("no --weights were given: these are the scores of an untrained model")
 
 
-def predict(
-    images: Annotated[list[Path], typer.Argument(help="pictures; each holds one person unless --box is given")],
-    weights: Annotated[Path, typer.Option(help="weights file")],
-    model: Model = "tmpose_tiny",
-    mask: Mask = None,
-    ratio: Ratio = None,
-    dataset: Annotated[str, typer.Option(help="coco or mpii keypoints")] = "coco",
-    input_size: InputSize = None,
-    box: Annotated[list[str] | None, typer.Option(help="X,Y,WIDTH,HEIGHT of a person in px; repeatable")] = None,
-    show_mask: Annotated[bool, typer.Option("--show-mask", help="draw which tokens were kept")] = False,
-    out: Annotated[Path, typer.Option(help="folder for the pictures")] = Path("predictions"),
-    device: Device = "cpu",
-    as_published: AsPublished = False,
-    position_type: PositionType = None,
-) -> None:
-    """Draw the skeletons that a model sees; with --show-mask also the tokens that it looked at."""
-    import cv2
-
-    from ..benchmark.device import check_device
-    from ..pose.data.images import read_image
-    from ..pose.evaluation.draw import draw_prediction
-    from ..pose.evaluation.predict import predict_image
-    from ..pose.files import write_atomic
-    from ..pose.keypoints import SKELETONS
-    from ..pose.models.weights import load_weights
-
-    target = check_device(device)
-    made = _model(model, dataset, mask, ratio, input_size, as_published, position_type, 0)
-    load_weights(made, weights)
-    boxes = [numbers(text, "--box") for text in box] if box else None
-    for path in images:
-        found = predict_image(made, path, boxes, device=target)
-        options: dict[str, Any] = {}
-        if show_mask:
-            kept = found.kept
-            if kept is None:
-                raise InputError(
-                    f"--show-mask: {made.spec.name} without a mask keeps every token; give --mask and --ratio"
-                )
-            options = {
-                "kept": kept, "grid": made.spec.grid, "center": found.center, "scale": found.scale,
-                "input_size": made.spec.input_size,
-            }  # fmt: skip
-        picture = draw_prediction(read_image(path), found.keypoints, found.scores, SKELETONS[dataset], **options)
-        target_file = out / f"{path.stem}.png"
-        if target_file.exists():
-            raise InputError(f"{target_file}: exists already; give another --out")
-        write_atomic(target_file, cv2.imencode(".png", picture)[1].tobytes())
-        print(target_file)
-
-
 def _data(data: Path | None) -> tuple[Path, str]:
     """The data folder (the embedded set, made if need be, where none is given) and its layout."""
     from ..pose.data.folder import detect_layout
@@ -248,7 +194,7 @@ def _data(data: Path | None) -> tuple[Path, str]:
     return data, detect_layout(data)[0]
 
 
-def _model(
+def make_model(
     name: str,
     dataset: str,
     mask: str | None,
