@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch
-from closed_form import closed_form
+from closed_form import SIZES, backbone_macs, transformer_macs
 from oracle import ORACLE, needs_oracle
 from torch import nn
 from torch.nn import functional as F
@@ -61,25 +61,51 @@ def test_tmpose_l_at_the_published_mask_has_the_papers_numbers_and_the_exact_one
     assert round(count.published_gflops_t, 6) == 1.004748
 
 
-@pytest.mark.parametrize("name", ["tmpose_tiny", "tokenpose_t", "tokenpose_b", "tmpose_l"])
-@pytest.mark.parametrize("mask", [m for m in MASKS if m != "none"])
-def test_counter_closed_form_and_torch_agree(name, mask):
-    ratio = {"random": 0.1, "uniform": 0.35, "block": 0.5, "semantic": 0.62, "scorer": 0.8, "norm": 0.97, "first": 0.4}[
-        mask
-    ]
-    count = count_flops(name, mask=mask, mask_ratio=ratio)
-    expected = closed_form(name, mask=mask, mask_ratio=ratio)
-    assert dict(count.parts) == expected
-    assert count.macs == sum(expected.values()) == torch_macs(name, mask=mask, mask_ratio=ratio)
+RATIOS = [0.0, 0.05, 0.2, 0.35, 0.4, 0.5, 0.61, 0.75, 0.9, 0.99]
+MASKED = [mask for mask in MASKS if mask != "none"]
 
 
-def torch_macs(name, **options):
+@pytest.mark.parametrize("dataset", ["coco", "mpii"])
+@pytest.mark.parametrize("name", SIZES)
+def test_backbones_by_counter_closed_form_and_torch(name, dataset):
+    model = create_model(name, dataset=dataset, mask="none").eval().requires_grad_(False)
+    images = torch.zeros(1, 3, *model.spec.input_size)
+    assert count_flops(model.backbone, (images,)).macs == backbone_macs(name, dataset)
+    assert torch_macs(model.backbone, images) == backbone_macs(name, dataset)
+
+
+def agree(name, dataset, mask, ratio):
+    """The counter, the closed form and torch's own counter give the same multiply-adds behind the backbone."""
+    model = create_model(name, dataset=dataset, mask=mask, mask_ratio=ratio).eval().requires_grad_(False)
+    stride = model.backbone.stride
+    features = torch.zeros(1, model.backbone.channels, *(side // stride for side in model.spec.input_size))
+    expected = transformer_macs(name, dataset, mask, ratio)
+    count = count_flops(model.transformer, (features,))
+    assert count.macs == sum(expected.values()) == torch_macs(model.transformer, features)
+    parts = {"patch_embedding": "patch_embedding", "mask_scoring": "mask", "blocks": "stacks", "head": "head"}
+    assert {part: count.parts.get(scope, 0) for part, scope in parts.items()} == expected
+
+
+@pytest.mark.parametrize("number", range(len(RATIOS)))
+def test_transformers_by_three_counters_at_ten_ratios(number):
+    # Every model, mask and ratio occurs; the slow test below has all their combinations.
+    for i, name in enumerate(SIZES):
+        agree(name, ("coco", "mpii")[(i + number) % 2], MASKED[(i + number) % len(MASKED)], RATIOS[number])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mask", MASKED)
+@pytest.mark.parametrize("dataset", ["coco", "mpii"])
+@pytest.mark.parametrize("name", SIZES)
+def test_transformers_by_three_counters_in_every_combination(name, dataset, mask):
+    for ratio in RATIOS:
+        agree(name, dataset, mask, ratio)
+
+
+def torch_macs(module, inputs):
     # On the meta device torch's counter also knows attention, which it counts as 0 on the CPU.
-    with torch.device("meta"):
-        model = create_model(name, **options).eval().requires_grad_(False)
-        images = torch.empty(1, 3, *model.spec.input_size)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        model(images)
+        module.to("meta")(inputs.to("meta"))
     assert counter.get_total_flops() % 2 == 0
     return counter.get_total_flops() // 2
 
