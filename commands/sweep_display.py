@@ -71,7 +71,8 @@ class SweepDisplay:
             line.stage, line.info = event.stage, event.info
             line.fraction = _overall(event.stage, event.done / max(event.total, 1))
         if event.kind in ("done", "skipped"):
-            line.state, line.fraction, line.info = DONE, 1.0, event.info
+            line.state, line.fraction = DONE, 1.0
+            line.info = {name: event.info[name] for name in ("ap", "pckh") if name in event.info}
             line.stage = "earlier" if event.kind == "skipped" else ""
             line.ended = now
         if event.kind == "failed":

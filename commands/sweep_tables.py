@@ -98,10 +98,10 @@ def print_results(rows: list[dict[str, Any]], console: Console) -> None:
     if set(shown["status"]) == {OK}:
         names.remove("status")
     console.print(Text(", ".join(f"{COMMON[name]} {text}" for name, text in common.items() if text), "bold"))
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     for name in names:
         text = name in ("model", "dataset", "device", "mask", "status")
-        table.add_column((COMMON | RESULTS)[name], justify="left" if text else "right")
+        table.add_column((COMMON | RESULTS)[name], justify="left" if text else "right", no_wrap=True)
     for place in range(len(rows)):
         table.add_row(*(Text(shown[name][place]) for name in names))
     console.print(table)
