@@ -32,7 +32,7 @@ def register(app: typer.Typer) -> None:
 
 
 def models(
-    dataset: Annotated[str | None, typer.Option(help="coco or mpii  [both]")] = None,
+    dataset: Annotated[str | None, typer.Option(help="coco or mpii (default: both)")] = None,
     format: Annotated[str, typer.Option(help="table, json, csv or markdown")] = "table",
 ) -> None:
     """List the models with input size, tokens, parameters, GFLOPs and GFLOPsT, unmasked."""
@@ -55,11 +55,11 @@ def models(
 
 
 def flops(
-    model: Annotated[str | None, typer.Option(help="models, separated by commas  [all]")] = None,
-    mask: Annotated[str | None, typer.Option(help="masks, separated by commas  [the model's own]")] = None,
+    model: Annotated[str | None, typer.Option(help="models, separated by commas (default: all)")] = None,
+    mask: Annotated[str | None, typer.Option(help="masks, separated by commas (default: the model's own)")] = None,
     ratios: Annotated[str | None, typer.Option(help="fractions of the visual tokens to drop; 0 is unmasked")] = None,
     dataset: Annotated[str, typer.Option(help="coco or mpii")] = "coco",
-    input_size: Annotated[str | None, typer.Option(help="crop as HEIGHTxWIDTH  [the model's own]")] = None,
+    input_size: Annotated[str | None, typer.Option(help="crop as HEIGHTxWIDTH (default: the model's own)")] = None,
     as_published: Annotated[bool, typer.Option("--as-published", help="the reference code's own behaviours")] = False,
     format: Annotated[str, typer.Option(help="table, json, csv or markdown")] = "table",
     save: Annotated[Path | None, typer.Option(help="write the counts to this file, for --check")] = None,

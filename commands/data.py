@@ -26,7 +26,7 @@ def synth(
     val: Annotated[int, typer.Option(help="people in the validation split")] = 1000,
     seed: Annotated[int, typer.Option(help="the same seed gives the same bytes")] = 0,
     layout: Annotated[str, typer.Option(help="coco or mpii")] = "coco",
-    jobs: Annotated[int | None, typer.Option(help="processes  [the usable cores]")] = None,
+    jobs: Annotated[int | None, typer.Option(help="processes (default: the usable cores)")] = None,
 ) -> None:
     """Render clothed, articulated figures into an ordinary COCO (or MPII) folder."""
     from ..pose.data.synth.write import write_synthetic

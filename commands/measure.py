@@ -27,14 +27,14 @@ def register(app: typer.Typer) -> None:
 
 def profile(
     model: Annotated[str, typer.Option(help="models, separated by commas")] = "tmpose_tiny",
-    mask: Annotated[str | None, typer.Option(help="masks, separated by commas  [the model's own]")] = None,
+    mask: Annotated[str | None, typer.Option(help="masks, separated by commas (default: the model's own)")] = None,
     ratios: Annotated[str | None, typer.Option(help="fractions of the visual tokens to drop; 0 is unmasked")] = None,
     dataset: Annotated[str, typer.Option(help="coco or mpii")] = "coco",
-    input_size: Annotated[str | None, typer.Option(help="crop as HEIGHTxWIDTH  [the model's own]")] = None,
+    input_size: Annotated[str | None, typer.Option(help="crop as HEIGHTxWIDTH (default: the model's own)")] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
     dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16")] = "float32",
     batch_sizes: Annotated[str, typer.Option(help="batch sizes, separated by commas")] = "1",
-    threads: Annotated[int | None, typer.Option(help="CPU threads  [torch's default]")] = None,
+    threads: Annotated[int | None, typer.Option(help="CPU threads (default: torch's default)")] = None,
     samples: Annotated[int, typer.Option(help="timed passes of each configuration, at most")] = 130,
     seconds: Annotated[float, typer.Option(help="time limit for the samples of one batch size")] = 20.0,
     memory: Annotated[bool, typer.Option("--memory/--no-memory", help="peak memory, each in its own process")] = True,

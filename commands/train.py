@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from ..pose.models.zoo import PoseModel
 
 Model = Annotated[str, typer.Option(help="a model of `posebench models`")]
-Mask = Annotated[str | None, typer.Option(help="how tokens are chosen  [the model's own]")]
+Mask = Annotated[str | None, typer.Option(help="how tokens are chosen (default: the model's own)")]
 Ratio = Annotated[float | None, typer.Option("--ratio", help="fraction of the visual tokens to drop, in [0, 1)")]
-Data = Annotated[Path | None, typer.Option(help="COCO or MPII folder  [the embedded set, made once]")]
+Data = Annotated[Path | None, typer.Option(help="COCO or MPII folder (default: the embedded set, made once)")]
 Boxes = Annotated[str, typer.Option(help="gt, or a detection file")]
-InputSize = Annotated[str | None, typer.Option(help="crop as HEIGHTxWIDTH  [the model's own]")]
+InputSize = Annotated[str | None, typer.Option(help="crop as HEIGHTxWIDTH (default: the model's own)")]
 Device = Annotated[str, typer.Option(help="cpu or cuda")]
 AsPublished = Annotated[bool, typer.Option("--as-published", help="the reference code's own behaviours")]
 PositionType = Annotated[str | None, typer.Option(help="sine-full, sine, learnable or low-frequency")]
-Threads = Annotated[int | None, typer.Option(help="CPU threads  [torch's default]")]
+Threads = Annotated[int | None, typer.Option(help="CPU threads (default: torch's default)")]
 
 TRAIN_EXAMPLES = """
 Examples:
@@ -38,6 +38,11 @@ Examples:
 
   posebench eval --model tmpose_l --weights tmpose_l.pth --data /data/coco --boxes detections.json
 """
+
+EVAL_COLUMNS = (
+    "model", "dataset", "mask", "mask_ratio", "eval_people", "ap", "ap_ci_low", "ap_ci_high", "ap50", "ap75", "ap_m",
+    "ap_l", "ar", "pckh", "pckh_ci_low", "pckh_ci_high", "pckh_01", "loss",
+)  # fmt: skip
 
 
 def register(app: typer.Typer) -> None:
@@ -55,11 +60,13 @@ def train(
     data: Data = None,
     input_size: InputSize = None,
     epochs: Annotated[
-        int | None, typer.Option(help="[300 for the papers' models, the short recipe's for tiny]")
+        int | None, typer.Option(help="default: 300 for the papers' models, the short recipe's for tiny")
     ] = None,
-    batch_size: Annotated[int | None, typer.Option(help="[the recipe's]")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="the highest  [the recipe's]")] = None,
-    clip_norm: Annotated[float | None, typer.Option(help="largest norm of the gradient  [the recipe's]")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="default: the recipe's")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="the highest (default: the recipe's)")] = None,
+    clip_norm: Annotated[
+        float | None, typer.Option(help="largest norm of the gradient (default: the recipe's)")
+    ] = None,
     seed: Annotated[int, typer.Option(help="of weights, order, augmentation and masks")] = 0,
     device: Device = "cpu",
     amp: Annotated[bool, typer.Option("--amp", help="mixed precision (bfloat16)")] = False,
@@ -115,7 +122,7 @@ def train(
 
 def evaluate(
     model: Model = "tmpose_tiny",
-    weights: Annotated[Path | None, typer.Option(help="weights file  [untrained]")] = None,
+    weights: Annotated[Path | None, typer.Option(help="weights file (default: untrained)")] = None,
     mask: Mask = None,
     ratio: Ratio = None,
     data: Data = None,
@@ -176,7 +183,7 @@ def evaluate(
     }  # fmt: skip
     for name, (low, high) in found.ci.items():
         row |= {f"{name}_ci_low": low, f"{name}_ci_high": high}
-    print_rows([row], None, format)
+    print_rows([row], EVAL_COLUMNS if format in ("table", "markdown") else None, format)
     for note in found.notes if format == "table" else ():
         print(note)
     if weights is None and format == "table":

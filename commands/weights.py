@@ -40,7 +40,7 @@ def convert(
     model: Annotated[str, typer.Option(help="the model that it belongs to")],
     out: Annotated[Path, typer.Option(help="file to write, under posebench's names")],
     dataset: Annotated[str, typer.Option(help="coco or mpii")] = "coco",
-    input_size: Annotated[str | None, typer.Option(help="crop as HEIGHTxWIDTH  [the model's own]")] = None,
+    input_size: Annotated[str | None, typer.Option(help="crop as HEIGHTxWIDTH (default: the model's own)")] = None,
 ) -> None:
     """Translate a state dict of the papers' code to posebench's names."""
     import torch
