@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..pose.errors import InputError
-from .options import numbers, print_rows, size, words
+from .options import Bar, numbers, print_rows, size, words
 
 CAPTION = (
     "GFLOPs: exact, 1e9 multiply-adds at batch 1 (one fused multiply-add counts once). GFLOPsT: the same behind the "
@@ -44,13 +44,15 @@ def models(
     if dataset is not None and dataset not in SKELETONS:
         raise InputError(f"--dataset {dataset!r}: give coco or mpii")
     rows = []
-    for name, architecture in MODELS.items():
-        for which in [dataset] if dataset else list(SKELETONS):
-            sizes = [None, (384, 288)] if which == "coco" and name in ("tokenpose_l_d24", "tmpose_l") else [None]
-            for input_size in sizes:
-                row = flops_row(name, dataset=which, input_size=input_size, mask="none")
-                mask, ratio = architecture.published_mask
-                rows.append({**row, "default_mask": f"{mask} {ratio}" if ratio else mask})
+    with Bar("counting") as bar:
+        for done, (name, architecture) in enumerate(MODELS.items(), start=1):
+            for which in [dataset] if dataset else list(SKELETONS):
+                larger = [(384, 288)] if which == "coco" and name in ("tokenpose_l_d24", "tmpose_l") else []
+                for input_size in [None, *larger]:
+                    row = flops_row(name, dataset=which, input_size=input_size, mask="none")
+                    mask, ratio = architecture.published_mask
+                    rows.append({**row, "default_mask": f"{mask} {ratio}" if ratio else mask})
+            bar(done, len(MODELS))
     print_rows(rows, [*MODELS_COLUMNS, "default_mask"], format, CAPTION + " tmpose_l_d24 is another name for tmpose_l.")
 
 
