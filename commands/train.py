@@ -117,7 +117,7 @@ def train(
             progress=bar,
             evaluate_every=max(evaluate_every, 1),
         )
-    print(f"loss {result.loss_first:.6g} in the first epoch, {result.loss_last:.6g} in the last; {result.last}")
+    print(f"loss on a fixed batch: {result.loss_first:.6g} before, {result.loss_last:.6g} after; {result.last}")
 
 
 def evaluate(

@@ -80,8 +80,16 @@ def test_an_output_folder_that_holds_something_else(people, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.txt").write_text("chapter 1")
     refused("sweep", "--data", people, "--out", tmp_path / "out", saying=[str(tmp_path / "out")])
-    refused("train", "--data", people, "--out", tmp_path / "out", saying=[str(tmp_path / "out")])
     assert (tmp_path / "out" / "thesis.txt").read_text() == "chapter 1"
+
+
+def test_a_training_folder_that_holds_a_run(people, tmp_path):
+    train = ["train", "--data", people, "--threads", 1, "--evaluate-every", 0, "--out", tmp_path / "run"]
+    assert posebench(*train, "--epochs", 1).returncode == 0
+    before = (tmp_path / "run" / "last.pt").read_bytes()
+    refused(*train, "--epochs", 1, saying=[str(tmp_path / "run"), "resume"])
+    refused(*train, "--epochs", 2, "--resume", saying=["epochs"])
+    assert (tmp_path / "run" / "last.pt").read_bytes() == before
 
 
 def test_a_flop_file_that_cannot_be_read(tmp_path):
