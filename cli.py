@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from .commands import counts, data, measure, predict, sweep, train, weights
+from .commands import audit, counts, data, measure, predict, sweep, train, weights
 
 HELP = """
 What masking tokens costs a pose transformer, and what it really saves.
@@ -35,7 +35,7 @@ def _options(
     pass
 
 
-for group in (sweep, counts, measure, train, predict, data, weights):
+for group in (sweep, counts, measure, audit, train, predict, data, weights):
     group.register(app)
 
 

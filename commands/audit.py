@@ -1,0 +1,85 @@
+"""`posebench audit`: the papers' figures, reproduced under their own counting rule, counted exactly, and timed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..pose.errors import InputError
+from .options import Bar
+
+EXAMPLES = """
+Examples:
+
+  posebench audit
+
+  posebench audit --no-latency --format csv
+
+  posebench audit --claims my-paper.yaml --html audit.html
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file to the command line."""
+    app.command("audit", rich_help_panel="Count and measure", epilog=EXAMPLES)(audit)
+
+
+def audit(
+    claims: Annotated[
+        Path | None, typer.Option(help="a YAML file with claims of your own; benchmark/claims.yaml shows the form")
+    ] = None,
+    latency: Annotated[
+        bool, typer.Option("--latency/--no-latency", help="also time what a claim compares, on this machine")
+    ] = True,
+    device: Annotated[str, typer.Option(help="cpu or cuda, for the timing")] = "cpu",
+    threads: Annotated[int | None, typer.Option(help="CPU threads  [torch's default]")] = None,
+    seconds: Annotated[float, typer.Option(min=1, help="time limit of all timing")] = 24.0,
+    format: Annotated[str, typer.Option(help="table, csv, json or markdown")] = "table",
+    html: Annotated[Path | None, typer.Option(help="write the table to this file too, as a page")] = None,
+    force: Annotated[bool, typer.Option("--force", help="let --html overwrite its file")] = False,
+) -> None:
+    """Check what the papers say about cost: as published, by the source's counter, exactly, and on the clock."""
+    from ..benchmark.audit import audit as run
+    from ..benchmark.claims import SHIPPED, read_claims
+    from ..pose.files import write_atomic
+    from ..reports.audit import audit_page
+    from ..reports.tables import FORMATS
+
+    if format not in FORMATS:
+        raise InputError(f"--format {format!r}: give one of {', '.join(FORMATS)}")
+    if html is not None and html.is_dir():
+        raise InputError(f"{html}: is a folder; give --html a file")
+    if html is not None and html.exists() and not force:
+        raise InputError(f"{html}: exists already; --force overwrites it")
+    found = read_claims(SHIPPED, *([claims] if claims else []))
+    with Bar("audit") as bar:
+        rows = run(found, latency=latency, device=device, threads=threads, seconds=seconds, progress=bar)
+    _show(rows, format)
+    if html is not None:
+        try:
+            write_atomic(html, audit_page(rows))
+        except OSError as error:
+            raise InputError(f"{html}: cannot be written ({error.strerror})") from None
+
+
+def _show(rows: list[dict], format: str) -> None:
+    from rich.console import Console
+
+    from ..reports.audit import COLUMNS_MEAN, EXPLANATION, conditions_line, render_audit, summary
+
+    rendered = render_audit(rows, format)
+    if isinstance(rendered, str):
+        print(rendered, end="")
+        return
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=200)
+    for paragraph in EXPLANATION:
+        console.print(paragraph)
+    console.print()
+    console.print(rendered)
+    console.print()
+    console.print(summary(rows))
+    console.print(f"{COLUMNS_MEAN} {conditions_line(rows)}", style="dim")
