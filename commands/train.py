@@ -81,7 +81,10 @@ def train(
 ) -> None:
     """Train a model; a checkpoint after every epoch, so that --resume goes on after any interruption."""
     import dataclasses
+    import os
 
+    # Threads that wait for each other by spinning bring training to a crawl beside any other job.
+    os.environ.setdefault("GOMP_SPINCOUNT", "5000")
     import torch
 
     from ..benchmark.device import check_device
