@@ -75,7 +75,7 @@ def _show(rows: list[dict], format: str) -> None:
         return
     console = Console(highlight=False)
     if not console.is_terminal:
-        console = Console(highlight=False, width=200)
+        console = Console(highlight=False, width=160)
     for paragraph in EXPLANATION:
         console.print(paragraph)
     console.print()

@@ -9,6 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
@@ -39,15 +40,16 @@ COLUMNS_MEAN = (
     " 1, GFLOPsT those behind the backbone, M a million parameters, all of them. Time: median of the masked model over"
     " that of the baseline, at batch 1, with its 95 % interval; 1 is no gain."
 )
-HEADS = ("claim", "source", "published", "source's rule", "exact", "time, whole", "time, transformer", "result")
-_NUMERIC = HEADS[2:5]
+HEADS = ("claim", "published", "source's rule", "exact", "time, whole", "time, transformer", "result", "source")
+_NUMERIC = HEADS[1:4]
 _UNITS = {"G": " G", "M": " M", "%": " %", "x": " x"}
 
 
-def render_audit(rows: Sequence[Mapping[str, Any]], format: str = "table") -> str | Table:
-    """The rows of an audit: a rich Table for "table", else text (csv, json: every digit; markdown: as the table).
+def render_audit(rows: Sequence[Mapping[str, Any]], format: str = "table") -> str | Group:
+    """The rows of an audit: for "table" something that rich prints, else text.
 
-    Raises InputError for an unknown format.
+    csv and json have every digit, markdown is rounded as the table is. Raises InputError for an
+    unknown format.
     """
     if format == "table":
         return _table(rows)
@@ -100,20 +102,26 @@ def _by_paper(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, list[Map
     return ((name, list(group)) for name, group in groupby(together, key=lambda row: row["paper"]))
 
 
-def _table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    table = Table(show_edge=False, pad_edge=False, header_style="bold")
+def _table(rows: Sequence[Mapping[str, Any]]) -> Group:
+    """The table, with the papers' short names as headings and numbers for the sources, which stand in full below."""
+    table = Table(show_edge=False, pad_edge=False, header_style="bold", collapse_padding=True)
     for head in HEADS:
-        numeric = head in _NUMERIC
-        table.add_column(
-            head, justify="right" if numeric else "left", no_wrap=numeric, overflow="fold", ratio=None if numeric else 1
-        )
+        number = head in _NUMERIC
+        table.add_column(head, justify="right" if number else "left", no_wrap=number)
+    lines = []
+    numbers: dict[tuple[str, str], int] = {}
     for paper, of in _by_paper(rows):
         # Text, not str: a name with square brackets is no markup.
-        table.add_row(Text(paper, style="bold"))
+        table.add_row(Text(paper.partition(" (")[0], style="bold"))
+        lines.append(Text(f"\n{paper}"))
         for row in of:
-            table.add_row(*(Text(cell) for cell in _cells(row)))
+            *cells, source = _cells(row)
+            if (paper, source) not in numbers:
+                numbers[paper, source] = len(numbers) + 1
+                lines.append(Text(f"  [{numbers[paper, source]}] {source}"))
+            table.add_row(*(Text(cell) for cell in (*cells, f"[{numbers[paper, source]}]")))
         table.add_section()
-    return table
+    return Group(table, *lines)
 
 
 def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
@@ -123,13 +131,13 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     unit = _UNITS[row["unit"]]
     return (
         row["statement"],
-        row["source"],
         "" if is_missing(published) else f"{published}{unit}",
         _number(row["reproduced"], decimals, unit),
         _number(row["exact"], decimals, unit),
         _ratio(row, "latency"),
         _ratio(row, "latency_transformer"),
         row["status"],
+        row["source"],
     )
 
 
@@ -141,4 +149,4 @@ def _ratio(row: Mapping[str, Any], prefix: str) -> str:
     ratio, low, high = (row.get(f"{prefix}_ratio{end}") for end in ("", "_low", "_high"))
     if is_missing(ratio):
         return ""
-    return f"{ratio:.2f} ({low:.2f} to {high:.2f}){' unstable' if row[f'{prefix}_unstable'] else ''}"
+    return f"{ratio:.2f} ({low:.2f}-{high:.2f}){' unstable' if row[f'{prefix}_unstable'] else ''}"

@@ -100,7 +100,7 @@ def tiny(tmp_path_factory):
         {"id": "right", "statement": "[bold]small[/bold]", "quantity": "params", "unit": "M",
          "published": f"{params / 1e6:.3f}"},
         {"id": "wrong", "statement": "<b>large</b>", "quantity": "params", "unit": "M", "published": "900.0"},
-        {"id": "speed", "statement": "fast", "quantity": "speedup_transformer", "unit": "x", "published": "3.0"} | masked,
+        {"id": "speed", "statement": "fast", "quantity": "speedup_transformer", "unit": "x", "published": "3"} | masked,
     ]  # fmt: skip
     path.write_text(json.dumps([{**claim, **common} for claim in claims]))
     return audit(read_claims(path), threads=1, seconds=0.5)
