@@ -91,6 +91,7 @@ def evaluate_model(model: PoseModel, task: dict[str, Any], folder: Path, reporte
         device=task["device"],
         workers=task["workers"],
         progress=reporter.progress("evaluation"),
+        as_published=task["config"]["as_published"],
         **options,
     )
     with atomic_path(folder / "evidence.npz") as temporary, open(temporary, "wb") as file:
