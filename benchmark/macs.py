@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections import Counter
 from collections.abc import Iterator
 from math import prod
 from typing import Any
@@ -127,11 +126,6 @@ class MacAnalysis(JitModelAnalysis):
         unknown = sorted(op for op in stats.unsupported_ops.get("", ()) if op.startswith("aten::") and op not in FREE)
         if unknown:
             raise UncountedOperatorError(f"no counting rule for {', '.join(unknown)} in the outermost module")
-
-
-def by_operator(analysis: MacAnalysis) -> Counter:
-    """Multiply-adds by operator name ("linear", "conv", ...)."""
-    return analysis.by_operator()
 
 
 @contextlib.contextmanager
