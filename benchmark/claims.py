@@ -18,7 +18,8 @@ import yaml
 from ..pose.data.fields import shown
 from ..pose.errors import InputError
 from ..pose.keypoints import SKELETONS
-from ..pose.masks import check_mask, check_ratio
+from ..pose.masks import check_ratio
+from ..pose.reductions import check_mask
 
 SHIPPED = Path(__file__).parent / "claims.yaml"
 UNMASKED = "unmasked"

@@ -12,9 +12,11 @@ from torch import nn
 
 from ..pose.models.zoo import PoseModel, create_model
 from .macs import MacAnalysis, evaluation_mode
+from .needed import masked_macs
 from .published import GIGA, published_macs
 
-PARTS = ("backbone", "patch_embedding", "mask_scoring", "blocks", "head")
+PARTS = ("backbone", "patch_embedding", "mask_scoring", "blocks", "joint_blocks", "head")
+ALWAYS = tuple(part for part in PARTS if part != "joint_blocks")
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,7 @@ class FlopCount:
 
     parts: MACs by part of the model; operators: by kind of operator; macs_transformer: everything behind the
     backbone's feature map, choosing the tokens included (None for a module that is none of posebench's models).
+    All of these are executed; macs_masked of them belong to connections that a mask cuts: the rest would be needed.
     published_*: the papers' counter, in units of 1024^3.
     """
 
@@ -33,6 +36,7 @@ class FlopCount:
     macs_transformer: int | None
     published_gflops: float
     published_gflops_t: float | None
+    macs_masked: int = 0
 
     @property
     def gflops(self) -> float:
@@ -66,12 +70,15 @@ def count_flops(model: str | nn.Module, inputs: tuple[Any, ...] | None = None, *
         device = next(model.parameters()).device
         inputs = (torch.zeros(1, 3, *model.spec.input_size, device=device),)
     scopes = getattr(model, "parts", None) or {name: name for name, _ in model.named_children()}
+    if isinstance(model, PoseModel) and not model.transformer.shape.joint_blocks:
+        scopes = {part: scope for part, scope in scopes.items() if part in ALWAYS}
     with evaluation_mode(model), _one_thread():
         analysis = MacAnalysis(model, inputs)
         by_module = analysis.by_module()
         operators = dict(analysis.by_operator())
         total = int(analysis.total())
         published = published_macs(model, inputs)
+        masked = masked_macs(model, inputs)
     whole_is_ours = isinstance(model, PoseModel)
     return FlopCount(
         params=sum(p.numel() for p in model.parameters()),
@@ -81,6 +88,7 @@ def count_flops(model: str | nn.Module, inputs: tuple[Any, ...] | None = None, *
         macs_transformer=int(by_module["transformer"]) if whole_is_ours else None,
         published_gflops=published.get("", 0) / GIGA,
         published_gflops_t=published.get("transformer", 0) / GIGA if whole_is_ours else None,
+        macs_masked=masked,
     )
 
 
@@ -117,13 +125,27 @@ def flops_row(model: PoseModel | str, **options: Any) -> dict[str, Any]:
         "as_published": spec.as_published,
         "tokens_total": spec.tokens_total,
         "tokens_kept": spec.tokens_kept,
+        "mask_ratio_mean": round(spec.mean_ratio, 6),
         "params": count.params,
         "macs": count.macs,
         "macs_transformer": count.macs_transformer,
         "gflops": count.gflops,
         "gflops_t": count.gflops_t,
-        **{f"gflops_{part}": count.parts[part] / 1e9 for part in PARTS},
+        **{f"gflops_{part}": count.parts[part] / 1e9 for part in PARTS if part in count.parts},
+        **_needed(count, spec.execution),
         "published_gflops": round(count.published_gflops, 6),
         "published_gflops_t": round(count.published_gflops_t, 6),
         "parts": dict(count.parts),
+    }
+
+
+def _needed(count: FlopCount, execution: str) -> dict[str, Any]:
+    """The columns of a model that cuts connections: what non-zero ones alone would need."""
+    if not count.macs_masked and execution == "dense":
+        return {}
+    return {
+        "execution": execution,
+        "macs_needed": count.macs - count.macs_masked,
+        "gflops_needed": (count.macs - count.macs_masked) / 1e9,
+        "gflops_t_needed": (count.macs_transformer - count.macs_masked) / 1e9,
     }

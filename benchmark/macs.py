@@ -79,20 +79,21 @@ RULES = {
 FREE = frozenset(
     "aten::" + name
     for name in """
-    abs abs_ adaptive_avg_pool1d adaptive_avg_pool2d adaptive_max_pool2d add add_ all amax amin any arange argmax argmin
-    argsort avg_pool2d batch_norm bitwise_and bitwise_not bitwise_or bitwise_xor broadcast_tensors cat ceil chunk clamp
-    clamp_ clone constant_pad_nd contiguous copy_ cos cumsum detach div div_ dropout dropout_ embedding empty empty_like
-    eq exp expand expand_as eye fill_ flatten flip floor floor_divide full full_like gather ge gelu group_norm gt
-    hardtanh index index_fill index_put index_put_ index_select instance_norm isnan layer_norm le leaky_relu linspace
-    log log_softmax logical_and logical_not logical_or lt masked_fill masked_fill_ masked_select max max_pool2d maximum
-    mean min minimum mul mul_ narrow ne neg new_full new_ones new_zeros norm normal_ one_hot ones ones_like pad permute
-    pow rand rand_like randn randperm reciprocal relu relu_ remainder repeat repeat_interleave reshape reshape_as
-    resolve_conj roll rsqrt rsub scatter scatter_ scatter_add scatter_add_ select sigmoid sign silu sin size slice
-    softmax softplus sort split split_with_sizes sqrt square squeeze stack std sub sub_ sum t tanh tensor_split tile to
-    topk transpose tril triu true_divide type_as unbind unflatten unfold uniform_ unsqueeze upsample_bicubic2d
-    upsample_bilinear2d upsample_nearest1d upsample_nearest2d var view view_as where zero_ zeros zeros_like __and__
-    __or__ __xor__ __rshift__ __lshift__ __irshift__ bitwise_left_shift bitwise_right_shift scalar_tensor lift_fresh
-    alias scatter_reduce fmod floor_ numel Int ScalarImplicit IntImplicit item argwhere nonzero isfinite
+    abs abs_ adaptive_avg_pool1d adaptive_avg_pool2d adaptive_max_pool2d add add_ all amax amin any arange argmax
+    argmin argsort avg_pool2d batch_norm bitwise_and bitwise_not bitwise_or bitwise_xor broadcast_tensors cat ceil
+    chunk clamp clamp_ clamp_min clone constant_pad_nd contiguous copy_ cos cumsum detach div div_ dropout dropout_
+    embedding empty empty_like eq exp expand expand_as eye fill_ flatten flip floor floor_divide full full_like
+    gather ge gelu group_norm gt hardtanh index index_fill index_put index_put_ index_select instance_norm isnan
+    layer_norm le leaky_relu linalg_vector_norm linspace log log_softmax logical_and logical_not logical_or lt
+    masked_fill masked_fill_ masked_select max max_pool2d maximum mean min minimum mul mul_ narrow ne neg new_full
+    new_ones new_zeros norm normal_ one_hot ones ones_like pad permute pow rand rand_like randn randperm reciprocal
+    relu relu_ remainder repeat repeat_interleave reshape reshape_as resolve_conj roll rsqrt rsub scatter scatter_
+    scatter_add scatter_add_ select sigmoid sign silu sin size slice softmax softplus sort split split_with_sizes
+    sqrt square squeeze stack std sub sub_ sum t tanh tensor_split tile to topk transpose tril triu true_divide
+    type_as unbind unflatten unfold uniform_ unsqueeze upsample_bicubic2d upsample_bilinear2d upsample_nearest1d
+    upsample_nearest2d var view view_as where zero_ zeros zeros_like __and__ __or__ __xor__ __rshift__ __lshift__
+    __irshift__ bitwise_left_shift bitwise_right_shift scalar_tensor lift_fresh alias scatter_reduce fmod floor_
+    numel Int ScalarImplicit IntImplicit item argwhere nonzero isfinite
     """.split()
 )
 

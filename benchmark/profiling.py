@@ -11,9 +11,10 @@ import torch
 from torch import nn
 
 from ..pose.errors import InputError
-from ..pose.masks import check_mask, check_ratio
+from ..pose.masks import check_ratio
 from ..pose.models.weights import load_weights
 from ..pose.models.zoo import create_model, default_mask, resolve_name
+from ..pose.reductions import check_mask
 from .allocator import keep_freed_memory
 from .device import check_count, check_device, check_dtype
 from .environment import conditions

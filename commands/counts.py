@@ -38,7 +38,7 @@ def models(
     """List the models with input size, tokens, parameters, GFLOPs and GFLOPsT, unmasked."""
     from ..benchmark.flops import flops_row
     from ..pose.keypoints import SKELETONS
-    from ..pose.models.zoo import MODELS
+    from ..pose.models.architectures import MODELS
     from ..reports.tables import MODELS_COLUMNS
 
     if dataset is not None and dataset not in SKELETONS:
@@ -71,7 +71,7 @@ def flops(
     """Count parameters and multiply-adds exactly, part by part, with the published convention beside them."""
     from ..benchmark.flops import flops_row
     from ..benchmark.profiling import configurations
-    from ..pose.models.zoo import MODELS
+    from ..pose.models.architectures import MODELS
     from ..reports.tables import FLOPS_COLUMNS
 
     if check is not None:

@@ -6,7 +6,6 @@ alone, so that every sample of a batch keeps as many. A new mask is one function
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -114,15 +113,6 @@ MASKS: dict[str, Callable[[MaskInput], torch.Tensor] | None] = {
     "norm": norm,
     "first": first,
 }
-
-
-def check_mask(name: str) -> str:
-    """Return `name` if a mask of that name exists; InputError with the nearest names otherwise."""
-    if name in MASKS:
-        return name
-    near = difflib.get_close_matches(name, MASKS, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    raise InputError(f"unknown mask {name!r}: {hint}known masks are {', '.join(MASKS)}")
 
 
 def check_ratio(ratio: float) -> float:

@@ -69,9 +69,14 @@ COLUMNS: tuple[Column, ...] = (
     _text("data_dir", "data", "data folder that was trained and evaluated on"),
     _text("input_size", "input", "crop that the model sees, height x width in pixels"),
     _text("mask", "mask", "how the visual tokens to drop are chosen; none is the unmasked model"),
-    _number("mask_ratio", "mask ratio", "fraction of the visual tokens that is dropped", digits=2),
+    _number(
+        "mask_ratio",
+        "mask ratio",
+        "fraction of the visual tokens that is gone after the last block (sparse: of their connections)",
+        digits=2,
+    ),
     _integer("tokens_total", "tokens", "visual tokens before masking", scope="one image"),
-    _integer("tokens_kept", "kept", "visual tokens that reach the transformer blocks", scope="one image"),
+    _integer("tokens_kept", "kept", "visual tokens after the last transformer block", scope="one image"),
     _integer("seed", "seed", "seed of initialisation, data order and random masks"),
     _flag("as_published", "as published", "the reference code's own behaviours are switched on"),
     _text("positions", "positions", "position embedding of a kept token: its own (gather) or of the first K (prefix)"),
@@ -155,6 +160,18 @@ COLUMNS: tuple[Column, ...] = (
 
 #: columns that a sweep may add; they follow the fixed ones in the file when any row has them
 OPTIONAL_COLUMNS: tuple[Column, ...] = (
+    _number(
+        "mask_ratio_mean",
+        "mean ratio",
+        "fraction of the visual tokens that is gone (sparse: of their connections), mean over the transformer blocks",
+        digits=3,
+    ),
+    _text("train_ratio", "trained at", "mask ratio in training where it was not the row's own; several: one per step"),
+    _text("execution", "execution", "cut connections are computed and masked (dense), or left out (gather)"),
+    _integer("macs_needed", "MACs needed", "of non-zero connections only", "MAC", f"{_IMAGE}, whole model"),
+    _number("gflops_needed", "GFLOPs needed", "of non-zero connections only", _MAC, f"{_IMAGE}, whole model", 4),
+    _number("gflops_t_needed", "GFLOPsT needed", "of non-zero connections only", _MAC, _TRANSFORMER, 4),
+    _number("gflops_joint_blocks", "GFLOPs joints", "exact count", _MAC, f"{_IMAGE}, blocks on keypoint tokens", 4),
     _number("ap_diff", "AP difference", "AP minus the unmasked model's, same people", "0 to 1", _PEOPLE),
     _number("ap_diff_low", "AP diff. low", "lower end of its 95 % paired bootstrap interval", "0 to 1", _PEOPLE),
     _number("ap_diff_high", "AP diff. high", "upper end of its 95 % paired bootstrap interval", "0 to 1", _PEOPLE),

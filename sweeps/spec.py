@@ -14,8 +14,9 @@ from typing import Any
 import yaml
 
 from ..pose.errors import InputError
-from ..pose.masks import check_mask, check_ratio
+from ..pose.masks import check_ratio
 from ..pose.models.zoo import resolve_name
+from ..pose.reductions import check_mask
 
 DEFAULT_SEEDS = (0,)
 TRAINING = ("finetune", "scratch", "weights")

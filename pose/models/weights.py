@@ -12,22 +12,30 @@ import torch
 from torch import nn
 
 from ..errors import InputError
-from .zoo import MODELS, PoseModel, create_model
+from .architectures import MODELS
+from .zoo import PoseModel, create_model
 
 WRAPPERS = ("state_dict", "best_state_dict", "model")
 SCORER = "transformer.mask.linear."
 NAMES_SHOWN = 3
 
+# In the sparsity paper's checkpoints: two layer norms that its code never uses.
+_UNUSED = re.compile(r"features\.(joint_)?transformer\.norm\.(weight|bias)")
+JOINT_MASK = "transformer.joint_mask"
+
+_BLOCK_RULES = (
+    (r"attention_norm\.(.*)", r"0.fn.norm.\1"),
+    (r"attention\.to_qkv\.(.*)", r"0.fn.fn.to_qkv.\1"),
+    (r"attention\.to_out\.(.*)", r"0.fn.fn.to_out.0.\1"),
+    (r"mlp_norm\.(.*)", r"1.fn.norm.\1"),
+    (r"mlp\.0\.(.*)", r"1.fn.fn.net.0.\1"),
+    (r"mlp\.2\.(.*)", r"1.fn.fn.net.3.\1"),
+)
 _RULES = (
     (r"transformer\.keypoint_tokens", r"{T}keypoint_token"),
     (r"transformer\.position_table", r"{T}pos_embedding"),
     (r"transformer\.patch_embedding\.projection\.(.*)", r"{T}patch_to_embedding.\1"),
-    (r"transformer\.stacks\.(\d+)\.(\d+)\.attention_norm\.(.*)", r"{T}{S\1}.layers.\2.0.fn.norm.\3"),
-    (r"transformer\.stacks\.(\d+)\.(\d+)\.attention\.to_qkv\.(.*)", r"{T}{S\1}.layers.\2.0.fn.fn.to_qkv.\3"),
-    (r"transformer\.stacks\.(\d+)\.(\d+)\.attention\.to_out\.(.*)", r"{T}{S\1}.layers.\2.0.fn.fn.to_out.0.\3"),
-    (r"transformer\.stacks\.(\d+)\.(\d+)\.mlp_norm\.(.*)", r"{T}{S\1}.layers.\2.1.fn.norm.\3"),
-    (r"transformer\.stacks\.(\d+)\.(\d+)\.mlp\.0\.(.*)", r"{T}{S\1}.layers.\2.1.fn.fn.net.0.\3"),
-    (r"transformer\.stacks\.(\d+)\.(\d+)\.mlp\.2\.(.*)", r"{T}{S\1}.layers.\2.1.fn.fn.net.3.\3"),
+    (r"transformer\.joint_mask", r"{T}joint_mask"),
     (r"transformer\.head\.layers\.(.*)", r"{T}mlp_head.\1"),
     (r"backbone\.(.*)", r"{B}\1"),
 )
@@ -38,11 +46,16 @@ def reference_name(name: str, model: PoseModel) -> str:
     backbone = MODELS[model.spec.name].backbone
     transformer = "features." if backbone == "stem" else "transformer."
     features = "features." if backbone == "stem" else "pre_feature."
-    several = model.transformer.shape.stacks > 1
     for pattern, replacement in _RULES:
         if match := re.fullmatch(pattern, name):
-            text = match.expand(replacement).replace("{T}", transformer).replace("{B}", features)
-            return re.sub(r"\{S(\d+)\}", lambda m: f"transformer{int(m[1]) + 1}" if several else "transformer", text)
+            return match.expand(replacement).replace("{T}", transformer).replace("{B}", features)
+    if match := re.fullmatch(r"transformer\.(?:stacks\.(\d+)|joint_blocks)\.(\d+)\.(.*)", name):
+        stack, block, rest = match.groups()
+        number = int(stack) + 1 if stack and model.transformer.shape.stacks > 1 else ""
+        layers = "joint_transformer" if stack is None else f"transformer{number}"
+        for pattern, replacement in _BLOCK_RULES:
+            if inner := re.fullmatch(pattern, rest):
+                return f"{transformer}{layers}.layers.{block}.{inner.expand(replacement)}"
     return name
 
 
@@ -98,7 +111,11 @@ def load_weights(
     if not any(name.startswith(("backbone.", "transformer.stacks.")) for name in given):
         names = {reference_name(name, model): name for name in ours}
         given = {names.get(name, name): tensor for name, tensor in given.items()}
-    given = {n: t for n, t in given.items() if n in ours or not n.startswith(SCORER)}
+    given = {n: t for n, t in given.items() if n in ours or not (n.startswith(SCORER) or _UNUSED.fullmatch(n))}
+    if model.spec.joint_mask and model.spec.joint_mask != "published":
+        given[JOINT_MASK] = ours[JOINT_MASK]
+    elif JOINT_MASK in given:
+        given[JOINT_MASK] = given[JOINT_MASK].reshape(-1, *given[JOINT_MASK].shape[-2:])[0] > 0
     if fresh_scorer:
         given = {**{n: t for n, t in ours.items() if n.startswith(SCORER)}, **given}
     problems = _differences(given, ours, lambda name: reference_name(name, model))
@@ -151,7 +168,8 @@ def _suggest(given: Mapping) -> str:
 
 def fitting_models(given: Mapping[str, torch.Tensor]) -> list[str]:
     """Known models (name, data set, input size where not the usual) whose entries a state dict matches exactly."""
-    shapes = {name: tuple(tensor.shape) for name, tensor in given.items() if not name.startswith(SCORER)}
+    ignored = (SCORER, JOINT_MASK, "features.joint_mask")
+    shapes = {n: tuple(t.shape) for n, t in given.items() if not (n.startswith(ignored) or _UNUSED.fullmatch(n))}
     fits = []
     sizes = {"coco": (None, (384, 288)), "mpii": (None,)}
     for name, dataset in product(MODELS, sizes):
@@ -160,7 +178,7 @@ def fitting_models(given: Mapping[str, torch.Tensor]) -> list[str]:
                 continue
             with torch.device("meta"):
                 model: nn.Module = create_model(name, dataset=dataset, input_size=size, mask="none")
-            ours = {n: tuple(t.shape) for n, t in model.state_dict().items()}
+            ours = {n: tuple(t.shape) for n, t in model.state_dict().items() if n != JOINT_MASK}
             reference = {reference_name(n, model): s for n, s in ours.items()}
             if shapes in (ours, reference):
                 fits.append(f"{name} ({dataset}{', {}x{}'.format(*size) if size else ''})")

@@ -1,91 +1,37 @@
-"""The models by name: a table of sizes to compare with the papers, and `create_model`."""
+"""Models by name: `create_model`, and what a created model says of itself."""
 
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
 from torch import nn
 
 from ..errors import InputError
+from ..joint_mask import joint_mask as make_joint_mask
 from ..keypoints import SKELETONS
-from ..masks import check_mask, check_ratio, kept_tokens
+from ..masks import MASKS, check_ratio
+from ..reductions import REDUCTIONS, check_mask
+from ..reductions.schedule import Schedule, check_locations
+from .architectures import ALIASES, INPUT_SIZE, LARGE_INPUT, MODELS, Architecture
 from .hrnet import BACKBONES
-from .transformer import POSITION_TYPES, PoseTransformer, TransformerShape
+from .selection import TokenMask, TokenReduction
+from .shape import TransformerShape
+from .transformer import POSITION_TYPES, PoseTransformer
 
-
-@dataclass(frozen=True)
-class Architecture:
-    """One model of the papers, independent of the data set.
-
-    patch: feature cells per token at the COCO and the MPII input size; depth: blocks per stack, one number or one
-    per data set; published_mask: the mask and ratio that the name stands for.
-    """
-
-    backbone: str
-    patch: dict[str, tuple[int, int]]
-    depth: int | dict[str, int] = 12
-    stacks: int = 1
-    heads: int = 8
-    dim: int = 192
-    mlp_ratio: int = 3
-    attention_scale: str = "head_dim"
-    position_type: str = "sine-full"
-    input_size: dict[str, tuple[int, int]] | None = None
-    sigma: float = 2.0
-    small_head: bool = False
-    published_mask: tuple[str, float] = ("none", 0.0)
-
-
-INPUT_SIZE = {"coco": (256, 192), "mpii": (256, 256)}
-PATCH_4 = {"coco": (4, 3), "mpii": (4, 4)}
-PUBLISHED_MASK = ("random", 0.4)
-
-
-def _base(**changes) -> Architecture:
-    return Architecture("hrnet_w32", PATCH_4, **changes)
-
-
-def _large(depth: int | dict[str, int], heads: int, **changes) -> Architecture:
-    return Architecture("hrnet_w48", PATCH_4, depth=depth, stacks=3, heads=heads, **changes)
-
-
-MODELS: dict[str, Architecture] = {
-    "tokenpose_t": Architecture("none", {"coco": (16, 12), "mpii": (16, 16)}, heads=16),
-    "tokenpose_s_v1": Architecture("stem", PATCH_4, attention_scale="dim"),
-    "tokenpose_s_v2": Architecture("stem", {"coco": (2, 2), "mpii": (2, 2)}, attention_scale="dim"),
-    "tokenpose_b": _base(),
-    "tokenpose_l_d6": _large(2, 8),
-    "tokenpose_l_d24": _large(8, 12),
-    "tmpose_b": _base(published_mask=PUBLISHED_MASK),
-    # TMPose's COCO configuration named D6 sets depth 6 for each of the three stacks; its MPII one sets 2.
-    "tmpose_l_d6": _large({"coco": 6, "mpii": 2}, 8, published_mask=PUBLISHED_MASK),
-    "tmpose_l": _large(8, 12, published_mask=PUBLISHED_MASK),
-    "tmpose_tiny": Architecture(
-        "tiny",
-        {"coco": (3, 3), "mpii": (3, 3)},
-        depth=4,
-        heads=3,
-        dim=96,
-        mlp_ratio=2,
-        position_type="low-frequency",
-        input_size={"coco": (96, 72), "mpii": (96, 96)},
-        sigma=1.25,
-        small_head=True,
-        published_mask=PUBLISHED_MASK,
-    ),
-}
-ALIASES = {"tmpose_l_d24": "tmpose_l"}
-
-# TokenPose-L/D24 at 384x288 changes the patch and sigma (its configuration "patch64").
-LARGE_INPUT = {(384, 288): ((6, 4), 3.0)}
+EXECUTIONS = ("dense", "gather")
 
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """What a created model is: everything that `create_model` was asked for, resolved, plus derived sizes."""
+    """What a created model is: everything that `create_model` was asked for, resolved, plus derived sizes.
+
+    locations, amounts: of a reduction between the blocks (amounts: shares kept, or tokens merged; None where the mask
+    ratio alone decides); schedule: how many visual tokens or connections that leaves in which block.
+    """
 
     name: str
     dataset: str
@@ -97,10 +43,15 @@ class ModelSpec:
     draw: str
     seed: int
     as_published: bool
+    locations: tuple[int, ...] | None
+    amounts: tuple[float, ...] | None
+    execution: str
+    joint_mask: str | None
     heatmap_size: tuple[int, int]
     sigma: float
     num_keypoints: int
     grid: tuple[int, int]
+    schedule: Schedule
 
     @property
     def tokens_total(self) -> int:
@@ -108,10 +59,17 @@ class ModelSpec:
 
     @property
     def tokens_kept(self) -> int:
-        return kept_tokens(self.tokens_total, self.mask_ratio)
+        """Visual tokens after the last block; cut connections remove none."""
+        return self.schedule.last if self.schedule.removes else self.tokens_total
+
+    @property
+    def mean_ratio(self) -> float:
+        """Fraction of the visual tokens (or connections) that is gone, mean over the blocks."""
+        return 1 - self.schedule.mean_left / self.tokens_total
 
     def create_arguments(self) -> dict:
         """Keyword arguments that make this model again with `create_model`, plain types only."""
+        merges = self.mask == "tome"
         return {
             "name": self.name,
             "dataset": self.dataset,
@@ -123,6 +81,10 @@ class ModelSpec:
             "draw": self.draw,
             "seed": self.seed,
             "as_published": self.as_published,
+            **({"locations": list(self.locations)} if self.locations else {}),
+            **({"merge" if merges else "keep": list(self.amounts)} if self.amounts else {}),
+            **({"execution": self.execution} if self.execution != "dense" else {}),
+            **({"joint_mask": self.joint_mask} if self.joint_mask else {}),
         }
 
 
@@ -137,6 +99,7 @@ class PoseModel(nn.Module):
         "patch_embedding": "transformer.patch_embedding",
         "mask_scoring": "transformer.mask",
         "blocks": "transformer.stacks",
+        "joint_blocks": "transformer.joint_blocks",
         "head": "transformer.head",
     }
 
@@ -151,8 +114,28 @@ class PoseModel(nn.Module):
 
     @torch.no_grad()
     def kept_indices(self, images: torch.Tensor, sample_ids: torch.Tensor | None = None) -> torch.Tensor:
-        """Which visual tokens stay, (B, K) indices into the row-major grid `spec.grid`."""
+        """Which visual tokens stay to the end, (B, K) indices into the row-major grid `spec.grid`."""
         return self.transformer.kept_indices(self.backbone(images), sample_ids)
+
+    @torch.no_grad()
+    def token_holders(self, images: torch.Tensor, sample_ids: torch.Tensor | None = None) -> torch.Tensor:
+        """Which of the tokens at the end holds each grid cell, (B, N); -1 for a cell whose token was dropped."""
+        state = self.transformer.run(self.backbone(images), sample_ids)[1]
+        if state.holder is not None:
+            return state.holder
+        places = torch.arange(state.cells.shape[1], device=state.cells.device).expand_as(state.cells)
+        gone = torch.full((len(places), self.spec.tokens_total), -1, device=places.device)
+        return gone.scatter(1, state.cells, places)
+
+    def set_mask_ratio(self, ratio: float) -> None:
+        """Mask by another ratio from now on, 0 to below 1; `spec` goes on saying what the model was made with.
+
+        Raises InputError for a model without a mask, or one whose reduction has fixed amounts.
+        """
+        mask = self.transformer.mask
+        if mask is None or self.spec.amounts:
+            raise InputError(f"{self.spec.name}, mask {self.spec.mask}: its ratio cannot change")
+        mask.set_ratio(check_ratio(ratio))
 
 
 def list_models() -> list[str]:
@@ -187,6 +170,11 @@ def create_model(
     draw: str = "sample",
     seed: int = 0,
     as_published: bool = False,
+    locations: Sequence[int] | None = None,
+    keep: float | Sequence[float] | None = None,
+    merge: int | Sequence[int] | None = None,
+    execution: str = "dense",
+    joint_mask: str | None = None,
 ) -> PoseModel:
     """Make a model with fresh weights, in training mode.
 
@@ -194,13 +182,24 @@ def create_model(
         name: one of `list_models()`.
         dataset: "coco" (17 keypoints) or "mpii" (16).
         input_size: (height, width) in pixels; by default 256x192 for COCO and 256x256 for MPII.
-        mask: one of `pose.masks.MASKS`. By default the one that the name stands for: random for TMPose, else none.
-        mask_ratio: fraction of visual tokens dropped, in [0, 1); by default 0.4 for TMPose names. 0 means no mask.
+        mask: a mask before the first block (`pose.masks.MASKS`) or a reduction between the blocks
+            (`pose.reductions.REDUCTIONS`). By default the one that the name stands for: random for TMPose, sparse for
+            sparse TokenPose, prune for PPT, else none.
+        mask_ratio: fraction of the visual tokens that is gone after the last block, in [0, 1) (sparse: of each visual
+            token's connections to visual tokens); by default the published one of the name. 0 means no mask.
         positions: "gather" (a kept token keeps its own position) or "prefix" (TMPose's code: the first K cells').
         position_type: "sine-full" (added again before each block), "sine", "learnable" or "low-frequency".
         draw: "sample" or "batch": random masks drawn per sample, or once for a batch (TMPose's code).
         seed: of the random masks at evaluation.
-        as_published: TMPose's code in all three: positions "prefix", draw "batch", and block = the first K tokens.
+        as_published: the reference code's behaviour. TMPose: positions "prefix", draw "batch", block = the first K
+            tokens. Sparse TokenPose: neither mask has an effect, positions are added once.
+        locations: blocks, from 0 over all stacks, in which a reduction acts; by default its own.
+        keep: share kept at each location (prune: of the tokens left; sparse: of all connections); one for all, or one
+            per location. Says the same as mask_ratio, in more detail.
+        merge: tokens that tome merges at each location; one for all, or one per location.
+        execution: "dense" (sparse: cut connections are computed and masked) or "gather" (only the others are computed).
+        joint_mask: which keypoint tokens see each other in the joint blocks of sparse TokenPose: "skeleton" (itself,
+            adjacent, mirror joint), "full", or "published" (the matrix in the paper's checkpoints, loaded with them).
 
     Raises:
         InputError: unknown name or value, or an input size that the token grid does not divide.
@@ -209,39 +208,116 @@ def create_model(
     architecture = MODELS[name]
     if dataset not in SKELETONS:
         raise InputError(f"unknown dataset {dataset!r}: give 'coco' or 'mpii'")
-    mask, mask_ratio = _resolve_mask(architecture, mask, mask_ratio)
-    if as_published:
-        positions, draw = "prefix", "batch"
-        mask = "first" if mask == "block" else mask
+    asked = _resolve_mask(architecture, mask, mask_ratio, keep, merge)
     position_type = position_type or architecture.position_type
+    if architecture.joint_blocks:
+        joint_mask = joint_mask or "skeleton"
+    elif joint_mask is not None:
+        raise InputError(f"joint_mask {joint_mask!r} for {name}, which has no joint blocks: leave it out")
+    if as_published and asked.name in MASKS and asked.name != "none":
+        positions, draw = "prefix", "batch"
+        asked = replace(asked, name="first" if asked.name == "block" else asked.name)
+    if as_published and architecture.joint_blocks:
+        joint_mask = "full"
+        position_type = {"sine-full": "sine"}.get(position_type, position_type)
+        asked = _NO_MASK if asked.name == "sparse" else asked
     _one_of("positions", positions, ("gather", "prefix"))
     _one_of("draw", draw, ("sample", "batch"))
     _one_of("position_type", position_type, POSITION_TYPES)
+    _one_of("execution", execution, EXECUTIONS)
 
     backbone = BACKBONES[architecture.backbone]()
     shape, size, sigma = _shape(name, architecture, backbone, dataset, input_size, position_type)
+    asked, selection = _make_selection(asked, architecture, shape, locations, execution, draw, seed)
+    matrix = make_joint_mask(joint_mask, SKELETONS[dataset]) if joint_mask else None
+    transformer = PoseTransformer(shape, mask=selection, positions=positions, joint_mask=matrix)
+    reduction = selection if isinstance(selection, TokenReduction) else None
     spec = ModelSpec(
-        name=name, dataset=dataset, input_size=size, mask=mask, mask_ratio=mask_ratio, positions=positions,
-        position_type=position_type, draw=draw, seed=seed, as_published=as_published, heatmap_size=shape.heatmap,
-        sigma=sigma, num_keypoints=shape.keypoints, grid=shape.grid,
+        name=name, dataset=dataset, input_size=size, mask=asked.name, mask_ratio=asked.ratio, positions=positions,
+        position_type=position_type, draw=draw, seed=seed, as_published=as_published,
+        locations=reduction.locations if reduction else None, amounts=reduction.amounts if reduction else None,
+        execution=execution, joint_mask=joint_mask, heatmap_size=shape.heatmap, sigma=sigma,
+        num_keypoints=shape.keypoints, grid=shape.grid, schedule=transformer.schedule,
     )  # fmt: skip
-    transformer = PoseTransformer(shape, mask=mask, mask_ratio=mask_ratio, positions=positions, draw=draw, seed=seed)
     return PoseModel(spec, backbone, transformer)
 
 
-def _resolve_mask(architecture: Architecture, mask: str | None, ratio: float | None) -> tuple[str, float]:
-    published_mask, published_ratio = architecture.published_mask
-    if mask is None:
-        mask = published_mask
-        if mask == "none" and ratio:
+@dataclass(frozen=True)
+class _Mask:
+    """A mask or reduction as asked for; amounts as given: one number, one per location, or None."""
+
+    name: str
+    ratio: float | None
+    amounts: float | tuple[float, ...] | None = None
+
+
+_NO_MASK = _Mask("none", 0.0)
+
+
+def _resolve_mask(
+    architecture: Architecture,
+    name: str | None,
+    ratio: float | None,
+    keep: float | Sequence[float] | None,
+    merge: int | Sequence[int] | None,
+) -> _Mask:
+    """What is asked for, with the name's own mask where nothing else is said."""
+    published, published_ratio = architecture.published_mask
+    if name is None:
+        name = published
+        if name == "none" and ratio:
             raise InputError(f"mask ratio {ratio} without a mask: name one, such as mask='semantic'")
-    check_mask(mask)
-    if mask == "none":
+    check_mask(name)
+    if keep is not None and name not in ("prune", "sparse"):
+        raise InputError(f"keep with mask {name!r}: it belongs to 'prune' and 'sparse'; give mask_ratio instead")
+    if merge is not None and name != "tome":
+        raise InputError(f"merge with mask {name!r}: it belongs to 'tome'; give mask_ratio instead")
+    if name == "none":
         if ratio:
             raise InputError(f"mask 'none' keeps every token: a mask ratio of {ratio} contradicts it")
-        return "none", 0.0
+        return _NO_MASK
+    own_ratio = ratio is None or ratio == published_ratio
+    if keep is None and name == published and own_ratio:
+        keep = architecture.keep
+    amounts = keep if merge is None else merge
+    if amounts is not None:
+        amounts = tuple(amounts) if isinstance(amounts, (tuple, list)) else amounts
+        return _Mask(name, None if ratio is None else check_ratio(ratio), amounts)
     ratio = check_ratio(published_ratio if ratio is None else ratio)
-    return (mask, ratio) if ratio > 0 else ("none", 0.0)
+    return _Mask(name, ratio) if ratio > 0 else _NO_MASK
+
+
+def _make_selection(
+    asked: _Mask,
+    architecture: Architecture,
+    shape: TransformerShape,
+    locations: Sequence[int] | None,
+    execution: str,
+    draw: str,
+    seed: int,
+) -> tuple[_Mask, TokenMask | TokenReduction | None]:
+    """The module that chooses tokens, and its mask with the ratio that explicit amounts come to."""
+    if asked.name not in REDUCTIONS:
+        if locations is not None:
+            raise InputError(f"locations with mask {asked.name!r}, which acts before the first block: leave them out")
+        return asked, TokenMask(asked.name, asked.ratio, shape, draw=draw, seed=seed) if asked.ratio else None
+    if execution != "dense" and asked.name != "sparse":
+        raise InputError(f"execution {execution!r} with mask {asked.name!r}: it belongs to 'sparse'")
+    if locations is None and asked.name != "tome":
+        locations = architecture.reduce_at
+    found = check_locations(locations or REDUCTIONS[asked.name].locations(shape.blocks), shape.blocks)
+    ratio, amounts = asked.ratio, None
+    if asked.amounts is not None:
+        amounts = asked.amounts if isinstance(asked.amounts, tuple) else (asked.amounts,) * len(found)
+        if len(amounts) != len(found):
+            raise InputError(f"{len(amounts)} amounts for {len(found)} locations ({', '.join(map(str, found))})")
+        ratio = REDUCTIONS[asked.name].ratio_of(amounts, shape.tokens)
+        if asked.ratio is not None and abs(asked.ratio - ratio) > 1e-6:
+            raise InputError(f"mask ratio {asked.ratio:g} contradicts the amounts given, which come to {ratio:g}")
+    if ratio == 0:
+        return _NO_MASK, None
+    module = TokenReduction(asked.name, ratio, shape, locations=found, amounts=amounts, execution=execution)
+    return replace(asked, ratio=ratio), module
 
 
 def _one_of(what: str, value: str, allowed: tuple[str, ...]) -> None:
@@ -282,5 +358,7 @@ def _shape(
         attention_scale=architecture.attention_scale,
         position_type=position_type,
         small_head=architecture.small_head,
+        head_hidden=architecture.head_hidden,
+        joint_blocks=architecture.joint_blocks,
     )
     return shape, size, sigma

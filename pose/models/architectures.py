@@ -1,0 +1,104 @@
+"""The models by name: a table of sizes to compare with the papers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """One model of the papers, independent of the data set.
+
+    patch: feature cells per token at the COCO and the MPII input size; depth: blocks per stack, one number or one
+    per data set; published_mask: the mask and ratio that the name stands for; keep: share kept at each location of a
+    published reduction, where its ratio alone does not say; reduce_at: blocks where reductions act, by default theirs.
+    """
+
+    backbone: str
+    patch: dict[str, tuple[int, int]]
+    depth: int | dict[str, int] = 12
+    stacks: int = 1
+    heads: int = 8
+    dim: int = 192
+    mlp_ratio: int = 3
+    attention_scale: str = "head_dim"
+    position_type: str = "sine-full"
+    input_size: dict[str, tuple[int, int]] | None = None
+    sigma: float = 2.0
+    small_head: bool = False
+    head_hidden: int = 384
+    joint_blocks: int = 0
+    reduce_at: tuple[int, ...] | None = None
+    keep: tuple[float, ...] | None = None
+    published_mask: tuple[str, float] = ("none", 0.0)
+
+
+INPUT_SIZE = {"coco": (256, 192), "mpii": (256, 256)}
+PATCH_4 = {"coco": (4, 3), "mpii": (4, 4)}
+PUBLISHED_MASK = ("random", 0.4)
+PUBLISHED_SPARSITY = ("sparse", 0.3)
+
+
+def _base(**changes) -> Architecture:
+    return Architecture("hrnet_w32", PATCH_4, **changes)
+
+
+def _large(depth: int | dict[str, int], heads: int, **changes) -> Architecture:
+    return Architecture("hrnet_w48", PATCH_4, depth=depth, stacks=3, heads=heads, **changes)
+
+
+def _tiny(**changes) -> Architecture:
+    """Ours, for the embedded data: trainable on a CPU within minutes."""
+    return Architecture(
+        "tiny",
+        {"coco": (3, 3), "mpii": (3, 3)},
+        depth=4,
+        heads=3,
+        dim=96,
+        mlp_ratio=2,
+        position_type="low-frequency",
+        input_size={"coco": (96, 72), "mpii": (96, 96)},
+        sigma=1.25,
+        small_head=True,
+        # With four blocks only: what acts in the last one has nothing left to save.
+        reduce_at=(0, 1, 2),
+        **changes,
+    )
+
+
+MODELS: dict[str, Architecture] = {
+    "tokenpose_t": Architecture("none", {"coco": (16, 12), "mpii": (16, 16)}, heads=16),
+    "tokenpose_s_v1": Architecture("stem", PATCH_4, attention_scale="dim"),
+    "tokenpose_s_v2": Architecture("stem", {"coco": (2, 2), "mpii": (2, 2)}, attention_scale="dim"),
+    "tokenpose_b": _base(),
+    "tokenpose_l_d6": _large(2, 8),
+    "tokenpose_l_d24": _large(8, 12),
+    "tmpose_b": _base(published_mask=PUBLISHED_MASK),
+    # TMPose's COCO configuration named D6 sets depth 6 for each of the three stacks; its MPII one sets 2.
+    "tmpose_l_d6": _large({"coco": 6, "mpii": 2}, 8, published_mask=PUBLISHED_MASK),
+    "tmpose_l": _large(8, 12, published_mask=PUBLISHED_MASK),
+    "tmpose_tiny": _tiny(published_mask=PUBLISHED_MASK),
+    # The reference's S; the paper names B and L too, whose code does not run: here TokenPose's own, made sparse alike.
+    "sparse_tokenpose_s": Architecture(
+        "stem",
+        PATCH_4,
+        attention_scale="dim",
+        dim=256,
+        head_hidden=512,
+        joint_blocks=3,
+        published_mask=PUBLISHED_SPARSITY,
+    ),
+    "sparse_tokenpose_b": _base(joint_blocks=3, published_mask=PUBLISHED_SPARSITY),
+    "sparse_tokenpose_l": _large(8, 12, joint_blocks=3, published_mask=PUBLISHED_SPARSITY),
+    "sparse_tokenpose_tiny": _tiny(joint_blocks=3, published_mask=PUBLISHED_SPARSITY),
+    # PPT keeps 70 % at each of three blocks: 0.343 in all. Its L/D6 is one stack of six blocks and prunes once.
+    "ppt_s": Architecture(
+        "stem", PATCH_4, attention_scale="dim", keep=(0.7, 0.7, 0.7), published_mask=("prune", 0.657)
+    ),
+    "ppt_b": _base(keep=(0.7, 0.7, 0.7), published_mask=("prune", 0.657)),
+    "ppt_l_d6": Architecture("hrnet_w48", PATCH_4, depth=6, reduce_at=(3,), keep=(0.7,), published_mask=("prune", 0.3)),
+}
+ALIASES = {"tmpose_l_d24": "tmpose_l"}
+
+# TokenPose-L/D24 at 384x288 changes the patch and sigma (its configuration "patch64").
+LARGE_INPUT = {(384, 288): ((6, 4), 3.0)}

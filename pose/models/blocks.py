@@ -1,0 +1,120 @@
+"""The transformer block: pre-norm attention and pre-norm MLP (TokenPose, section 3.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from ..reductions.state import Attended, TokenState
+from .shape import TransformerShape
+
+Reduce = Callable[[torch.Tensor, TokenState, Attended], tuple[torch.Tensor, TokenState]]
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention; queries, keys and values without bias, output with bias."""
+
+    def __init__(self, shape: TransformerShape):
+        super().__init__()
+        self.heads = shape.heads
+        head_dim = shape.dim // shape.heads
+        self.scale = (shape.dim if shape.attention_scale == "dim" else head_dim) ** -0.5
+        self.to_qkv = nn.Linear(shape.dim, 3 * shape.dim, bias=False)
+        self.to_out = nn.Linear(shape.dim, shape.dim)
+
+    def split(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, n, dim) -> (B, heads, n, dim / heads)"""
+        return x.unflatten(2, (self.heads, -1)).transpose(1, 2)
+
+    def forward(
+        self, x: torch.Tensor, mask: torch.Tensor | None = None, *, show: bool = False
+    ) -> tuple[torch.Tensor, Attended]:
+        """Attention of x (B, n, dim) over itself, and its inside: the keys, and with `show` the logits and weights.
+
+        mask: broadcast to (B, heads, n, n); booleans, False where a query does not see a key, or numbers to add to the
+        logits. Each query must see at least one key.
+        """
+        q, k, v = (self.split(part) for part in self.to_qkv(x).chunk(3, dim=2))
+        if show:
+            logits = (q * self.scale) @ k.transpose(2, 3)
+            weights = masked(logits, mask).softmax(dim=3)
+            mixed, seen = weights @ v, Attended(k, logits, weights)
+        else:
+            mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=self.scale)
+            seen = Attended(k)
+        return self.to_out(mixed.transpose(1, 2).flatten(2)), seen
+
+    def over_connections(self, x: torch.Tensor, joints: int, connections: torch.Tensor) -> torch.Tensor:
+        """The same where each visual query sees the keypoint tokens and its `connections` (B, n, k) only, computed for
+        those alone: their keys and values are gathered, so that no masked product is executed.
+        """
+        q, k, v = (self.split(part) for part in self.to_qkv(x).chunk(3, dim=2))
+        for_keypoints = F.scaled_dot_product_attention(q[:, :, :joints], k, v, scale=self.scale)
+
+        def gathered(values: torch.Tensor) -> torch.Tensor:
+            rows = values[:, :, joints:].transpose(1, 2).flatten(2)
+            index = connections.flatten(1)[:, :, None].expand(-1, -1, rows.shape[2])
+            return rows.gather(1, index).unflatten(1, connections.shape[1:]).unflatten(3, (self.heads, -1))
+
+        visual = q[:, :, joints:] * self.scale
+        own_keys = gathered(k).permute(0, 3, 1, 4, 2)  # (B, heads, n, d / heads, connections)
+        own_values = gathered(v).permute(0, 3, 1, 2, 4)
+        of_keypoints = visual @ k[:, :, :joints].transpose(2, 3)
+        of_visual = (visual[:, :, :, None] @ own_keys).squeeze(3)
+        weights = torch.cat((of_keypoints, of_visual), dim=3).softmax(dim=3)
+        for_visual = weights[..., :joints] @ v[:, :, :joints]
+        for_visual = for_visual + (weights[..., None, joints:] @ own_values).squeeze(3)
+        mixed = torch.cat((for_keypoints, for_visual), dim=2)
+        return self.to_out(mixed.transpose(1, 2).flatten(2))
+
+    def weights_between(self, queries: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
+        """Attention of normed queries (B, J, dim) over normed keys (B, N, dim), mean over the heads: (B, J, N)."""
+        dim = queries.shape[2]
+        q = self.split(F.linear(queries, self.to_qkv.weight[:dim]))
+        k = self.split(F.linear(keys, self.to_qkv.weight[dim : 2 * dim]))
+        return ((q * self.scale) @ k.transpose(2, 3)).softmax(dim=3).mean(dim=1)
+
+
+def masked(logits: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+    """Logits with minus infinity where a boolean mask is False, or with a mask of numbers added."""
+    if mask is None:
+        return logits
+    return logits.masked_fill(~mask, float("-inf")) if mask.dtype == torch.bool else logits + mask
+
+
+class Block(nn.Module):
+    """Pre-norm attention and pre-norm MLP (exact GELU), a residual around both."""
+
+    def __init__(self, shape: TransformerShape):
+        super().__init__()
+        hidden = shape.dim * shape.mlp_ratio
+        self.attention_norm = nn.LayerNorm(shape.dim)
+        self.attention = Attention(shape)
+        self.mlp_norm = nn.LayerNorm(shape.dim)
+        self.mlp = nn.Sequential(nn.Linear(shape.dim, hidden), nn.GELU(), nn.Linear(hidden, shape.dim))
+
+    def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        attended, _ = self.attention(self.attention_norm(x), mask)
+        x = x + attended
+        return x + self.mlp(self.mlp_norm(x))
+
+    def reduced(
+        self, x: torch.Tensor, state: TokenState, reduce: Reduce | None, *, show: bool = False, gather: bool = False
+    ) -> tuple[torch.Tensor, TokenState]:
+        """The block on tokens in a state; `reduce` acts between the attention and the MLP.
+
+        show: `reduce` needs the attention's weights. gather: compute the state's connections only, not all under a
+        mask; a block that shows its weights needs all.
+        """
+        normed = self.attention_norm(x)
+        if gather and state.connections is not None and not show:
+            attended, seen = self.attention.over_connections(normed, state.joints, state.connections), None
+        else:
+            attended, seen = self.attention(normed, state.attention_mask(x.dtype), show=show)
+        x = x + attended
+        if reduce is not None:
+            x, state = reduce(x, state, seen)
+        return x + self.mlp(self.mlp_norm(x)), state

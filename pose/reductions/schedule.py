@@ -1,0 +1,160 @@
+"""In which blocks a reduction acts, and how much it leaves there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import ceil, prod
+
+from ..errors import InputError
+from ..masks import kept_tokens
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """total: visual tokens that enter the first of `blocks`; steps: (block, how many are left), blocks from 0 over all
+    stacks. A reduction acts after a block's attention, before its MLP.
+
+    removes: tokens; else what is left are the visual keys that each visual token still sees, from the next block on.
+    """
+
+    total: int
+    blocks: int
+    steps: tuple[tuple[int, int], ...]
+    removes: bool = True
+
+    @property
+    def last(self) -> int:
+        """What is left after the last block."""
+        return self.steps[-1][1] if self.steps else self.total
+
+    def left_at(self, block: int) -> int | None:
+        """What the reduction leaves in this block; None where it does not act."""
+        return dict(self.steps).get(block)
+
+    @property
+    def seen(self) -> list[tuple[int, int]]:
+        """For each block the visual tokens (or keys) in its attention and in its MLP."""
+        found, now = [], self.total
+        for block in range(self.blocks):
+            left = self.left_at(block)
+            after = now if left is None else left
+            found.append((now, after if self.removes else now))
+            now = after
+        return found
+
+    @property
+    def mean_left(self) -> float:
+        """What is left, mean over the blocks; a block's attention and its MLP count half each."""
+        return sum(a + b for a, b in self.seen) / (2 * self.blocks)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a schedule is made from. ratio: fraction gone after the last block; amounts: per location, go over it."""
+
+    total: int
+    blocks: int
+    ratio: float
+    locations: tuple[int, ...]
+    amounts: tuple[float, ...] | None = None
+
+
+def quarters(blocks: int) -> tuple[int, ...]:
+    """The first block of the second, third and fourth quarter of the network: 3, 6, 9 of 12 (PPT, section 4.1)."""
+    return tuple(sorted({quarter * blocks // 4 for quarter in (1, 2, 3)}))
+
+
+def every_block(blocks: int) -> tuple[int, ...]:
+    return tuple(range(blocks))
+
+
+def check_locations(locations: Sequence[int], blocks: int) -> tuple[int, ...]:
+    """Locations in rising order; InputError unless each is a block of the model, named once."""
+    found = tuple(locations)
+    whole = all(isinstance(at, int) and not isinstance(at, bool) and 0 <= at < blocks for at in found)
+    if not found or not whole or len(set(found)) < len(found):
+        raise InputError(
+            f"locations {','.join(map(str, found)) or '(none)'}: give distinct blocks from 0 to {blocks - 1}"
+        )
+    return tuple(sorted(found))
+
+
+def in_steps(asked: Asked) -> Schedule:
+    """The same share of what is left at each location (PPT: 70 % at each of three).
+
+    With a ratio r alone each of L locations keeps (1 - r)^(1 / L), rounded up, and the last leaves the same number as
+    a mask of that ratio does. `amounts`: shares kept, rounded up, one per location.
+    """
+    shares = asked.amounts or [(1 - asked.ratio) ** (1 / len(asked.locations))] * len(asked.locations)
+    _check_shares(shares)
+    left, steps = asked.total, []
+    for at, share in zip(asked.locations, shares, strict=True):
+        left = max(1, ceil(share * left - 1e-6))
+        steps.append([at, left])
+    if asked.amounts is None:
+        last = kept_tokens(asked.total, asked.ratio)
+        steps = [[at, max(left, last)] for at, left in steps[:-1]] + [[steps[-1][0], last]]
+    return Schedule(asked.total, asked.blocks, tuple(map(tuple, steps)))
+
+
+def of_all(asked: Asked) -> Schedule:
+    """At each location anew the same share of all keys, rounded up (Improved TokenPose with Sparsity: 70 %)."""
+    shares = asked.amounts or [1 - asked.ratio] * len(asked.locations)
+    _check_shares(shares)
+    steps = [(at, max(1, ceil(share * asked.total - 1e-6))) for at, share in zip(asked.locations, shares, strict=True)]
+    return Schedule(asked.total, asked.blocks, tuple(steps), removes=False)
+
+
+def evenly(asked: Asked) -> Schedule:
+    """As nearly as possible the same number at each location (ToMe, section 3: a constant r).
+
+    At most half of the tokens can merge at once; what is too many for a location goes to the next ones.
+    `amounts`: r, tokens that go, one per location, each cut to what can.
+    """
+    goal = kept_tokens(asked.total, asked.ratio)
+    gone, count = asked.total - goal, len(asked.locations)
+    left, steps = asked.total, []
+    for number, at in enumerate(asked.locations):
+        if asked.amounts is None:
+            wanted = left - (asked.total - (number + 1) * gone // count)
+        else:
+            wanted = asked.amounts[number]
+            if wanted < 0 or wanted != int(wanted):
+                raise InputError(f"{wanted} tokens to merge: give whole numbers from 0 on")
+        left -= min(int(wanted), left // 2)
+        steps.append((at, left))
+    if asked.amounts is None and left > goal:
+        raise InputError(
+            f"mask ratio {asked.ratio:g} for tome: {count} blocks, each halving the tokens at most, leave {left} of "
+            f"{asked.total} and not {goal}; give a ratio up to {1 - left / asked.total:.4g}"
+        )
+    return Schedule(asked.total, asked.blocks, tuple(steps))
+
+
+def ratio_of_steps(shares: Sequence[float], total: int) -> float:
+    """The mask ratio that shares kept one after the other come to."""
+    _check_shares(shares)
+    return round(1 - prod(shares), 6)
+
+
+def ratio_of_last(shares: Sequence[float], total: int) -> float:
+    """The mask ratio of shares that are each kept of all: the last one counts."""
+    _check_shares(shares)
+    return round(1 - shares[-1], 6)
+
+
+def ratio_of_merges(numbers: Sequence[int], total: int) -> float:
+    """The mask ratio that merging these numbers of `total` tokens comes to."""
+    asked = Asked(total, len(numbers), 0.0, tuple(range(len(numbers))), tuple(numbers))
+    return round(1 - evenly(asked).last / total, 6)
+
+
+def _check_shares(shares: Sequence[float]) -> None:
+    for share in shares:
+        if not 0 < share <= 1:
+            raise InputError(f"keep ratio {share!r}: give a number above 0 and up to 1, such as 0.7")
+
+
+Planner = Callable[[Asked], Schedule]
+RatioOf = Callable[[Sequence[float], int], float]
