@@ -30,8 +30,9 @@ FLOPS_COLUMNS = (
 )  # fmt: skip
 PROFILE_COLUMNS = (
     "model", "mask", "mask_ratio", "execution", "tokens_kept", "gflops_t", "gflops_t_needed", "batch_size",
-    "latency_ms_median", "latency_ms_iqr", "latency_ms_p90", "latency_samples", "latency_unstable", "latency_transformer_ms_median",
-    "latency_transformer_ms_iqr", "throughput_images_per_s", "peak_memory_mib", "device", "dtype", "threads",
+    "latency_ms_median", "latency_ms_iqr", "latency_ms_p90", "latency_samples", "latency_unstable",
+    "latency_transformer_ms_median", "latency_transformer_ms_iqr", "throughput_images_per_s", "peak_memory_mib",
+    "device", "dtype", "threads",
 )  # fmt: skip
 MODELS_COLUMNS = ("model", "dataset", "input_size", "tokens_total", "params", "gflops", "gflops_t")
 
