@@ -109,15 +109,15 @@ def of_all(asked: Asked) -> Schedule:
 def evenly(asked: Asked) -> Schedule:
     """As nearly as possible the same number at each location (ToMe, section 3: a constant r).
 
-    At most half of the tokens can merge at once; what is too many for a location goes to the next ones.
-    `amounts`: r, tokens that go, one per location, each cut to what can.
+    At most half of the tokens can merge at once, so a high ratio takes more from the first ones. `amounts`: r, tokens
+    that go, one per location, each cut to what can.
     """
-    goal = kept_tokens(asked.total, asked.ratio)
-    gone, count = asked.total - goal, len(asked.locations)
+    goal, count = kept_tokens(asked.total, asked.ratio), len(asked.locations)
     left, steps = asked.total, []
     for number, at in enumerate(asked.locations):
         if asked.amounts is None:
-            wanted = left - (asked.total - (number + 1) * gone // count)
+            even = asked.total - (number + 1) * (asked.total - goal) // count
+            wanted = left - min(even, goal * 2 ** (count - number - 1))
         else:
             wanted = asked.amounts[number]
             if wanted < 0 or wanted != int(wanted):

@@ -1,0 +1,107 @@
+"""How much is left in which block."""
+
+import pytest
+
+from posebench import create_model
+from posebench.pose.errors import InputError
+from posebench.pose.masks import kept_tokens
+
+RATIOS = [0.05, 0.2, 0.4, 0.5, 0.61, 0.75, 0.9]
+IN_NETWORK = ["prune", "tome"]
+
+
+def steps(name, **options):
+    return create_model(name, **options).spec.schedule.steps
+
+
+def test_ppt_keeps_seven_tenths_rounded_up_at_three_blocks():
+    for name in ("ppt_s", "ppt_b"):
+        assert steps(name) == ((3, 180), (6, 126), (9, 89))
+    assert steps("ppt_l_d6") == ((3, 180),)
+    assert create_model("ppt_s").spec.mask_ratio == 0.657
+
+
+def test_shares_and_locations_are_parameters():
+    assert steps("ppt_s", keep=(0.5, 0.9), locations=(2, 5)) == ((2, 128), (5, 116))
+    assert steps("tokenpose_s_v1", mask="prune", keep=0.5) == ((3, 128), (6, 64), (9, 32))
+    assert steps("sparse_tokenpose_s") == ((3, 180), (6, 180), (9, 180))
+    assert steps("sparse_tokenpose_s", keep=(0.7, 0.5, 0.3)) == ((3, 180), (6, 128), (9, 77))
+    assert steps("tokenpose_s_v1", mask="tome", merge=8) == tuple((i, 256 - 8 * (i + 1)) for i in range(12))
+    assert steps("tokenpose_s_v1", mask="tome", merge=(200, 10), locations=(0, 11)) == ((0, 128), (11, 118))
+
+
+@pytest.mark.parametrize("ratio", RATIOS)
+@pytest.mark.parametrize("mask", IN_NETWORK)
+@pytest.mark.parametrize("name", ["tokenpose_l_d24", "tokenpose_t", "tmpose_tiny"])
+def test_as_many_are_left_as_a_mask_of_that_ratio_leaves(name, mask, ratio):
+    spec = create_model(name, mask=mask, mask_ratio=ratio).spec
+    assert spec.tokens_kept == kept_tokens(spec.tokens_total, ratio) == spec.schedule.steps[-1][1]
+    left = [spec.tokens_total, *(count for _, count in spec.schedule.steps)]
+    assert all(a >= b >= a / 2 or mask == "prune" for a, b in zip(left, left[1:], strict=False))
+    assert left == sorted(left, reverse=True)
+
+
+@pytest.mark.parametrize("mask", IN_NETWORK)
+def test_the_mean_ratio_is_the_mean_over_blocks_of_what_is_gone(mask):
+    spec = create_model("tokenpose_s_v1", mask=mask, mask_ratio=0.5).spec
+    left, gone = 256, 0.0
+    for block in range(12):
+        after = dict(spec.schedule.steps).get(block, left)
+        gone += (1 - left / 256) / 2 + (1 - after / 256) / 2
+        left = after
+    assert spec.mean_ratio == pytest.approx(gone / 12)
+    assert 0 < spec.mean_ratio < 0.5
+    assert create_model("tokenpose_s_v1", mask="random", mask_ratio=0.5).spec.mean_ratio == 0.5
+    assert create_model("tokenpose_s_v1").spec.mean_ratio == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"mask": "tome", "mask_ratio": 0.98}, "give a ratio up to 0.9375"),
+        ({"mask": "tome", "merge": (1.5, 2, 3, 4)}, "whole numbers"),
+        ({"mask": "tome", "keep": 0.7}, "belongs to 'prune' and 'sparse'"),
+        ({"mask": "prune", "merge": 3}, "belongs to 'tome'"),
+        ({"mask": "prune", "keep": 0.0}, "above 0 and up to 1"),
+        ({"mask": "prune", "keep": (0.7, 0.7)}, "2 amounts for 3 locations"),
+        ({"mask": "prune", "mask_ratio": 0.2, "keep": 0.5}, "contradicts"),
+        ({"mask": "prune", "mask_ratio": 0.2, "locations": (1, 4)}, "blocks from 0 to 3"),
+        ({"mask": "prune", "mask_ratio": 0.2, "locations": (1, 1)}, "distinct"),
+        ({"mask": "random", "mask_ratio": 0.2, "locations": (1,)}, "before the first block"),
+        ({"mask": "prune", "mask_ratio": 0.2, "execution": "gather"}, "belongs to 'sparse'"),
+        ({"mask": "none", "joint_mask": "full"}, "no joint blocks"),
+        ({"mask": "pruned", "mask_ratio": 0.2}, "did you mean 'prune'"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_what_can(options, message):
+    with pytest.raises(InputError, match=message) as error:
+        create_model("tmpose_tiny", **options)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("ppt_s", {}),
+        ("ppt_b", {"keep": (0.5, 0.6), "locations": [2, 7]}),
+        ("sparse_tokenpose_tiny", {"execution": "gather", "joint_mask": "full", "mask_ratio": 0.5}),
+        ("tmpose_tiny", {"mask": "tome", "merge": 5}),
+        ("tmpose_tiny", {"mask": "prune", "mask_ratio": 0.4}),
+    ],
+)
+def test_a_model_is_made_again_from_its_own_description(name, options):
+    spec = create_model(name, **options).spec
+    assert create_model(**spec.create_arguments()).spec == spec
+
+
+def test_weights_do_not_depend_on_the_ratio_and_it_can_change_between_steps(lively, features):
+    import torch
+
+    for mask in ("random", "semantic", "prune", "tome", "sparse"):
+        model = lively(mask=mask, mask_ratio=0.3)
+        for ratio in (0.6, 0.0):
+            other = lively(mask=mask, mask_ratio=ratio)
+            other.load_state_dict(model.state_dict())
+            model.set_mask_ratio(ratio)
+            with torch.no_grad():
+                assert torch.equal(model.transformer(features), other.transformer(features))
