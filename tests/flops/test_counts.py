@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch
-from closed_form import SIZES, backbone_macs, transformer_macs
+from closed_form import SIZES, backbone_macs, masked_macs, transformer_macs
 from oracle import ORACLE, needs_oracle
 from torch import nn
 from torch.nn import functional as F
@@ -12,7 +12,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from posebench import count_flops, create_model
 from posebench.benchmark.macs import UncountedOperatorError
-from posebench.pose.masks import MASKS
+from posebench.pose.errors import InputError
+from posebench.pose.keypoints import SKELETONS
+from posebench.pose.masks import kept_tokens
+from posebench.pose.reductions import mask_names
 
 REFERENCE = {
     "tokenpose_t": ("tokenpose_t", {}),
@@ -27,7 +30,10 @@ REFERENCE = {
     "tmpose_l_d6": ("tmpose_l_d6", {}),
     "tmpose_l_d24": ("tmpose_l", {}),
     "tmpose_l_mpii": ("tmpose_l_d6", {"dataset": "mpii"}),
+    "sparsity_s_mpii": ("sparse_tokenpose_s", {"dataset": "mpii", "mask": "sparse", "mask_ratio": 0.3}),
 }
+# Two layer norms of width 768 that the sparsity paper's code makes and never uses.
+UNUSED_PARAMETERS = {"sparsity_s_mpii": 2 * 2 * 768}
 
 
 def reference_cases():
@@ -38,7 +44,9 @@ def reference_cases():
             masked = (
                 {"mask": "random", "mask_ratio": round(1 - float(keep), 6)} if float(keep) < 1 else {"mask": "none"}
             )
-            yield pytest.param(name, {**options, **masked}, {**facts, **figures}, id=f"{key}-{keep}")
+            figures = {**facts, **figures}
+            figures["params"] -= UNUSED_PARAMETERS.get(key, 0)
+            yield pytest.param(name, {**masked, **options}, figures, id=f"{key}-{keep}")
 
 
 @needs_oracle
@@ -53,6 +61,20 @@ def test_counts_equal_the_reference_to_the_multiply_add(name, options, expected)
         assert round(count.published_gflops_t, 6) == expected["published_gflops_transformer"]
 
 
+@needs_oracle
+def test_the_joint_blocks_cost_what_the_references_cost():
+    expected = json.loads((ORACLE / "models.json").read_text())["models"]["sparsity_s_mpii"]
+    count = count_flops("sparse_tokenpose_s", dataset="mpii")
+    assert count.parts["joint_blocks"] == expected["exact_macs_joint_transformer"]
+
+
+@pytest.mark.parametrize(("name", "params", "published"), [("ppt_s", 6_669_888, 1.6141), ("ppt_b", 13_514_368, 5.0433)])
+def test_ppt_has_its_references_parameters_and_published_gflops(name, params, published):
+    count = count_flops(name)
+    assert count.params == params
+    assert round(count.published_gflops, 4) == published
+
+
 def test_tmpose_l_at_the_published_mask_has_the_papers_numbers_and_the_exact_ones():
     count = count_flops("tmpose_l")
     assert count.params == 27_531_552
@@ -62,7 +84,7 @@ def test_tmpose_l_at_the_published_mask_has_the_papers_numbers_and_the_exact_one
 
 
 RATIOS = [0.0, 0.05, 0.2, 0.35, 0.4, 0.5, 0.61, 0.75, 0.9, 0.99]
-MASKED = [mask for mask in MASKS if mask != "none"]
+MASKED = [mask for mask in mask_names() if mask != "none"]
 
 
 @pytest.mark.parametrize("dataset", ["coco", "mpii"])
@@ -76,14 +98,23 @@ def test_backbones_by_counter_closed_form_and_torch(name, dataset):
 
 def agree(name, dataset, mask, ratio):
     """The counter, the closed form and torch's own counter give the same multiply-adds behind the backbone."""
+    sizes = SIZES[name][dataset]
+    if mask == "tome" and kept_tokens(sizes.tokens, ratio) * 2**sizes.blocks < sizes.tokens:
+        with pytest.raises(InputError, match="give a ratio up to"):
+            create_model(name, dataset=dataset, mask=mask, mask_ratio=ratio)
+        return
     model = create_model(name, dataset=dataset, mask=mask, mask_ratio=ratio).eval().requires_grad_(False)
     stride = model.backbone.stride
     features = torch.zeros(1, model.backbone.channels, *(side // stride for side in model.spec.input_size))
     expected = transformer_macs(name, dataset, mask, ratio)
     count = count_flops(model.transformer, (features,))
     assert count.macs == sum(expected.values()) == torch_macs(model.transformer, features)
-    parts = {"patch_embedding": "patch_embedding", "mask_scoring": "mask", "blocks": "stacks", "head": "head"}
-    assert {part: count.parts.get(scope, 0) for part, scope in parts.items()} == expected
+    scopes = {part: scope.removeprefix("transformer.") for part, scope in model.parts.items() if part != "backbone"}
+    assert {part: count.parts.get(scopes[part], 0) for part in expected} == expected
+    skeleton = SKELETONS[dataset]
+    pairs = {frozenset(pair) for pair in (*skeleton.limbs, *skeleton.flip_pairs)}
+    joint_connections = skeleton.num_keypoints + 2 * len(pairs)
+    assert count.macs_masked == masked_macs(name, dataset, mask, ratio, joint_connections)
 
 
 @pytest.mark.parametrize("number", range(len(RATIOS)))
