@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from ..pose.errors import InputError
-from ..pose.masks import check_ratio
 from ..pose.models.weights import load_weights
-from ..pose.models.zoo import create_model, default_mask, resolve_name
-from ..pose.reductions import check_mask
 from .allocator import keep_freed_memory
+from .configurations import Configuration, configurations
 from .device import check_count, check_device, check_dtype
 from .environment import conditions
 from .flops import flops_row
@@ -26,22 +22,6 @@ from .precision import Precision
 from .timing import Row, Subject, time_together
 
 
-@dataclass(frozen=True)
-class Configuration:
-    """One model to profile: its name and the arguments of create_model."""
-
-    name: str
-    arguments: Mapping[str, Any] = field(default_factory=dict)
-
-    def build(self) -> nn.Module:
-        return create_model(self.name, **self.arguments)
-
-    @property
-    def label(self) -> str:
-        """Unique among the configurations of one profile."""
-        return f"{self.name} {self.arguments.get('mask')} {self.arguments.get('mask_ratio')}"
-
-
 def profile(
     models: str | Sequence[str] | nn.Module,
     *,
@@ -50,6 +30,8 @@ def profile(
     input_size: tuple[int, int] | None = None,
     masks: Sequence[str] = (),
     ratios: Sequence[float] = (),
+    executions: Sequence[str] = (),
+    baseline: bool = False,
     device: str | torch.device = "cpu",
     batch_sizes: Sequence[int] = (1,),
     dtype: str | torch.dtype = "float32",
@@ -65,7 +47,8 @@ def profile(
 
     models: names of the zoo, or any nn.Module with example `inputs` (then whole-model columns only; see
     profile_modules). masks x ratios: what each model is built with; ratio 0 of any mask is the unmasked model, which is
-    measured once. Without both a model is as its name says. create: further arguments of create_model.
+    measured once. Without both a model is as its name says. executions: of sparse masks, "dense" and "gather".
+    baseline: the unmasked model of each name, too. create: further arguments of create_model.
     device: "cpu", "cuda" or "cuda:N". dtype: float32, bfloat16 (on a CPU by autocast) or float16 (CUDA).
     threads: CPU threads of torch (None: as they are). samples: timed calls of each, at most; seconds: time limit for
     the samples of one batch size, all configurations together (at least 10 samples are taken nevertheless).
@@ -85,37 +68,8 @@ def profile(
         return profile_modules({type(models).__name__: models}, inputs, **common)
     names = [models] if isinstance(models, str) else list(models)
     fixed = {"dataset": dataset, "input_size": input_size, **create}
-    return profile_configurations(configurations(names, masks, ratios, **fixed), weights=weights, **common)
-
-
-def configurations(
-    models: Sequence[str], masks: Sequence[str] = (), ratios: Sequence[float] = (), **fixed: Any
-) -> list[Configuration]:
-    """Every model x mask x ratio, without repetition; ratio 0, or the mask "none", is the unmasked model.
-
-    Empty masks or ratios leave that choice to the model's name. InputError for an unknown model or mask, a ratio
-    outside [0, 1), a ratio without a mask or a mask without a ratio.
-    """
-    chosen = [
-        (resolve_name(name), *_resolve(name, mask, ratio))
-        for name in models
-        for mask in masks or (None,)
-        for ratio in ratios or (None,)
-    ]
-    return [
-        Configuration(name, {**fixed, "mask": mask, "mask_ratio": ratio}) for name, mask, ratio in dict.fromkeys(chosen)
-    ]
-
-
-def _resolve(name: str, mask: str | None, ratio: float | None) -> tuple[str, float]:
-    own_mask, own_ratio = default_mask(name)
-    chosen = own_mask if mask is None else check_mask(mask)
-    kept = own_ratio if ratio is None else check_ratio(ratio)
-    if chosen == "none" and mask is None and kept > 0:
-        raise InputError(f"mask ratio {kept:g} for {name}, which has no mask of its own: name one, such as semantic")
-    if chosen != "none" and ratio is None and kept == 0:
-        raise InputError(f"mask {chosen!r} for {name}, which has no mask ratio of its own: give one, such as 0.4")
-    return ("none", 0.0) if chosen == "none" or kept == 0 else (chosen, kept)
+    chosen = configurations(names, masks, ratios, executions, baseline=baseline, **fixed)
+    return profile_configurations(chosen, weights=weights, **common)
 
 
 def profile_configurations(

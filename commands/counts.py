@@ -8,11 +8,12 @@ from typing import Annotated
 import typer
 
 from ..pose.errors import InputError
-from .options import Bar, numbers, print_rows, size, words
+from .options import At, Bar, JointMask, Keep, Merge, numbers, print_rows, reduction_arguments, size, words
 
 CAPTION = (
-    "GFLOPs: exact, 1e9 multiply-adds at batch 1 (one fused multiply-add counts once). GFLOPsT: the same behind the "
-    "backbone, choosing the tokens included. Published convention: the papers' counter, for comparison only."
+    "GFLOPs: executed, exact, 1e9 multiply-adds at batch 1 (one fused multiply-add counts once). GFLOPsT: the same behind the "
+    "backbone, choosing the tokens included. Needed: less the products of connections that a mask cuts, which a dense "
+    "attention executes all the same. Published convention: the papers' counter, for comparison only."
 )
 FLOPS_EXAMPLES = """
 Examples:
@@ -20,6 +21,10 @@ Examples:
   posebench flops --model tmpose_l
 
   posebench flops --model tmpose_l,tmpose_b --mask random,semantic --ratios 0,0.2,0.4 --format csv
+
+  posebench flops --model sparse_tokenpose_s --dataset mpii --execution dense,gather
+
+  posebench flops --model tokenpose_s_v1 --mask prune --keep 0.7,0.6,0.5 --at 3,6,9
 
   posebench flops --model tmpose_l --save flops.json     (later, in CI:)  posebench flops --check flops.json
 """
@@ -63,14 +68,19 @@ def flops(
     dataset: Annotated[str, typer.Option(help="coco or mpii")] = "coco",
     input_size: Annotated[str | None, typer.Option(help="crop as HEIGHTxWIDTH (default: the model's own)")] = None,
     as_published: Annotated[bool, typer.Option("--as-published", help="the reference code's own behaviours")] = False,
+    keep: Keep = None,
+    merge: Merge = None,
+    at: At = None,
+    execution: Annotated[str | None, typer.Option(help="sparse: dense, gather, or both with a comma")] = None,
+    joint_mask: JointMask = None,
     format: Annotated[str, typer.Option(help="table, json, csv or markdown")] = "table",
     save: Annotated[Path | None, typer.Option(help="write the counts to this file, for --check")] = None,
     check: Annotated[Path | None, typer.Option(help="compare with a saved file: exit 1 if any count moved")] = None,
     force: Annotated[bool, typer.Option("--force", help="let --save overwrite its file")] = False,
 ) -> None:
     """Count parameters and multiply-adds exactly, part by part, with the published convention beside them."""
+    from ..benchmark.configurations import configurations
     from ..benchmark.flops import flops_row
-    from ..benchmark.profiling import configurations
     from ..pose.models.architectures import MODELS
     from ..reports.tables import FLOPS_COLUMNS
 
@@ -80,7 +90,12 @@ def flops(
     if save is not None and save.exists() and not force:
         raise InputError(f"{save}: exists already; --force overwrites it, --check compares with it")
     fixed = {"dataset": dataset, "input_size": size(input_size), "as_published": as_published}
-    chosen = configurations(words(model) or list(MODELS), words(mask), numbers(ratios, "--ratios"), **fixed)
+    detail = reduction_arguments(keep, merge, at, joint_mask)
+    if save is not None and (detail or execution):
+        raise InputError("--save holds models by name, mask and ratio; leave out --keep, --merge, --at and --execution")
+    chosen = configurations(
+        words(model) or list(MODELS), words(mask), numbers(ratios, "--ratios"), words(execution), **fixed, **detail
+    )
     rows = [flops_row(c.name, **c.arguments) for c in chosen]
     if save is not None:
         from ..reports.flop_check import save_counts

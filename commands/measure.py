@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .options import Bar, numbers, print_rows, size, words
+from .options import At, Bar, JointMask, Keep, Merge, numbers, print_rows, reduction_arguments, size, words
 
 EXAMPLES = """
 Examples:
@@ -15,6 +15,8 @@ Examples:
   posebench profile --model tmpose_l --mask random --ratios 0,0.4
 
   posebench profile --model tmpose_b --mask semantic --ratios 0,0.2,0.4,0.6 --batch-sizes 1,8 --threads 1
+
+  posebench profile --model sparse_tokenpose_s --dataset mpii --execution dense,gather --threads 1
 
   posebench profile --model tmpose_l --device cuda --dtype float16 --batch-sizes 1,64
 """
@@ -31,6 +33,11 @@ def profile(
     ratios: Annotated[str | None, typer.Option(help="fractions of the visual tokens to drop; 0 is unmasked")] = None,
     dataset: Annotated[str, typer.Option(help="coco or mpii")] = "coco",
     input_size: Annotated[str | None, typer.Option(help="crop as HEIGHTxWIDTH (default: the model's own)")] = None,
+    keep: Keep = None,
+    merge: Merge = None,
+    at: At = None,
+    execution: Annotated[str | None, typer.Option(help="sparse: dense, gather, or both with a comma")] = None,
+    joint_mask: JointMask = None,
     device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
     dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16")] = "float32",
     batch_sizes: Annotated[str, typer.Option(help="batch sizes, separated by commas")] = "1",
@@ -49,8 +56,6 @@ def profile(
     from ..reports.tables import PROFILE_COLUMNS
 
     chosen = numbers(ratios, "--ratios")
-    if chosen and 0 not in chosen:
-        chosen = [0.0, *chosen]
     with Bar("profile") as bar:
         rows = measure(
             words(model),
@@ -58,6 +63,8 @@ def profile(
             input_size=size(input_size),
             masks=words(mask),
             ratios=chosen,
+            executions=words(execution),
+            baseline=True,
             device=device,
             batch_sizes=numbers(batch_sizes, "--batch-sizes", int),
             dtype=dtype,
@@ -67,6 +74,7 @@ def profile(
             memory=memory,
             progress=bar,
             weights=weights,
+            **reduction_arguments(keep, merge, at, joint_mask),
         )
     shown = PROFILE_COLUMNS if format in ("table", "markdown") else None
     first = rows[0]

@@ -1,11 +1,16 @@
 """Weights load under our names and the papers', and anything that does not fit is refused with its reason."""
 
+import json
+
 import pytest
 import torch
+from oracle import ORACLE, needs_oracle
 
 from posebench import create_model, load_weights
 from posebench.pose.errors import InputError
-from posebench.pose.models.weights import load_backbone_weights, reference_name
+from posebench.pose.joint_mask import skeleton_mask
+from posebench.pose.keypoints import COCO, MPII
+from posebench.pose.models.weights import fitting_models, load_backbone_weights, reference_name
 
 
 def tiny(**options):
@@ -77,3 +82,31 @@ def test_an_imagenet_hrnet_gives_the_backbone_its_stem_and_stages_2_and_3():
     assert same(target.backbone, source.backbone)
     with pytest.raises(InputError, match="hrnet_w48"):
         load_backbone_weights(create_model("tokenpose_l_d6"), hrnet)
+
+
+@needs_oracle
+@pytest.mark.parametrize("joint_mask", ["published", "skeleton"])
+def test_the_sparsity_papers_checkpoint_loads_with_its_joint_mask_and_its_unused_norms(joint_mask):
+    shapes = json.loads((ORACLE / "keys" / "sparsity_s_mpii.json").read_text())
+    state = {name: torch.full(shape, 0.01) for name, shape in shapes.items()}
+    matrix = torch.rand(1, 16, 16, generator=torch.Generator().manual_seed(0)).round()
+    state["features.joint_mask"] = matrix
+    model = create_model("sparse_tokenpose_s", dataset="mpii", joint_mask=joint_mask)
+    load_weights(model, {"state_dict": state})
+    assert (model.transformer.joint_blocks[2].mlp[0].weight == 0.01).all()
+    expected = matrix[0] > 0 if joint_mask == "published" else skeleton_mask(MPII)
+    assert torch.equal(model.transformer.joint_mask, expected)
+    assert fitting_models(state) == ["sparse_tokenpose_s (mpii)"]
+
+
+def test_ppt_loads_what_tokenpose_of_the_same_size_has():
+    source = create_model("tokenpose_s_v1")
+    state = {reference_name(name, source): tensor for name, tensor in source.state_dict().items()}
+    model = load_weights(create_model("ppt_s"), state)
+    assert all(torch.equal(tensor, model.state_dict()[name]) for name, tensor in source.state_dict().items())
+
+
+def test_one_model_loads_into_itself_with_another_joint_mask():
+    full = create_model("sparse_tokenpose_tiny", joint_mask="full")
+    skeleton = load_weights(create_model("sparse_tokenpose_tiny"), full.state_dict())
+    assert torch.equal(skeleton.transformer.joint_mask, skeleton_mask(COCO))
