@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..pose.errors import InputError
-from .options import Bar, size
+from .options import Bar, numbers, size
 
 if TYPE_CHECKING:
     from ..pose.models.zoo import PoseModel
@@ -28,6 +28,8 @@ TRAIN_EXAMPLES = """
 Examples:
 
   posebench train --model tmpose_tiny --mask semantic --ratio 0.4 --out runs/tiny
+
+  posebench train --model tmpose_tiny --mask random --train-ratios 0,0.2,0.4,0.6 --out runs/elastic
 
   posebench train --model tmpose_l --data /data/coco --backbone-weights hrnet_w48.pth --device cuda --amp --out runs/l
 """
@@ -67,6 +69,13 @@ def train(
     clip_norm: Annotated[
         float | None, typer.Option(help="largest norm of the gradient (default: the recipe's)")
     ] = None,
+    train_ratios: Annotated[
+        str | None,
+        typer.Option(
+            help="mask ratios to train with, such as 0,0.2,0.4,0.6: each step draws one, so that the model can later be"
+            " run at any of them; --ratio is then only what it is evaluated at on the way (default: --ratio alone)"
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="of weights, order, augmentation and masks")] = 0,
     device: Device = "cpu",
     amp: Annotated[bool, typer.Option("--amp", help="mixed precision (bfloat16)")] = False,
@@ -89,6 +98,7 @@ def train(
 
     from ..benchmark.device import check_device
     from ..pose.data.folder import load_people
+    from ..pose.masks import check_ratio
     from ..pose.models.weights import load_backbone_weights, load_weights
     from ..pose.training.loop import train as run
     from ..pose.training.recipe import TINY_RECIPE, paper_recipe
@@ -101,6 +111,7 @@ def train(
     recipe = TINY_RECIPE if made.spec.name == "tmpose_tiny" else paper_recipe(layout)
     wanted = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "clip_norm": clip_norm}
     wanted = {name: value for name, value in wanted.items() if value is not None}
+    wanted |= {"mask_ratios": tuple(map(check_ratio, numbers(train_ratios, "--train-ratios")))} if train_ratios else {}
     recipe = dataclasses.replace(recipe, **wanted, amp=amp, workers=workers, seed=seed)
     if backbone_weights is not None:
         load_backbone_weights(made, backbone_weights)

@@ -27,12 +27,13 @@ class TokenMask(nn.Module):
         self.name, self.draw, self.seed = name, draw, seed
         self.total = shape.tokens
         self.linear = nn.Linear(shape.dim, 1) if name == "scorer" else None
-        self.logits: torch.Tensor | None = None
+        self.logits: torch.Tensor | None
         self.set_ratio(ratio)
 
     def set_ratio(self, ratio: float) -> None:
         """Mask by another ratio from now on; 0 keeps every token."""
         self.ratio, self.keep = ratio, kept_tokens(self.total, ratio)
+        self.logits = None  # at ratio 0 nothing is scored, and what was scored before must not be learned from again
 
     def forward(
         self,

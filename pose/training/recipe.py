@@ -28,6 +28,8 @@ class TrainingRecipe:
     loss: a name in losses.py. scorer_weight: of the scorer mask's auxiliary loss, where the model has that mask.
     amp: mixed precision in `amp_dtype` (float16 needs CUDA). workers: loader processes; they change nothing but time.
     seed: of the data's order, the augmentation and the random masks.
+    mask_ratios: where there are any, each step masks by one of them, drawn evenly, instead of by the model's own ratio,
+    so that one model can be used at all of them.
     """
 
     epochs: int
@@ -47,6 +49,7 @@ class TrainingRecipe:
     workers: int = 0
     seed: int = 0
     scorer_weight: float = 0.1
+    mask_ratios: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         _check(self, "epochs", self.epochs >= 1, "1 or more")
@@ -59,6 +62,8 @@ class TrainingRecipe:
         _check(self, "workers", self.workers >= 0, "0 or more")
         _check(self, "seed", self.seed >= 0, "0 or more")
         _check(self, "scorer_weight", 0 <= self.scorer_weight < math.inf, "0 or more")
+        ratios = all(isinstance(ratio, int | float) and 0 <= ratio < 1 for ratio in self.mask_ratios)
+        _check(self, "mask_ratios", ratios, "numbers from 0 (keep all) to below 1")
         for name, known in (
             ("optimizer", OPTIMIZERS),
             ("schedule", SCHEDULES),
@@ -71,6 +76,9 @@ class TrainingRecipe:
         """Plain types only (numbers, text, lists, dicts), as checkpoints and JSON files hold it."""
         values = dataclasses.asdict(self)
         values["milestones"] = list(self.milestones)
+        values["mask_ratios"] = list(self.mask_ratios)
+        if not self.mask_ratios:  # the recipe of a run without them is the same as before there were any
+            del values["mask_ratios"]
         return values
 
     @classmethod
@@ -80,8 +88,9 @@ class TrainingRecipe:
         _check_keys("training recipe", values, cls)
         if "epochs" not in values:
             raise InputError("training recipe: epochs is missing")
-        if "milestones" in values:
-            values["milestones"] = tuple(values["milestones"])
+        for name in ("milestones", "mask_ratios"):
+            if name in values:
+                values[name] = tuple(values[name])
         if values.get("augment") is not None:
             _check_keys("training recipe: augment", values["augment"], Augmentation)
             values["augment"] = Augmentation(**values["augment"])

@@ -22,6 +22,7 @@ from .batches import EpochBatches
 from .losses import LOSSES, scorer_loss
 from .meter import Meter
 from .optimizer import make_optimizer
+from .ratios import StepRatios
 from .recipe import TrainingRecipe
 from .schedule import learning_rate
 
@@ -44,6 +45,7 @@ class Trainer:
             pin_memory=device.type == "cuda",
         )
         self.plain = pose_dataset(model, data, None, recipe.seed)
+        self.ratios = StepRatios(model, recipe)
         self.steps_per_epoch = len(self.batches)
         self.optimizer = make_optimizer(model, recipe)
         self.scaler = torch.amp.GradScaler(device.type, enabled=recipe.amp and recipe.amp_dtype == "float16")
@@ -66,13 +68,18 @@ class Trainer:
 
     def train_epoch(self, epoch: int, progress: Progress | None, clock: Clock, last_good: str) -> dict[str, Any]:
         """One pass over the data (0-based epoch). Returns the log's row, still without seconds and metrics."""
-        recipe = self.recipe
-        torch.manual_seed(epoch_seed(recipe.seed, epoch))  # of the random masks
+        torch.manual_seed(epoch_seed(self.recipe.seed, epoch))  # of the random masks
         self.model.train()
+        with self.ratios.restored():
+            return self._steps(epoch, progress, clock, last_good)
+
+    def _steps(self, epoch: int, progress: Progress | None, clock: Clock, last_good: str) -> dict[str, Any]:
+        recipe = self.recipe
         meter = Meter(epoch + 1, last_good)
         step = epoch * self.steps_per_epoch
         for batch in self.batches.epoch(epoch):
             rate = learning_rate(recipe, step, self.steps_per_epoch)
+            self.ratios.draw(epoch, step)
             loss, output, target = self.step(batch, rate)
             step += 1
             meter.add(step, rate, len(target), loss, *heatmap_accuracy(output, target))
