@@ -1,4 +1,4 @@
-"""Which tokens each mask keeps, drawn on held-out people: one sheet per mask and ratio in plots/masks/."""
+"""Which tokens each mask keeps or merges, drawn on held-out people: one sheet per mask and ratio in plots/masks/."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..pose.data.dataset import PoseDataset
 from ..pose.data.folder import load_people
 from ..pose.data.images import read_image
 from ..pose.data.person import Person
-from ..pose.evaluation.draw import draw_skeleton, shade_dropped
+from ..pose.evaluation.draw import draw_skeleton, shade_dropped, show_merged
 from ..pose.files import write_atomic
 from ..pose.keypoints import SKELETONS, Skeleton
 from ..pose.models.weights import load_weights
@@ -33,12 +33,14 @@ PAPER = (255, 255, 255)
 def draw_masks(store: SweepStore, plan: Plan, on_event: Listener = ignore) -> list[Path]:
     """Draw a sheet for each mask and ratio, from the first seed's trained model; returns the files written.
 
-    Every sheet shows the same people, evenly taken from the held-out ones.
+    Every sheet shows the same people, evenly taken from the held-out ones. A mask of connections has none: all its
+    tokens stay.
     """
     wanted: dict[tuple[str, str, float], Cell] = {}
     for cell in plan.cells:
-        if not cell.is_baseline and store.is_done(cell.key):
-            config = cell.config
+        config = cell.config
+        drawable = not cell.is_baseline and not cell.is_elastic and config["mask"] != "sparse"
+        if drawable and store.is_done(cell.key):
             wanted.setdefault((config["model"], config["mask"], config["mask_ratio"]), cell)
     files = []
     for number, ((name, mask, ratio), cell) in enumerate(wanted.items()):
@@ -55,20 +57,21 @@ def draw_masks(store: SweepStore, plan: Plan, on_event: Listener = ignore) -> li
 
 
 def mask_sheet(model: PoseModel, people: list[Person], skeleton: Skeleton) -> np.ndarray:
-    """Crops of people, BGR, dropped tokens veiled, annotated joints drawn; COLUMNS in a row."""
+    """Crops of people, BGR, COLUMNS in a row: dropped tokens are veiled, merged ones have one colour, and the annotated
+    joints are drawn on top.
+    """
     spec = model.spec
     data = PoseDataset(people, skeleton, spec.input_size, spec.heatmap_size, spec.sigma)
     items = [data[index] for index in range(len(people))]
-    with torch.no_grad():
-        kept = model.eval().kept_indices(
-            torch.stack([item["image"] for item in items]), torch.tensor([item["person_id"] for item in items])
-        )
+    model.eval()
+    look, draw = (model.token_holders, show_merged) if spec.mask == "tome" else (model.kept_indices, shade_dropped)
+    found = look(torch.stack([item["image"] for item in items]), torch.tensor([item["person_id"] for item in items]))
     height, width = spec.input_size
     panel = (round(PANEL_HEIGHT * width / height), PANEL_HEIGHT)
     panels = []
-    for person, tokens in zip(people, kept.numpy(), strict=True):
+    for person, tokens in zip(people, found.numpy(), strict=True):
         matrix = crop_matrix(person.center, person.scale, 0, panel)
-        picture = shade_dropped(warp_crop(read_image(person.image_path), matrix, panel), tokens, spec.grid)
+        picture = draw(warp_crop(read_image(person.image_path), matrix, panel), tokens, spec.grid)
         if person.keypoints is not None:
             draw_skeleton(picture, apply_affine(person.keypoints, matrix), person.visible > 0, skeleton)
         panels.append(picture)

@@ -90,14 +90,34 @@ def shade_dropped(crop: np.ndarray, kept: np.ndarray, grid: tuple[int, int]) -> 
     The veil is a flat slate, so that a dropped cell is told from a kept one on black and on white.
     """
     height, width = crop.shape[:2]
-    rows, columns = grid
-    mask = np.zeros(rows * columns, dtype=bool)
+    mask = np.zeros(grid[0] * grid[1], dtype=bool)
     mask[np.asarray(kept)] = True
-    row = np.minimum(np.arange(height) * rows // height, rows - 1)
-    column = np.minimum(np.arange(width) * columns // width, columns - 1)
-    shown = mask.reshape(rows, columns)[row[:, None], column[None]]
+    shown = mask[_cells(height, width, grid)]
     grey = cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY)[..., None]
     return np.where(shown[..., None], crop, (grey * 0.25 + VEIL).astype(np.uint8))
+
+
+def show_merged(crop: np.ndarray, holder: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
+    """A copy of a crop (H, W, 3) as merged tokens see it, drawn as in ToMe's paper.
+
+    holder: (N,) which token holds each cell of the grid (rows, columns). All cells of a token are filled with their
+    common mean colour; thin lines part neighbouring cells of different tokens.
+    """
+    group = np.asarray(holder)[_cells(*crop.shape[:2], grid)]
+    picture = np.empty_like(crop)
+    for token in np.unique(group):
+        picture[group == token] = np.rint(crop[group == token].mean(axis=0))
+    picture[1:][group[1:] != group[:-1]] = OUTLINE
+    picture[:, 1:][group[:, 1:] != group[:, :-1]] = OUTLINE
+    return picture
+
+
+def _cells(height: int, width: int, grid: tuple[int, int]) -> np.ndarray:
+    """(height, width) which cell of the grid, row-major, each pixel lies in."""
+    rows, columns = grid
+    row = np.minimum(np.arange(height) * rows // height, rows - 1)
+    column = np.minimum(np.arange(width) * columns // width, columns - 1)
+    return row[:, None] * columns + column[None]
 
 
 def _colour(skeleton: Skeleton, joint: int) -> tuple[int, int, int]:
