@@ -20,6 +20,8 @@ Examples:
 
   posebench sweep --mask semantic,random,block --ratios 0.2,0.4,0.6 --seeds 0,1,2 --out runs/three-masks
 
+  posebench sweep --mask semantic,tome --ratios 0.2,0.4,0.6 --elastic
+
   posebench sweep --model tmpose_l --mask random --ratios 0.4 --data /data/coco --device cuda
 
   posebench sweep my-sweep.yaml --dry-run
@@ -46,6 +48,14 @@ def sweep(
     ratios: Annotated[
         str | None,
         typer.Option(help="fractions of the visual tokens to drop, from 0 to below 1 (default: 0.2,0.4,0.6)"),
+    ] = None,
+    elastic: Annotated[
+        bool | None,
+        typer.Option(
+            "--elastic",
+            help="evaluate every trained model at the other ratios too, and one per mask trained with a ratio drawn for"
+            " each step",
+        ),
     ] = None,
     seeds: Annotated[str | None, typer.Option(help="seeds, separated by commas (default: 0)")] = None,
     data: Annotated[str | None, typer.Option(help="COCO or MPII folder (default: the embedded set, made once)")] = None,
@@ -109,6 +119,7 @@ def sweep(
             "models": model,
             "masks": mask,
             "ratios": ratios,
+            "elastic": elastic,
             "seeds": seeds,
             "data": data,
             "boxes": boxes,

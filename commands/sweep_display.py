@@ -18,7 +18,12 @@ if TYPE_CHECKING:
     from ..sweeps.plan import Plan
 
 PLAIN_EVERY_SECONDS = 15.0
-PARTS = {"data": "embedded data set", "pictures": "pictures of the masks", "report": "report"}
+PARTS = {
+    "data": "embedded data set",
+    "pictures": "pictures of the masks",
+    "equal_gflopst": "comparison at equal GFLOPsT",
+    "report": "report",
+}
 WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"
 
 
@@ -86,8 +91,8 @@ class SweepDisplay:
             images = config["recipe"]["epochs"] * plan.data.train_people * 3
             self.lines[key] = Line(f"{config['model']} base model", images)
         for cell in plan.cells:
-            recipe = cell.config["recipe"] or {"epochs": 0}
-            images = recipe["epochs"] * plan.data.train_people * 3 + 2 * plan.data.eval_people
+            epochs = cell.config["recipe"]["epochs"] if cell.trains else 0
+            images = epochs * plan.data.train_people * 3 + 2 * plan.data.eval_people
             self.lines[cell.key] = Line(cell.label, images)
         if not self.console.is_terminal:
             self.console.print(f"{len(plan.cells)} cells in {root}", markup=False, soft_wrap=True)

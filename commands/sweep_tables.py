@@ -28,6 +28,7 @@ COMMON = {"model": "model", "dataset": "data", "device": "device", "seed": "seed
 RESULTS = {
     "mask": "mask",
     "mask_ratio": "ratio",
+    "train_ratio": "trained at",
     "tokens_kept": "kept",
     "gflops_t": "GFLOPsT",
     "ap": "AP",
@@ -43,6 +44,7 @@ LEGEND = (
     " model with a 95 % interval. ms: median latency of a forward pass; T: of the transformer part (~: unstable)."
     " MiB: peak memory above the weights."
 )
+TRAINED_AT = " trained at: mask ratio in training where it was not the row's own; several: one drawn for each step."
 
 
 def show_plan(spec: SweepSpec, out: Path | None, console: Console) -> None:
@@ -67,10 +69,10 @@ def show_plan(spec: SweepSpec, out: Path | None, console: Console) -> None:
         epochs = str(config["recipe"]["epochs"])
         table.add_row(f"{config['model']} base model", epochs, "", "", "", duration(guess.base_seconds[key]))
     for cell in plan.cells:
-        count, recipe = guess.counts[cell.key], cell.config["recipe"]
+        count = guess.counts[cell.key]
         table.add_row(
             Text(cell.label),
-            str(recipe["epochs"]) if recipe else "",
+            str(cell.config["recipe"]["epochs"]) if cell.trains else "",
             f"{count['tokens_kept']} of {count['tokens_total']}",
             f"{count['gflops']:.4f}",
             f"{count['gflops_t']:.4f}",
@@ -93,7 +95,8 @@ def show_plan(spec: SweepSpec, out: Path | None, console: Console) -> None:
 def print_results(rows: list[dict[str, Any]], console: Console) -> None:
     """The rows as a table that fits a terminal; what is the same in all of them is said once, above it."""
     shown = {name: [_shown(row, name) for row in rows] for name in COMMON | RESULTS}
-    common = {name: shown[name][0] for name in COMMON if rows and len(set(shown[name])) == 1}
+    found = {name: sorted(set(shown[name]) - {""}) for name in COMMON}
+    common = {name: texts[0] if texts else "" for name, texts in found.items() if rows and len(texts) < 2}
     names = [name for name in COMMON | RESULTS if name not in common and any(shown[name])]
     if set(shown["status"]) == {OK}:
         names.remove("status")
@@ -105,7 +108,7 @@ def print_results(rows: list[dict[str, Any]], console: Console) -> None:
     for place in range(len(rows)):
         table.add_row(*(Text(shown[name][place]) for name in names))
     console.print(table)
-    console.print(Text(LEGEND, "dim"))
+    console.print(Text(LEGEND + (TRAINED_AT if "train_ratio" in names else ""), "dim"))
 
 
 def _shown(row: dict[str, Any], name: str) -> str:

@@ -14,7 +14,7 @@ from .store import is_ok
 
 def run_cell(folder: Path, task: dict[str, Any], reporter: Reporter) -> dict[str, Any] | None:
     """Memory first, while the process is fresh; then train or load, count, evaluate. Returns result.json's content, or
-    None when it exists and only memory was missing.
+    None when it exists and only memory was missing. An elastic cell has no memory of its own.
     """
     import torch
 
@@ -26,25 +26,38 @@ def run_cell(folder: Path, task: dict[str, Any], reporter: Reporter) -> dict[str
     torch.set_num_threads(config["threads"])
     stopwatch = Stopwatch()
     model = build_model(config)
-    with stopwatch("memory"):
-        measure_memory(model, task, folder, reporter)
+    elastic = "train_ratio" in config
+    if not elastic:
+        with stopwatch("memory"):
+            measure_memory(model, task, folder, reporter)
     if is_ok(folder):
         return None
     row: dict[str, Any] = {}
     load_start(model, task)
-    if config["training"] != "weights":
+    if config["training"] != "weights" and task["trained_checkpoint"] is None:
         with stopwatch("training"):
             result = train_model(model, task, folder, reporter)
-        row |= {"loss_final": result.history[-1]["loss"], "train_seconds": result.seconds}
+        if not elastic:
+            row |= {"loss_final": result.history[-1]["loss"], "train_seconds": result.seconds}
     with stopwatch("evaluation"):
         found = evaluate_model(model, task, folder, reporter)
     with stopwatch("counting"):
         row |= flops_row(model.cpu())
+        if elastic and not config["mask_ratio"]:
+            row |= {"mask": _mask_in_training(config)}
     low, high = found.ci.get("ap", (None, None))
     row |= found.metrics
     row |= {"ap_ci_low": low, "ap_ci_high": high, "eval_people": found.num_people, "eval_seconds": found.seconds}
     row |= conditions(task["device"], "float32", config["threads"], None)
     return {"row": row, "seconds": stopwatch.seconds, "metrics": found.metrics}
+
+
+def _mask_in_training(config: dict[str, Any]) -> str:
+    """What the model's mask is called, also where the ratio 0 leaves it none."""
+    from .work import build_model
+
+    highest = max(map(float, config["train_ratio"].split(",")))
+    return build_model(config | {"mask_ratio": highest}).spec.mask
 
 
 if __name__ == "__main__":

@@ -58,14 +58,22 @@ def estimate(plan: Plan, jobs: int) -> Estimate:
         counts[cell.key] = counted[name]
     unmasked = {cell.config["model"]: cell for cell in plan.cells if cell.is_baseline}
     speeds = {name: _measured(plan, cell, counts[cell.key]["gflops"]) for name, cell in unmasked.items()}
-    cell_seconds = {
-        cell.key: _seconds(plan, cell.config, speeds[cell.config["model"]], counts[cell.key]["gflops"], evaluates=True)
-        for cell in plan.cells
-    }
+    cell_seconds = {}
+    for cell in plan.cells:
+        config, gflops = cell.config, counts[cell.key]["gflops"]
+        drawn = (config["recipe"] or {}).get("mask_ratios")
+        in_training = [counted[config["model"], config["mask"], ratio]["gflops"] for ratio in drawn or ()] or [gflops]
+        cell_seconds[cell.key] = _seconds(
+            plan,
+            config,
+            speeds[config["model"]],
+            trained=sum(in_training) / len(in_training) if cell.trains else None,
+            evaluated=gflops,
+        )
     base_seconds = {}
     for key, config in plan.bases.items():
         gflops = counts[unmasked[config["model"]].key]["gflops"]
-        base_seconds[key] = _seconds(plan, config, speeds[config["model"]], gflops, evaluates=False)
+        base_seconds[key] = _seconds(plan, config, speeds[config["model"]], trained=gflops, evaluated=None)
         base_seconds[key] /= min(config["threads"], 1.4)  # small models gain little from more threads
     timing = 0.0
     if plan.spec.latency:
@@ -74,14 +82,17 @@ def estimate(plan: Plan, jobs: int) -> Estimate:
     return Estimate(counts, cell_seconds, base_seconds, total + (0 if plan.data.made else RENDER_SECONDS))
 
 
-def _seconds(plan: Plan, config: dict[str, Any], speed: Speed, gflops: float, *, evaluates: bool) -> float:
+def _seconds(
+    plan: Plan, config: dict[str, Any], speed: Speed, *, trained: float | None, evaluated: float | None
+) -> float:
+    """trained, evaluated: GFLOPs of the model in training and in evaluation; None where there is none."""
     seconds = START_SECONDS
-    if config.get("recipe"):
+    if trained is not None:
         images = config["recipe"]["epochs"] * plan.data.train_people
-        seconds += images * (speed.load + speed.train * gflops)
-    if evaluates:
+        seconds += images * (speed.load + speed.train * trained)
+    if evaluated is not None:
         passes = 2 if config["evaluation"]["flip_test"] else 1
-        seconds += plan.data.eval_people * (speed.load + passes * speed.forward * gflops)
+        seconds += plan.data.eval_people * (speed.load + passes * speed.forward * evaluated)
     return seconds
 
 

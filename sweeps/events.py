@@ -9,7 +9,8 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Event:
-    """One piece of news. `name` is a cell's or base model's key, or "timing", "pictures", "report".
+    """One piece of news. `name` is a cell's or base model's key, or "timing", "pictures", "equal_gflopst",
+    "report".
 
     kind: "plan" (info: plan, root, finished), "start", "progress" (stage, done, total, info), "done" (info: the row),
     "failed" (info: error) or "skipped" (it was done in an earlier run; info: the row).

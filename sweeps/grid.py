@@ -12,6 +12,8 @@ from .spec import SweepSpec
 
 CONFIG_VERSION = 1
 BASE_SEED = 0
+#: masks whose own weights an unmasked model does not have
+LEARNED_MASKS = ("scorer",)
 EVALUATION = {"decode": "dark", "oks_nms": 0.9, "batch_size": 32}
 
 
@@ -59,6 +61,20 @@ class Cell:
         return self.config["mask"] == "none"
 
     @property
+    def is_elastic(self) -> bool:
+        """Whether the model was trained at another mask ratio than the one it is evaluated at, or at several."""
+        return "train_ratio" in self.config
+
+    @property
+    def trained(self) -> str | None:
+        """Key of the cell whose model this one evaluates; None where it has a model of its own."""
+        return self.config.get("trained")
+
+    @property
+    def trains(self) -> bool:
+        return bool(self.config["recipe"]) and self.trained is None
+
+    @property
     def group(self) -> tuple[str, int]:
         """Model and seed: cells of one group are compared with the group's unmasked cell."""
         return self.config["model"], self.config["seed"]
@@ -67,7 +83,8 @@ class Cell:
     def label(self) -> str:
         c = self.config
         mask = "unmasked" if self.is_baseline else f"{c['mask']} {c['mask_ratio']:g}"
-        return f"{c['model']} {mask} seed {c['seed']}"
+        trained = f" trained at {c['train_ratio']}" if self.is_elastic else ""
+        return f"{c['model']} {mask}{trained} seed {c['seed']}"
 
 
 def config_key(config: dict[str, Any]) -> str:
@@ -82,7 +99,7 @@ def expand(
     """The cells in the order in which they run, and the base models that they start from: key -> configuration.
 
     Ratio 0 of any mask, and the mask "none" at any ratio, is the unmasked baseline, which is always in, once per
-    model and seed.
+    model and seed. Elastic cells follow those of their model and seed.
     """
     cells: dict[str, Cell] = {}
     bases: dict[str, dict[str, Any]] = {}
@@ -93,9 +110,10 @@ def expand(
             base = config_key(base_config)
             bases[base] = base_config
         for seed in spec.seeds:
-            for mask, ratio in masks_and_ratios(spec):
-                cell = Cell(_cell_config(spec, model, data, mask, ratio, seed, base))
-                cells[cell.key] = cell
+            pairs = masks_and_ratios(spec)
+            group = {pair: Cell(_cell_config(spec, model, data, *pair, seed, base)) for pair in pairs}
+            elastic = elastic_cells(group) if spec.elastic else []
+            cells |= {cell.key: cell for cell in [*group.values(), *elastic]}
     return list(cells.values()), bases
 
 
@@ -104,6 +122,42 @@ def masks_and_ratios(spec: SweepSpec) -> list[tuple[str, float]]:
     pairs = [("none", 0.0)]
     pairs += [(mask, ratio) for mask in spec.masks for ratio in spec.ratios if mask != "none" and ratio > 0]
     return list(dict.fromkeys(pairs))
+
+
+def elastic_cells(group: dict[tuple[str, float], Cell]) -> list[Cell]:
+    """The cells of one model and seed whose training and test ratios differ, by mask, training ratio and test ratio.
+
+    group: its ordinary cells by mask and ratio. Each of their models, the unmasked one too, is evaluated at every other
+    ratio; and one more is trained with a ratio drawn for each step, 0 among them. That one is evaluated at the highest
+    ratio when it is trained, and at the others like the rest.
+    """
+    baseline = group["none", 0.0]
+    found: list[Cell] = []
+    for mask in dict.fromkeys(mask for mask, _ in group if mask != "none"):
+        own = {ratio: cell for (name, ratio), cell in sorted(group.items()) if name == mask}
+        steps = [0.0, *own]
+        if mask not in LEARNED_MASKS:
+            found += [_evaluation(baseline, "0", mask, ratio) for ratio in own]
+        for ratio, cell in own.items():
+            found += [_evaluation(cell, ratio_text(ratio), mask, other) for other in steps if other != ratio]
+        highest = own[steps[-1]]
+        changed = {"recipe": highest.config["recipe"] | {"mask_ratios": steps}, "kind": "elastic"}
+        drawn = Cell(highest.config | changed | {"train_ratio": ",".join(map(ratio_text, steps))})
+        found += [_evaluation(drawn, drawn.config["train_ratio"], mask, ratio) for ratio in steps[:-1]]
+        found.append(drawn)
+    return found
+
+
+def _evaluation(cell: Cell, train_ratio: str, mask: str, ratio: float) -> Cell:
+    """The model of a cell evaluated at another ratio. What it was trained from is said by that cell's key."""
+    start = dict.fromkeys(("base", "weights", "backbone_weights"))
+    other = {"kind": "evaluation", "mask": mask, "mask_ratio": ratio, "trained": cell.key, "train_ratio": train_ratio}
+    return Cell(cell.config | start | other)
+
+
+def ratio_text(ratio: float) -> str:
+    """The shortest text that reads as the same number: "0", "0.4"."""
+    return f"{ratio:g}" if float(f"{ratio:g}") == ratio else repr(ratio)
 
 
 def _common(spec: SweepSpec, model: ModelPlan, data: DataIdentity) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from ..benchmark.device import check_device
 from ..benchmark.interference import usable_cores
 from ..pose.errors import InputError
@@ -16,7 +18,7 @@ from ..pose.models.weights import load_backbone_weights, load_weights
 from ..pose.models.zoo import create_model
 from ..pose.training.recipe import TINY_FINETUNE, TINY_RECIPE, TrainingRecipe, paper_recipe
 from .data import DataFacts
-from .grid import Cell, ModelPlan, expand
+from .grid import Cell, ModelPlan, expand, masks_and_ratios
 from .spec import SweepSpec
 
 # Ours, for --finetune on the papers' models: a tenth of their schedule, from the learning rate of its second phase.
@@ -38,9 +40,11 @@ class Plan:
 
 def make_plan(spec: SweepSpec, data: DataFacts) -> Plan:
     """Resolve recipes, weights and threads and expand the grid. InputError for a device that is not there, weights that
-    cannot be read or do not fit, or a model that cannot be built for this data.
+    cannot be read or do not fit, or a model that cannot be built for this data or masked by one of the ratios.
     """
     check_device(spec.device)
+    for name in spec.models:
+        _check_masks(spec, name, data)
     models = [_plan_model(spec, name, data) for name in spec.models]
     cells, bases = expand(spec, models, data.identity)
     return Plan(spec, data, models, cells, bases, dict(spec.weights))
@@ -49,6 +53,25 @@ def make_plan(spec: SweepSpec, data: DataFacts) -> Plan:
 def is_tiny(model: str) -> bool:
     """Whether a model is one of those made for the embedded set: trainable on a CPU within minutes."""
     return "tiny" in model
+
+
+def _check_masks(spec: SweepSpec, name: str, data: DataFacts) -> None:
+    """Make every masked model without its weights: what cannot be made is told before anything runs."""
+    for mask, ratio in masks_and_ratios(spec):
+        try:
+            with torch.device("meta"):
+                model = create_model(
+                    name,
+                    dataset=data.layout,
+                    input_size=spec.input_size,
+                    mask=mask,
+                    mask_ratio=ratio,
+                    as_published=spec.as_published,
+                )
+            if spec.elastic and mask != "none" and ratio == max(spec.ratios):
+                model.set_mask_ratio(0.0)
+        except InputError as error:
+            raise InputError(f"--model {name} --mask {mask} --ratios {ratio:g}: {error}") from None
 
 
 def _plan_model(spec: SweepSpec, name: str, data: DataFacts) -> ModelPlan:

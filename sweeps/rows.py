@@ -1,4 +1,4 @@
-"""From the stored results to the rows of results.csv: one per cell and batch size."""
+"""From the stored results to the rows of results.csv: one per cell and batch size, one per elastic cell."""
 
 from __future__ import annotations
 
@@ -34,12 +34,18 @@ def assemble_rows(
         row |= result.get("row", {})
         if cell.key in differences:
             row |= dict(zip(("ap_diff", "ap_diff_low", "ap_diff_high"), differences[cell.key], strict=True))
+        if cell.is_elastic:
+            rows.append(_known(row))
+            continue
         for batch_size in plan.spec.batch_sizes:
             timing = timings.get(timing_name(cell.config), {}).get(str(batch_size), {})
             memory = store.memory(cell.key, batch_size) or {}
-            whole = row | memory | timing | {"batch_size": batch_size}
-            rows.append({name: value for name, value in whole.items() if name in BY_NAME})
+            rows.append(_known(row | memory | timing | {"batch_size": batch_size}))
     return rows
+
+
+def _known(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name in BY_NAME}
 
 
 def asked_columns(cell: Cell, plan: Plan) -> dict[str, Any]:
@@ -47,7 +53,8 @@ def asked_columns(cell: Cell, plan: Plan) -> dict[str, Any]:
     config = cell.config
     recipe = config["recipe"] or {}
     height, width = config["input_size"]
-    return {
+    trained = {"train_ratio": config["train_ratio"]} if cell.is_elastic else {}
+    return trained | {
         "cell": cell.key,
         "model": config["model"],
         "dataset": config["dataset"],

@@ -1,4 +1,6 @@
-"""A sweep from beginning to end: base models, cells, timing, results, pictures, report; resumable at every point."""
+"""A sweep from beginning to end: base models, cells, timing, results, pictures, comparison, report; resumable at every
+point.
+"""
 
 from __future__ import annotations
 
@@ -91,7 +93,8 @@ def jobs_of(plan: Plan) -> int:
 
 
 def _complete(store: SweepStore, cell: Cell, spec: SweepSpec) -> bool:
-    measured = all(memory_file(store.cell_dir(cell.key), size).is_file() for size in spec.batch_sizes)
+    sizes = () if cell.is_elastic else spec.batch_sizes
+    measured = all(memory_file(store.cell_dir(cell.key), size).is_file() for size in sizes)
     return store.is_done(cell.key) and measured
 
 
@@ -108,24 +111,36 @@ def _run_bases(store: SweepStore, plan: Plan, outcome: Outcome, on_event: Listen
 
 
 def _run_cells(store: SweepStore, plan: Plan, outcome: Outcome, on_event: Listener) -> None:
+    """Cells with models of their own first, then those that evaluate these models at other ratios."""
+    trained, evaluated = ([cell for cell in plan.cells if bool(cell.trained) == other] for other in (False, True))
+    folders = _run_some(trained, store, plan, outcome, on_event)
+    if not any(store.is_done(cell.key) for cell in trained):
+        for folder in folders.values():
+            _raise_input_error(folder)
+    if evaluated:
+        _run_some(evaluated, store, plan, outcome, on_event)
+
+
+def _run_some(
+    cells: list[Cell], store: SweepStore, plan: Plan, outcome: Outcome, on_event: Listener
+) -> dict[str, Path]:
+    """Run those of the cells that are not complete and whose start did not fail; returns the folders of these."""
     folders: dict[str, Path] = {}
-    for cell in plan.cells:
+    for cell in cells:
         folder = store.cell_dir(cell.key)
-        base = cell.config["base"]
+        start = cell.trained or cell.config["base"]
         if _complete(store, cell, plan.spec):
             on_event(Event("skipped", cell.key, info=store.result(cell.key)["row"]))
-        elif base in outcome.failed and not store.is_done(cell.key):
-            error = f"its base model failed: {outcome.failed[base]}"
+        elif start in outcome.failed and not store.is_done(start) and not store.is_done(cell.key):
+            error = f"its {'model' if cell.trained else 'base model'} failed: {outcome.failed[start]}"
             write_json(folder / "result.json", {"status": FAILED, "error": error, "input": False, "row": {}})
             _report_failure(cell.key, error, outcome, on_event)
         else:
             write_json(folder / "config.json", _task(plan, cell.config, store))
             folders[cell.key] = folder
-    configs = {cell.key: cell.config for cell in plan.cells}
+    configs = {cell.key: cell.config for cell in cells}
     _run_folders(folders, "posebench.sweeps.cell", configs, jobs_of(plan), outcome, on_event)
-    if not any(store.is_done(cell.key) for cell in plan.cells):
-        for folder in folders.values():
-            _raise_input_error(folder)
+    return folders
 
 
 def _run_timing(store: SweepStore, plan: Plan, outcome: Outcome, on_event: Listener) -> None:
@@ -188,7 +203,7 @@ def _why_ended(folder: Path, code: int) -> str:
 
 def _task(plan: Plan, config: dict[str, Any], store: SweepStore) -> dict[str, Any]:
     """What a worker needs beside the configuration: paths, and settings that do not change the result."""
-    base = config.get("base")
+    base, trained = config.get("base"), config.get("trained")
     weights, backbone_weights = plan.weights.get(config["model"]), plan.spec.backbone_weights
     return {
         "config": config,
@@ -197,6 +212,7 @@ def _task(plan: Plan, config: dict[str, Any], store: SweepStore) -> dict[str, An
         "weights": str(Path(weights).resolve()) if config.get("weights") else None,
         "backbone_weights": str(Path(backbone_weights).resolve()) if config["backbone_weights"] else None,
         "base_checkpoint": str((store.base_dir(base) / "last.pt").resolve()) if base else None,
+        "trained_checkpoint": str((store.cell_dir(trained) / "last.pt").resolve()) if trained else None,
         "device": plan.spec.device,
         "workers": plan.spec.workers,
         "batch_sizes": list(plan.spec.batch_sizes),
@@ -211,14 +227,16 @@ def _write_rows(store: SweepStore, plan: Plan, differences: dict[str, Any]) -> l
 
 
 def _finish(store: SweepStore, plan: Plan, outcome: Outcome, on_event: Listener) -> None:
-    """Pictures and the page. They come last, and their failure costs no result."""
+    """Pictures, the comparison of masks and the page. They come last, and their failure costs no result."""
     from ..reports.report import write_report
+    from .equal import can_compare, write_equal
     from .pictures import draw_masks
 
-    for name, work in (
-        ("pictures", lambda: draw_masks(store, plan, on_event)),
-        ("report", lambda: write_report(store.root)),
-    ):
+    parts = [("pictures", lambda: draw_masks(store, plan, on_event))]
+    if can_compare(plan.cells):
+        parts.append(("equal_gflopst", lambda: write_equal(store, plan.cells)))
+    parts.append(("report", lambda: write_report(store.root)))
+    for name, work in parts:
         on_event(Event("start", name))
         try:
             work()

@@ -32,7 +32,8 @@ class SweepSpec:
     epochs: of each cell; base_epochs: of the shared base model; None takes the recipe's.
     threads: per cell (None: decided by device and model); jobs: cells at the same time (None: what the cores allow).
     workers: loader processes of each cell. latency: False leaves the timing out; samples: timed passes, at most, of
-    each configuration and batch size.
+    each configuration and batch size. elastic: every trained model is evaluated at every other ratio, too, and one more
+    is trained for each mask with a ratio drawn anew for each step.
     """
 
     models: tuple[str, ...] = ("tmpose_tiny",)
@@ -57,6 +58,7 @@ class SweepSpec:
     workers: int = 0
     latency: bool = True
     samples: int = 130
+    elastic: bool = False
 
     def weights_of(self, model: str) -> str | None:
         """The weights file given for `model`, if any."""
@@ -135,7 +137,21 @@ def _consistent(spec: SweepSpec) -> SweepSpec:
         raise InputError(f"--weights is missing for {', '.join(without)}")
     if spec.device == "cpu" and spec.amp:
         raise InputError("--amp needs --device cuda; on the CPU everything runs in float32")
-    return dataclasses.replace(spec, weights=tuple(resolved))
+    spec = dataclasses.replace(spec, weights=tuple(resolved))
+    if spec.elastic:
+        _check_elastic(spec)
+    return spec
+
+
+def _check_elastic(spec: SweepSpec) -> None:
+    given = spec.models if spec.training == "weights" else [] if spec.training else [name for name, _ in spec.weights]
+    if given:
+        raise InputError(
+            f"--elastic and --weights without --finetune contradict each other ({', '.join(given)}): given weights are "
+            "evaluated at every ratio already; leave --elastic out, or train"
+        )
+    if set(spec.masks) <= {"none"} or not any(spec.ratios):
+        raise InputError("--elastic: there is no ratio to go to; give a --mask and --ratios above 0")
 
 
 def _items(value: Any) -> list[Any]:
@@ -260,4 +276,5 @@ PARSERS: dict[str, Callable[[Any, str], Any]] = {
     "workers": _integer(0),
     "latency": _flag,
     "samples": _integer(1),
+    "elastic": _flag,
 }

@@ -4,7 +4,7 @@ sweep.json            the specification and the configurations of all cells and 
 base/<key>/           a shared base model: checkpoint and log
 cells/<key>/          a cell: evidence.npz, memory_<batch size>.json, and what training left
 timing/<key>/         latency of all configurations, raw samples included
-results.csv, report.html, plots/
+results.csv, equal_gflopst.csv, report.html, plots/
 
 Each of the folders named by a key belongs to one worker process: config.json is its task, log.txt what it printed, and
 result.json, written last, says that it is done or why it failed.
@@ -44,6 +44,10 @@ class SweepStore:
     @property
     def results_file(self) -> Path:
         return self.root / "results.csv"
+
+    @property
+    def equal_file(self) -> Path:
+        return self.root / "equal_gflopst.csv"
 
     def cell_dir(self, key: str) -> Path:
         return self.root / "cells" / key
@@ -195,7 +199,7 @@ def _config_difference(old: dict, new: dict, stored: dict[str, Any], wanted: dic
         bases = [stored["bases"].get(old["base"]), wanted["bases"].get(new["base"])]
         if all(bases):
             return "base model: " + _config_difference(*bases, stored, wanted)
-    plain = [name for name in names if name != "base"] or names
+    plain = [name for name in names if name not in ("base", "trained")] or names
     if "data" in plain:
         return "its data has other annotations than the data given now"
     parts = [f"{name.removeprefix('evaluation.')} is {old.get(name)} there and {new.get(name)} here" for name in plain]

@@ -33,9 +33,14 @@ NOT_ASKED = (
 
 
 def timing_groups(cells: list[Cell], spec: SweepSpec) -> dict[str, dict[str, Any]]:
-    """What is to be measured together: key -> task. One group per number of threads, which a process has but one of."""
+    """What is to be measured together: key -> task. One group per number of threads, which a process has but one of.
+
+    A model's time does not depend on how it was trained, so that elastic cells add nothing.
+    """
     groups: dict[int, dict[str, dict[str, Any]]] = {}
     for cell in cells:
+        if cell.is_elastic:
+            continue
         configuration = {name: value for name, value in cell.config.items() if name not in NOT_ASKED}
         groups.setdefault(cell.config["threads"], {})[timing_name(cell.config)] = configuration
     tasks = {}

@@ -40,8 +40,13 @@ def build_model(config: dict[str, Any]) -> PoseModel:
 
 
 def load_start(model: PoseModel, task: dict[str, Any]) -> None:
-    """Load what a configuration starts from: given weights, its base model, an HRNet's backbone, or nothing."""
+    """Load what a configuration starts from: the trained model that it evaluates, given weights, its base model, an
+    HRNet's backbone, or nothing.
+    """
     config = task["config"]
+    if task["trained_checkpoint"] is not None:
+        load_weights(model, task["trained_checkpoint"])
+        return
     start = task["weights"] or task["base_checkpoint"]
     if start is not None:
         load_weights(model, start, fresh_scorer=config["training"] == "finetune")
