@@ -21,7 +21,7 @@ from .profiling import time_models
 from .statistics import ratio_of_medians
 from .timing import Row
 
-PUBLISHED = "published_"
+PUBLISHED, NEEDED = "published_", "_needed"
 NOT_AVAILABLE = "not checked: model not available"
 NOT_TIMED = "not checked: not timed"
 REPRODUCED, DIFFERS = "reproduced", "differs"
@@ -41,6 +41,7 @@ class Subject:
     input_size: tuple[int, int] | None
     mask: str
     mask_ratio: float
+    execution: str = "dense"
 
     def arguments(self) -> dict[str, Any]:
         """For create_model, but the name."""
@@ -49,6 +50,7 @@ class Subject:
             "input_size": self.input_size,
             "mask": self.mask,
             "mask_ratio": self.mask_ratio,
+            "execution": self.execution,
         }
 
 
@@ -118,7 +120,7 @@ def _subjects(claim: Claim) -> tuple[Subject, Subject | None] | None:
         other = claim.baseline and (name if claim.baseline == UNMASKED else resolve_name(claim.baseline))
     except InputError:
         return None
-    subject = Subject(name, claim.dataset, claim.input_size, claim.mask, claim.mask_ratio)
+    subject = Subject(name, claim.dataset, claim.input_size, claim.mask, claim.mask_ratio, claim.execution)
     return subject, Subject(other, claim.dataset, claim.input_size, "none", 0.0) if other else None
 
 
@@ -196,7 +198,8 @@ def _row(
         "id": claim.id, "paper": claim.paper, "statement": claim.statement, "source": claim.source,
         "quantity": claim.quantity, "model": claim.model, "dataset": claim.dataset,
         "input_size": f"{size[0]}x{size[1]}" if size else None, "mask": claim.mask, "mask_ratio": claim.mask_ratio,
-        "baseline": claim.baseline, "unit": claim.unit, "published": claim.published, "reproduced": None,
+        "execution": claim.execution if claim.mask == "sparse" else None, "baseline": claim.baseline,
+        "unit": claim.unit, "published": claim.published, "reproduced": None,
         "exact": None, "status": NOT_AVAILABLE,
     }  # fmt: skip
     if pair is None:
@@ -217,7 +220,7 @@ def _row(
 def values(claim: Claim, count: Count, baseline: Count | None) -> tuple[float, float]:
     """(under the source's counting rule, exact) of a claim that can be counted, in the claim's unit."""
     quantity = claim.quantity.removeprefix(REDUCTION)
-    exact = quantity.removeprefix(PUBLISHED)
+    exact = quantity.removeprefix(PUBLISHED).removesuffix(NEEDED)  # what is executed
     if quantity == claim.quantity or baseline is None:
         return count.value(quantity), count.value(exact)
     before, after = (_rounded(which.value(quantity), claim.figure_digits) for which in (baseline, count))

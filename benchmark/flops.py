@@ -48,6 +48,16 @@ class FlopCount:
         """GFLOPsT: 1e9 multiply-adds behind the backbone's feature map."""
         return None if self.macs_transformer is None else self.macs_transformer / 1e9
 
+    @property
+    def gflops_needed(self) -> float:
+        """1e9 multiply-adds without those of cut connections."""
+        return (self.macs - self.macs_masked) / 1e9
+
+    @property
+    def gflops_t_needed(self) -> float | None:
+        """GFLOPsT without the multiply-adds of cut connections."""
+        return None if self.macs_transformer is None else (self.macs_transformer - self.macs_masked) / 1e9
+
 
 def count_flops(model: str | nn.Module, inputs: tuple[Any, ...] | None = None, **options: Any) -> FlopCount:
     """Count a model's parameters and multiply-adds, batch size 1.
@@ -146,6 +156,6 @@ def _needed(count: FlopCount, execution: str) -> dict[str, Any]:
     return {
         "execution": execution,
         "macs_needed": count.macs - count.macs_masked,
-        "gflops_needed": (count.macs - count.macs_masked) / 1e9,
-        "gflops_t_needed": (count.macs_transformer - count.macs_masked) / 1e9,
+        "gflops_needed": count.gflops_needed,
+        "gflops_t_needed": count.gflops_t_needed,
     }

@@ -114,6 +114,10 @@ def locations(name, mask, blocks):
     return (3,) if name == "ppt_l_d6" else (blocks // 4, blocks // 2, 3 * blocks // 4)
 
 
+# PPT keeps 0.7 at each location, rounded up; its ratio is the product, rounded.
+PPT = {"ppt_s": 0.657, "ppt_b": 0.657, "ppt_l_d6": 0.3}
+
+
 def visual_tokens(name, s, mask, ratio):
     """For each block the visual tokens in its attention and in its MLP."""
     p, kept = s.tokens, kept_tokens(s.tokens, ratio)
@@ -130,7 +134,8 @@ def visual_tokens(name, s, mask, ratio):
             remaining = len(places) - acted
             if mask == "prune":
                 after = math.ceil(before * (1 - ratio) ** (1 / len(places)) - 1e-6)
-                after = max(after, kept) if remaining else kept
+                if ratio != PPT.get(name):
+                    after = max(after, kept) if remaining else kept
             else:
                 after = min(p - acted * (p - kept) // len(places), kept * 2**remaining)
                 after = max(after, before - before // 2)
