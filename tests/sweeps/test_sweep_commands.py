@@ -12,6 +12,7 @@ from rich.console import Console
 
 from posebench.cli import main
 from posebench.commands.sweep_display import SweepDisplay, duration
+from posebench.commands.sweep_tables import print_results
 from posebench.sweeps.events import Event
 from posebench.sweeps.grid import DataIdentity, ModelPlan, expand
 from posebench.sweeps.spec import SweepSpec
@@ -73,6 +74,34 @@ def test_a_dry_run_shows_every_cell_with_its_exact_count_and_writes_nothing(pose
     assert not counts
     assert "estimate" in out and "48 people to train on, 24 to judge by" in out
     assert not os.listdir()
+
+
+def test_a_dry_run_of_an_elastic_sweep_tells_what_is_trained_and_what_is_only_evaluated(posebench, people):
+    code, out, err = posebench(
+        "sweep", "--data", people, "--mask", "random", "--ratios", "0.4", "--elastic", "--dry-run"
+    )
+    assert code == 0 and err == ""
+    lines = re.findall(
+        r"^tmpose_tiny random (\S+) trained at (\S+) seed 0 +(\d+ +)?(\d+) of 48 .* (\d+):(\d\d)$", out, re.M
+    )
+    found = {(train, test): (bool(epochs.strip()), int(kept)) for test, train, epochs, kept, *_ in lines}
+    assert found == {
+        ("0", "0.4"): (False, 28),
+        ("0.4", "0"): (False, 48),
+        ("0,0.4", "0"): (False, 48),
+        ("0,0.4", "0.4"): (True, 28),
+    }
+
+
+def test_the_table_of_results_tells_where_a_model_was_trained_at_another_ratio(capsys):
+    own = {"model": "m", "mask": "random", "mask_ratio": 0.4, "ap": 0.5, "batch_size": 1, "status": "ok"}
+    other = {**own, "train_ratio": "0,0.4", "ap": 0.25}
+    del other["batch_size"]
+    print_results([own, other], Console(width=120))
+    text = capsys.readouterr().out
+    assert "batch 1" in text and "trained at" in text and "0,0.4" in text
+    print_results([own], Console(width=120))
+    assert "trained at" not in capsys.readouterr().out
 
 
 def test_a_dry_run_refuses_the_folder_that_the_sweep_would_refuse(posebench, people):

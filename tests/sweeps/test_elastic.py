@@ -1,0 +1,257 @@
+"""--elastic: every trained model at every ratio, one trained with a drawn ratio, and nothing else changed."""
+
+import csv
+import dataclasses
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from posebench import create_model
+from posebench.pose.data.folder import load_people
+from posebench.pose.errors import InputError
+from posebench.pose.evaluation.evaluate import evaluate
+from posebench.pose.models.weights import load_weights
+from posebench.pose.training.checkpoint import read_checkpoint
+from posebench.sweeps.data import find_data
+from posebench.sweeps.grid import Cell, DataIdentity, ModelPlan, expand
+from posebench.sweeps.plan import make_plan
+from posebench.sweeps.runner import execute, run_sweep
+from posebench.sweeps.spec import SweepSpec, parse
+from posebench.sweeps.timing import timing_groups
+
+DATA = DataIdentity("coco", "d")
+TINY = ModelPlan("tmpose_tiny", (96, 72), "finetune", 1, 2, recipe={"epochs": 2}, base_recipe={"epochs": 11})
+OPTIONS = {"masks": "random", "ratios": "0.5", "epochs": 1, "base_epochs": 1, "threads": 1, "latency": False}
+
+
+def grid(spec, elastic, model=TINY):
+    return expand(dataclasses.replace(spec, elastic=elastic), [model], DATA)
+
+
+def pairs(cells):
+    """(mask, train ratio, test ratio, seed)"""
+    return [tuple(c.config.get(n, "") for n in ("mask", "train_ratio", "mask_ratio", "seed")) for c in cells]
+
+
+def test_the_ordinary_cells_and_bases_are_the_same_with_and_without():
+    spec = SweepSpec(masks=("semantic", "tome"), seeds=(0, 1))
+    (plain, bases), (cells, more) = grid(spec, False), grid(spec, True)
+    ordinary = [cell for cell in cells if not cell.is_elastic]
+    assert [(c.key, c.label, c.config) for c in ordinary] == [(c.key, c.label, c.config) for c in plain]
+    assert bases == more and len(cells) > len(plain)
+
+
+def test_every_training_ratio_meets_every_test_ratio_once():
+    spec = SweepSpec(masks=("semantic", "random"), ratios=(0.4, 0.2), seeds=(0, 1))
+    cells, _ = grid(spec, True)
+    wanted = set()
+    for mask in ("semantic", "random"):
+        for seed in (0, 1):
+            for train in ("0", "0.2", "0.4", "0,0.2,0.4"):
+                wanted |= {(mask, train, test, seed) for test in (0.0, 0.2, 0.4) if train != f"{test:g}"}
+    found = [pair for pair, cell in zip(pairs(cells), cells, strict=True) if cell.is_elastic]
+    assert sorted(found) == sorted(wanted)
+    assert len({cell.key for cell in cells}) == len({cell.label for cell in cells}) == len(cells)
+
+
+def test_one_model_is_trained_for_each_mask_and_seed_and_all_others_are_evaluated_only():
+    cells, _ = grid(SweepSpec(masks=("semantic", "random"), seeds=(0, 1)), True)
+    by_key = {cell.key: cell for cell in cells}
+    drawn = [cell for cell in cells if cell.is_elastic and cell.trains]
+    assert len(drawn) == 4
+    for cell in drawn:
+        assert cell.config["recipe"] == {"epochs": 2, "mask_ratios": [0.0, 0.2, 0.4, 0.6]}
+        ordinary = next(
+            c for c in cells if c.group == cell.group and not c.is_elastic and c.config["mask_ratio"] == 0.6
+        )
+        assert cell.config["base"] == ordinary.config["base"]
+    for cell in cells:
+        if cell.trained:
+            model = by_key[cell.trained]
+            assert model.trains and model.group == cell.group and not cell.trains
+            assert model.is_baseline or model.config["mask"] == cell.config["mask"]
+
+
+def test_an_unmasked_model_has_no_scorer_and_is_not_evaluated_with_one():
+    cells, _ = grid(SweepSpec(masks=("scorer", "random"), ratios=(0.4,)), True)
+    found = pairs(cells)
+    assert ("random", "0", 0.4, 0) in found and ("scorer", "0", 0.4, 0) not in found
+    assert ("scorer", "0.4", 0.0, 0) in found and ("scorer", "0,0.4", 0.4, 0) in found
+
+
+def test_an_elastic_key_depends_on_what_was_trained_and_not_on_the_rest_of_the_grid():
+    spec = SweepSpec(masks=("random",), ratios=(0.2, 0.4))
+    keys = {cell.key for cell in grid(spec, True)[0]}
+    assert keys == {cell.key for cell in grid(dataclasses.replace(spec, ratios=(0.4, 0.2)), True)[0]}
+    assert keys < {
+        cell.key for cell in grid(dataclasses.replace(spec, masks=("norm", "random"), seeds=(1, 0)), True)[0]
+    }
+    longer = dataclasses.replace(TINY, recipe={"epochs": 3})
+    assert not keys & {cell.key for cell in grid(spec, True, longer)[0]}
+    other_base = dataclasses.replace(TINY, base_recipe={"epochs": 12})
+    assert not keys & {cell.key for cell in grid(spec, True, other_base)[0]}
+
+
+def test_a_ratio_with_many_digits_keeps_them():
+    cells, _ = grid(SweepSpec(masks=("random",), ratios=(0.1 + 0.2,)), True)
+    found = {cell.config["train_ratio"] for cell in cells if cell.is_elastic}
+    assert found == {"0", "0.30000000000000004", "0,0.30000000000000004"}
+    for cell in cells:
+        assert Cell(json.loads(json.dumps(cell.config))).key == cell.key
+
+
+def test_elastic_cells_are_not_timed():
+    spec = SweepSpec(masks=("random",), ratios=(0.4,))
+    assert timing_groups(grid(spec, True)[0], spec) == timing_groups(grid(spec, False)[0], spec)
+
+
+@pytest.mark.parametrize(
+    ("values", "part"),
+    [
+        ({"weights": ["w.pt"]}, "--weights"),
+        ({"weights": ["tmpose_tiny=w.pt"], "training": "weights"}, "--weights"),
+        ({"weights": ["tmpose_b=w.pt"], "models": "tmpose_tiny,tmpose_b"}, "tmpose_b"),
+        ({"masks": "none"}, "--mask"),
+        ({"ratios": "0"}, "--ratios"),
+    ],
+)
+def test_what_contradicts_elastic_is_told(values, part):
+    with pytest.raises(InputError) as error:
+        parse(values | {"elastic": True})
+    assert "--elastic" in str(error.value) and part in str(error.value) and "\n" not in str(error.value)
+
+
+def test_given_weights_that_are_trained_on_may_be_elastic():
+    assert parse({"weights": ["w.pt"], "training": "finetune", "elastic": True}).elastic
+
+
+@pytest.mark.parametrize(
+    ("values", "parts"),
+    [
+        ({"masks": "random,tome", "ratios": "0.5,0.99"}, ["--mask tome", "0.99", "up to 0.9375"]),
+        ({"models": "ppt_l_d6", "masks": "prune", "ratios": "0.3", "elastic": True}, ["ppt_l_d6", "cannot change"]),
+    ],
+)
+def test_a_ratio_that_a_model_cannot_take_is_told_before_anything_runs(values, parts, people, tmp_path):
+    with pytest.raises(InputError) as error:
+        run_sweep(parse(values | {"data": people}), out=tmp_path / "out")
+    assert all(part in str(error.value) for part in parts) and "\n" not in str(error.value)
+    assert not (tmp_path / "out").exists()
+
+
+def rows_of(folder):
+    with open(folder / "results.csv", newline="") as file:
+        return {(r["mask"], r["train_ratio"], float(r["mask_ratio"])): r for r in csv.DictReader(file)}
+
+
+def identities(folder):
+    files = sorted(folder.glob("*/*/result.json"))
+    return {str(file): (file.stat().st_ino, file.stat().st_mtime_ns) for file in files}
+
+
+@pytest.fixture(scope="module")
+def folder(people, tmp_path_factory):
+    """A sweep, first without --elastic and then, in the same folder, with it; and the first one's finished results."""
+    out = tmp_path_factory.mktemp("elastic") / "sweep"
+    run_sweep(parse(OPTIONS | {"data": people}), out=out)
+    before = identities(out)
+    outcome = execute(parse(OPTIONS | {"data": people, "elastic": True}), out)
+    assert not outcome.failed
+    return out, before
+
+
+def test_a_finished_sweep_is_extended_and_none_of_it_is_done_again(folder):
+    out, before = folder
+    assert len(before) == 3 and before.items() <= identities(out).items()
+    assert len(identities(out)) == 3 + 4
+
+
+def test_each_evaluation_is_a_row_with_accuracy_and_counts_only(folder):
+    rows = {key: row for key, row in rows_of(folder[0]).items() if key[1]}
+    assert set(rows) == {
+        ("random", "0", 0.5),
+        ("random", "0.5", 0.0),
+        ("random", "0,0.5", 0.0),
+        ("random", "0,0.5", 0.5),
+    }
+    for (_, _, ratio), row in rows.items():
+        assert row["status"] == "ok" and row["training"] == "finetune" and row["epochs"] == "1"
+        assert row["tokens_kept"] == ("24" if ratio else "48") and float(row["gflops_t"]) > 0
+        assert all(row[name] for name in ("ap", "ap_ci_low", "ap_ci_high", "ap_diff", "ap_diff_low", "ap_diff_high"))
+        measured = [name for name in row if name.startswith(("latency", "throughput", "peak"))]
+        assert measured and not any(row[name] for name in [*measured, "batch_size", "train_seconds", "loss_final"])
+
+
+def test_an_evaluation_is_that_of_the_trained_weights_at_the_other_ratio(folder, people):
+    out, _ = folder
+    plan = make_plan(parse(OPTIONS | {"data": people, "elastic": True}), find_data(parse({"data": people})))
+    evaluations = [cell for cell in plan.cells if cell.trained]
+    assert len(evaluations) == 3
+    split = load_people(people, "val", input_size=(96, 72))
+    for cell in evaluations:
+        model = create_model("tmpose_tiny", mask="random", mask_ratio=cell.config["mask_ratio"], seed=0)
+        load_weights(model, out / "cells" / cell.trained / "last.pt")
+        found = evaluate(model, split, resamples=0)
+        with np.load(out / "cells" / cell.key / "evidence.npz") as stored:
+            assert stored["score"] == pytest.approx(found.evidence["score"], rel=1e-4)
+        result = json.loads((out / "cells" / cell.key / "result.json").read_text())
+        assert result["metrics"]["loss"] == pytest.approx(found.metrics["loss"], rel=1e-4)
+
+
+def test_the_drawn_model_is_trained_with_all_ratios_and_unlike_the_others(folder):
+    out, _ = folder
+    saved = {path.parent.name: read_checkpoint(path) for path in out.glob("cells/*/last.pt")}
+    assert sorted(str(one["recipe"].get("mask_ratios")) for one in saved.values()) == ["None", "None", "[0.0, 0.5]"]
+    weights = [one["model"]["transformer.head.layers.1.weight"] for one in saved.values()]
+    assert not any(np.array_equal(a, b) for n, a in enumerate(weights) for b in weights[:n])
+
+
+def test_run_again_only_what_is_missing_is_evaluated_and_comes_to_the_same(folder, people):
+    out, _ = folder
+    key = rows_of(out)["random", "0.5", 0.0]["cell"]
+    before, metrics = identities(out), json.loads((out / "cells" / key / "result.json").read_text())["metrics"]
+    (out / "cells" / key / "result.json").unlink()
+    events = []
+    run_sweep(parse(OPTIONS | {"data": people, "elastic": True}), out=out, on_event=events.append)
+    after = identities(out)
+    assert {path for path in after if after[path] != before[path]} == {str(out / "cells" / key / "result.json")}
+    assert json.loads((out / "cells" / key / "result.json").read_text())["metrics"] == metrics
+    assert [event.kind for event in events].count("skipped") == 2 + 3
+
+
+def test_it_is_a_sweep_of_its_own_once_it_was_elastic(folder, people):
+    with pytest.raises(InputError, match="trained at 0"):
+        run_sweep(parse(OPTIONS | {"data": people}), out=folder[0])
+
+
+def test_an_evaluation_whose_model_is_gone_fails_alone(folder, people):
+    out, _ = folder
+    rows = rows_of(out)
+    trained, evaluated = rows["random", "", 0.5]["cell"], rows["random", "0.5", 0.0]["cell"]
+    checkpoint = out / "cells" / trained / "last.pt"
+    checkpoint.rename(out / "elsewhere.pt")
+    (out / "cells" / evaluated / "result.json").unlink()
+    try:
+        outcome = execute(parse(OPTIONS | {"data": people, "elastic": True}), out)
+    finally:
+        (out / "elsewhere.pt").rename(checkpoint)
+    assert "no such weights file" in outcome.failed[evaluated]
+    found = rows_of(out)
+    assert [key for key, row in found.items() if row["status"] == "failed"] == [("random", "0.5", 0.0)]
+    assert found["random", "", 0.5] == rows["random", "", 0.5]
+
+
+def test_where_a_model_fails_its_evaluations_say_so(folder, people, tmp_path):
+    out = tmp_path / "copy"
+    shutil.copytree(folder[0], out)
+    rows = rows_of(out)
+    trained, evaluated = rows["random", "", 0.5]["cell"], rows["random", "0.5", 0.0]["cell"]
+    for key in (trained, evaluated):
+        (out / "cells" / key / "result.json").unlink()
+    (out / "cells" / trained / "last.pt").write_text("damaged")
+    outcome = execute(parse(OPTIONS | {"data": people, "elastic": True}), out)
+    assert "last.pt" in outcome.failed[trained]
+    assert outcome.failed[evaluated] == f"its model failed: {outcome.failed[trained]}"
+    assert {row["status"] for key, row in rows_of(out).items() if key[1] == "0,0.5"} == {"ok"}

@@ -1,0 +1,223 @@
+"""AP at equal GFLOPsT: interpolated between measured ratios in every draw of images, compared on the same draws."""
+
+import csv
+import statistics
+
+import numpy as np
+import pytest
+
+from posebench.pose.evaluation.bootstrap import bootstrap_ap, draw_images, score, scores
+from posebench.sweeps.equal import can_compare, round_savings, write_equal
+from posebench.sweeps.grid import DataIdentity, ModelPlan, expand
+from posebench.sweeps.spec import SweepSpec
+from posebench.sweeps.store import SweepStore, write_json
+
+COCO = DataIdentity("coco", "d")
+TINY = ModelPlan("tmpose_tiny", (96, 72), "scratch", 1, 2, recipe={"epochs": 2})
+IMAGES, DETECTIONS = 40, 90
+RATIOS = (0.2, 0.4, 0.6)
+#: (mask, ratio) -> GFLOPsT
+COSTS = {
+    ("none", 0.0): 2.0,
+    ("random", 0.2): 1.6, ("random", 0.4): 1.2, ("random", 0.6): 0.8,
+    ("semantic", 0.2): 1.8, ("semantic", 0.4): 1.5, ("semantic", 0.6): 0.7,
+    ("sparse", 0.2): 2.0, ("sparse", 0.4): 2.0, ("sparse", 0.6): 2.0,
+}  # fmt: skip
+
+
+def evidence(seed):
+    """What an evaluation might leave whose results are as good as the seed has it."""
+    rng = np.random.default_rng(seed)
+    quality = rng.uniform(0.3, 0.9)
+    oks = rng.beta(1 + 6 * quality, 2, DETECTIONS)
+    thresholds = np.arange(0.5, 1, 0.05)[:, None]
+    return {
+        "images": np.arange(IMAGES),
+        "positives": np.full(IMAGES, 3),
+        "image": rng.integers(0, IMAGES, DETECTIONS),
+        "score": rng.random(DETECTIONS),
+        "matched": oks > thresholds,
+        "ignored": np.zeros((10, DETECTIONS), bool),
+    }
+
+
+def make(folder, spec, data=COCO, evidence_of=None, costs=COSTS):
+    """A finished sweep's store and cells, with evidence made up for each (mask, ratio, seed)."""
+    store, cells = SweepStore(folder), expand(spec, [TINY], data)[0]
+    found = {}
+    for number, cell in enumerate(cells):
+        mask, ratio, seed = (cell.config[name] for name in ("mask", "mask_ratio", "seed"))
+        place = (mask, ratio) if ratio else ("none", 0.0)
+        row = {"mask": mask, "mask_ratio": ratio, "mask_ratio_mean": ratio / 2, "gflops_t": costs[place]}
+        write_json(store.cell_dir(cell.key) / "result.json", {"status": "ok", "row": row})
+        arrays = evidence(number) if evidence_of is None else evidence_of(mask, ratio, seed)
+        np.savez(store.cell_dir(cell.key) / "evidence.npz", **arrays)
+        if not cell.is_elastic:
+            found[mask, ratio, seed] = arrays
+    return store, cells, found
+
+
+def rows_of(store, cells):
+    write_equal(store, cells)
+    with open(store.equal_file, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def number(text):
+    return float(text) if text else None
+
+
+def interpolated(found, mask, gflops_t, seeds=(0,)):
+    """AP of each seed, and of each draw the mean over seeds, by numpy's own interpolation."""
+    ratios = (0.0, *RATIOS)
+    costs = [COSTS[(mask, ratio) if ratio else ("none", 0.0)] for ratio in ratios]
+    counts = draw_images(IMAGES, 1000, 0)
+    aps, draws = [], []
+    for seed in seeds:
+        cells = [found[(mask, ratio, seed) if ratio else ("none", 0.0, seed)] for ratio in ratios]
+        aps.append(np.interp(gflops_t, costs[::-1], [score(cell) for cell in cells][::-1]))
+        table = np.array([scores(cell, counts) for cell in cells][::-1])
+        draws.append([np.interp(gflops_t, costs[::-1], column) for column in table.T])
+    return np.array(aps), np.mean(draws, axis=0)
+
+
+def test_at_a_measured_point_it_is_that_cells_ap_and_interval(tmp_path):
+    store, cells, found = make(tmp_path, SweepSpec(masks=("random", "semantic")))
+    rows = {(row["mask"], row["saving"]): row for row in rows_of(store, cells)}
+    assert [saving for mask, saving in rows if mask == "random"] == ["0.2", "0.4", "0.6"]
+    for saving, ratio in (("0.2", 0.2), ("0.4", 0.4), ("0.6", 0.6)):
+        row = rows["random", saving]
+        cell = found["random", ratio, 0]
+        assert float(row["mask_ratio"]) == ratio and float(row["mask_ratio_mean"]) == ratio / 2
+        assert float(row["ap"]) == pytest.approx(score(cell), abs=1e-12)
+        assert (float(row["ap_low"]), float(row["ap_high"])) == pytest.approx(bootstrap_ap(cell), abs=1e-12)
+        assert row["ap_std"] == "" and row["seeds"] == "1"
+
+
+def test_between_measured_ratios_every_number_is_interpolated_in_gflopst(tmp_path):
+    seeds = (0, 1, 2)
+    store, cells, found = make(tmp_path, SweepSpec(masks=("random", "semantic"), seeds=seeds))
+    rows = rows_of(store, cells)
+    assert len(rows) == 6
+    for row in rows:
+        gflops_t = 2.0 * (1 - float(row["saving"]))
+        assert float(row["gflops_t"]) == pytest.approx(gflops_t)
+        aps, draws = interpolated(found, row["mask"], gflops_t, seeds)
+        assert float(row["ap"]) == pytest.approx(aps.mean())
+        assert float(row["ap_std"]) == pytest.approx(statistics.stdev(aps))
+        assert (float(row["ap_low"]), float(row["ap_high"])) == pytest.approx(np.percentile(draws, [2.5, 97.5]))
+        costs = [COSTS[row["mask"], ratio] for ratio in RATIOS]
+        ratio = np.interp(gflops_t, [*costs[::-1], 2.0], [0.6, 0.4, 0.2, 0.0])
+        assert (float(row["mask_ratio"]), float(row["mask_ratio_mean"])) == pytest.approx((ratio, ratio / 2))
+
+
+def test_differences_are_paired_and_to_the_best_and_to_random(tmp_path):
+    store, cells, found = make(tmp_path, SweepSpec(masks=("random", "semantic")))
+    rows = rows_of(store, cells)
+    for saving in ("0.2", "0.4", "0.6"):
+        point = [row for row in rows if row["saving"] == saving]
+        best = max(point, key=lambda row: float(row["ap"]))
+        assert [row["best"] == "true" for row in point] == [row is best for row in point]
+        own = {row["mask"]: interpolated(found, row["mask"], 2.0 * (1 - float(saving))) for row in point}
+        for row in point:
+            for name, other in (("from_best", best["mask"]), ("from_random", "random")):
+                written = [number(row[column]) for column in (name, f"{name}_low", f"{name}_high")]
+                if other == row["mask"]:
+                    assert written == [None] * 3
+                    continue
+                (ap, draws), (ap_other, draws_other) = own[row["mask"]], own[other]
+                ends = np.percentile(draws - draws_other, [2.5, 97.5])
+                assert written == pytest.approx([(ap - ap_other)[0], *ends])
+
+
+def test_masks_that_leave_the_same_evidence_differ_by_nothing_for_certain(tmp_path):
+    same = {ratio: evidence(int(10 * ratio)) for ratio in (0.0, *RATIOS)}
+    costs = COSTS | {("norm", ratio): COSTS["random", ratio] for ratio in RATIOS}
+    spec = SweepSpec(masks=("random", "norm"))
+    store, cells, _ = make(tmp_path, spec, evidence_of=lambda mask, ratio, seed: same[ratio], costs=costs)
+    rows = rows_of(store, cells)
+    assert len(rows) == 6 and [row["best"] for row in rows] == ["true", "false"] * 3
+    for row in rows[1::2]:
+        for name in ("from_best", "from_random"):
+            assert [float(row[name + end]) for end in ("", "_low", "_high")] == [0, 0, 0]
+
+
+def test_without_random_nothing_is_compared_with_it(tmp_path):
+    costs = COSTS | {("norm", ratio): COSTS["random", ratio] for ratio in RATIOS}
+    store, cells, _ = make(tmp_path, SweepSpec(masks=("semantic", "norm")), costs=costs)
+    for row in rows_of(store, cells):
+        assert row["from_random"] == row["from_random_low"] == row["from_random_high"] == ""
+        assert (row["from_best"] == "") == (row["best"] == "true")
+
+
+def test_a_mask_that_saves_nothing_is_left_out(tmp_path):
+    store, cells, _ = make(tmp_path, SweepSpec(masks=("random", "sparse", "semantic")))
+    rows = rows_of(store, cells)
+    assert {row["mask"] for row in rows} == {"random", "semantic"} and len(rows) == 6
+
+
+@pytest.mark.parametrize(
+    ("spec", "data"),
+    [
+        (SweepSpec(masks=("random",)), COCO),
+        (SweepSpec(masks=("random", "sparse")), COCO),
+        (SweepSpec(masks=("random", "semantic")), DataIdentity("mpii", "d")),
+    ],
+    ids=["one mask", "one that saves", "no AP"],
+)
+def test_where_nothing_can_be_compared_there_is_no_file(spec, data, tmp_path):
+    store, cells, _ = make(tmp_path, spec, data)
+    store.equal_file.write_text("of a sweep that had more")
+    write_equal(store, cells)
+    assert not store.equal_file.exists()
+    assert can_compare(cells) == (len(spec.masks) == 2 and data is COCO)
+
+
+def test_elastic_cells_change_nothing_and_the_same_cells_give_the_same_bytes(tmp_path):
+    spec = SweepSpec(masks=("random", "semantic"))
+    plain, cells, found = make(tmp_path / "plain", spec)
+    write_equal(plain, cells)
+
+    def evidence_of(mask, ratio, seed):
+        return found.get((mask, ratio, seed), evidence(99))
+
+    elastic, more, _ = make(tmp_path / "elastic", SweepSpec(**vars(spec) | {"elastic": True}), evidence_of=evidence_of)
+    for cell in more:  # other models' evidence at the very same masks and ratios
+        if cell.is_elastic:
+            np.savez(elastic.cell_dir(cell.key) / "evidence.npz", **evidence(99))
+    assert any(cell.is_elastic for cell in more)
+    write_equal(elastic, more)
+    first = elastic.equal_file.read_bytes()
+    write_equal(elastic, more)
+    assert plain.equal_file.read_bytes() == first == elastic.equal_file.read_bytes()
+
+
+def test_a_ratio_that_failed_for_one_seed_is_passed_over_for_its_mask_alone(tmp_path):
+    seeds = (0, 1)
+    store, cells, found = make(tmp_path, SweepSpec(masks=("random", "semantic"), seeds=seeds))
+    wanted = {(row["mask"], row["saving"]): row for row in rows_of(store, cells)}
+    failed = next(
+        c for c in cells if (c.config["mask"], c.config["mask_ratio"], c.config["seed"]) == ("random", 0.4, 1)
+    )
+    write_json(store.cell_dir(failed.key) / "result.json", {"status": "failed", "error": "why", "row": {}})
+    rows = {(row["mask"], row["saving"]): row for row in rows_of(store, cells)}
+    assert rows.keys() == wanted.keys()
+    for saving in ("0.2", "0.4", "0.6"):
+        assert rows["semantic", saving]["ap"] == wanted["semantic", saving]["ap"]
+    neighbours = [score(found["random", ratio, seed]) for ratio in (0.2, 0.6) for seed in seeds]
+    row = rows["random", "0.4"]  # half way between 1.6 and 0.8 GFLOPsT
+    assert float(row["ap"]) == pytest.approx(statistics.fmean(neighbours)) and row["seeds"] == "2"
+
+
+@pytest.mark.parametrize(
+    ("reached", "savings"),
+    [
+        ([0.6, 0.42], [0.14, 0.28, 0.42]),
+        ([0.4199], [0.14, 0.27, 0.41]),
+        ([0.6, 0.1 + 0.2], [0.1, 0.2, 0.3]),
+        ([0.024], [0.01, 0.02]),
+        ([0.009, 0.5], []),
+    ],
+)
+def test_savings_are_whole_percent_and_within_what_every_mask_reaches(reached, savings):
+    assert round_savings(reached) == savings
