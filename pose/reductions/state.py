@@ -29,7 +29,7 @@ class TokenState:
     cells: (B, n) the grid cell of each token, row-major. holder: (B, N) which token holds a cell's content; None as
     long as each holds its own.
     sizes: (B, n) how many cells a merged token stands for; None for one each.
-    connections: (B, n, k) the visual keys that each visual query still sees, ascending; None for all.
+    connections: (B, n, k) the visual keys that each visual query still sees, in no order; None for all.
     allowed: (B, 1, J + n, J + n) the same as a mask with the keypoint tokens, True where a query sees a key.
     """
 
