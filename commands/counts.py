@@ -8,12 +8,13 @@ from typing import Annotated
 import typer
 
 from ..pose.errors import InputError
-from .options import At, Bar, JointMask, Keep, Merge, numbers, print_rows, reduction_arguments, size, words
+from .model_options import At, JointMask, Keep, Merge, reduction_arguments
+from .options import Bar, numbers, print_rows, size, words
 
 CAPTION = (
-    "GFLOPs: executed, exact, 1e9 multiply-adds at batch 1 (one fused multiply-add counts once). GFLOPsT: the same behind the "
-    "backbone, choosing the tokens included. Needed: less the products of connections that a mask cuts, which a dense "
-    "attention executes all the same. Published convention: the papers' counter, for comparison only."
+    "GFLOPs: executed, exact, 1e9 multiply-adds at batch 1 (one fused multiply-add counts once). GFLOPsT: the same "
+    "behind the backbone, choosing the tokens included. Needed: less the products of connections that a mask cuts, "
+    "which a dense attention executes all the same. Published convention: the papers' counter, for comparison only."
 )
 FLOPS_EXAMPLES = """
 Examples:

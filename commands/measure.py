@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from .options import At, Bar, JointMask, Keep, Merge, numbers, print_rows, reduction_arguments, size, words
+from .model_options import At, JointMask, Keep, Merge, reduction_arguments
+from .options import Bar, numbers, print_rows, size, words
 
 EXAMPLES = """
 Examples:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from ..pose.errors import InputError
 
@@ -35,33 +33,6 @@ def size(text: str | None) -> tuple[int, int] | None:
     if len(parts) != 2 or not all(part.strip().isdigit() for part in parts):
         raise InputError(f"--input-size {text!r}: give HEIGHTxWIDTH, such as 256x192")
     return int(parts[0]), int(parts[1])
-
-
-Keep = Annotated[
-    str | None,
-    typer.Option(help="prune and sparse: share kept at each location, one for all or one each, instead of a ratio"),
-]
-Merge = Annotated[str | None, typer.Option(help="tome: tokens merged at each location, instead of a ratio")]
-At = Annotated[str | None, typer.Option("--at", help="prune, sparse, tome: blocks where they act, from 0")]
-JointMask = Annotated[str | None, typer.Option(help="of sparse TokenPose's joint blocks: skeleton, full or published")]
-
-
-def reduction_arguments(keep: str | None, merge: str | None, at: str | None, joint_mask: str | None) -> dict[str, Any]:
-    """What of --keep, --merge, --at and --joint-mask was given, as arguments of create_model."""
-
-    def one_or_all(values: list[Any]) -> Any:
-        return values[0] if len(values) == 1 else tuple(values)
-
-    given: dict[str, Any] = {}
-    if keep is not None:
-        given["keep"] = one_or_all(numbers(keep, "--keep"))
-    if merge is not None:
-        given["merge"] = one_or_all(numbers(merge, "--merge", int))
-    if at is not None:
-        given["locations"] = tuple(numbers(at, "--at", int))
-    if joint_mask is not None:
-        given["joint_mask"] = joint_mask
-    return given
 
 
 def print_rows(rows: Iterable[Any], columns: Iterable[str] | None, format: str, caption: str = "") -> None:

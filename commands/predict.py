@@ -8,8 +8,22 @@ from typing import Annotated, Any
 import typer
 
 from ..pose.errors import InputError
+from .model_options import (
+    AsPublished,
+    At,
+    InputSize,
+    JointMask,
+    Keep,
+    Mask,
+    Merge,
+    Model,
+    PositionType,
+    Ratio,
+    make_model,
+    reduction_arguments,
+)
 from .options import numbers
-from .train import AsPublished, Device, InputSize, Mask, Model, PositionType, Ratio, make_model
+from .train import Device
 
 EXAMPLES = """
 Examples:
@@ -31,6 +45,10 @@ def predict(
     model: Model = "tmpose_tiny",
     mask: Mask = None,
     ratio: Ratio = None,
+    keep: Keep = None,
+    merge: Merge = None,
+    at: At = None,
+    joint_mask: JointMask = None,
     dataset: Annotated[str, typer.Option(help="coco or mpii keypoints")] = "coco",
     input_size: InputSize = None,
     box: Annotated[list[str] | None, typer.Option(help="X,Y,WIDTH,HEIGHT of a person in px; repeatable")] = None,
@@ -52,7 +70,8 @@ def predict(
     from ..pose.models.weights import load_weights
 
     target = check_device(device)
-    made = make_model(model, dataset, mask, ratio, input_size, as_published, position_type, 0)
+    detail = reduction_arguments(keep, merge, at, joint_mask)
+    made = make_model(model, dataset, mask, ratio, input_size, as_published, position_type, 0, **detail)
     load_weights(made, weights)
     boxes = [numbers(text, "--box") for text in box] if box else None
     for path in images:
@@ -62,11 +81,12 @@ def predict(
             kept = found.kept
             if kept is None:
                 raise InputError(
-                    f"--show-mask: {made.spec.name} without a mask keeps every token; give --mask and --ratio"
+                    f"--show-mask: {made.spec.name} with mask {made.spec.mask} keeps every token; give --mask and "
+                    "--ratio of one that drops some"
                 )
             options = {
                 "kept": kept, "grid": made.spec.grid, "center": found.center, "scale": found.scale,
-                "input_size": made.spec.input_size,
+                "input_size": made.spec.input_size, "holders": found.holders,
             }  # fmt: skip
         picture = draw_prediction(read_image(path), found.keypoints, found.scores, SKELETONS[dataset], **options)
         target_file = out / f"{path.stem}.png"

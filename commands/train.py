@@ -8,20 +8,28 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..pose.errors import InputError
-from .options import Bar, numbers, size
+from .model_options import (
+    AsPublished,
+    At,
+    InputSize,
+    JointMask,
+    Keep,
+    Mask,
+    Merge,
+    Model,
+    PositionType,
+    Ratio,
+    make_model,
+    reduction_arguments,
+)
+from .options import Bar, numbers
 
 if TYPE_CHECKING:
     from ..pose.models.zoo import PoseModel
 
-Model = Annotated[str, typer.Option(help="a model of `posebench models`")]
-Mask = Annotated[str | None, typer.Option(help="how tokens are chosen (default: the model's own)")]
-Ratio = Annotated[float | None, typer.Option("--ratio", help="fraction of the visual tokens to drop, in [0, 1)")]
 Data = Annotated[Path | None, typer.Option(help="COCO or MPII folder (default: the embedded set, made once)")]
 Boxes = Annotated[str, typer.Option(help="gt, or a detection file")]
-InputSize = Annotated[str | None, typer.Option(help="crop as HEIGHTxWIDTH (default: the model's own)")]
 Device = Annotated[str, typer.Option(help="cpu or cuda")]
-AsPublished = Annotated[bool, typer.Option("--as-published", help="the reference code's own behaviours")]
-PositionType = Annotated[str | None, typer.Option(help="sine-full, sine, learnable or low-frequency")]
 Threads = Annotated[int | None, typer.Option(help="CPU threads (default: torch's default)")]
 
 TRAIN_EXAMPLES = """
@@ -59,6 +67,10 @@ def train(
     model: Model = "tmpose_tiny",
     mask: Mask = None,
     ratio: Ratio = None,
+    keep: Keep = None,
+    merge: Merge = None,
+    at: At = None,
+    joint_mask: JointMask = None,
     data: Data = None,
     input_size: InputSize = None,
     epochs: Annotated[
@@ -102,13 +114,15 @@ def train(
     from ..pose.models.weights import load_backbone_weights, load_weights
     from ..pose.training.loop import train as run
     from ..pose.training.recipe import TINY_RECIPE, paper_recipe
+    from ..sweeps.plan import is_tiny
 
     target = check_device(device)
     _set_threads(threads)
     torch.manual_seed(seed)
     root, layout = _data(data)
-    made = make_model(model, layout, mask, ratio, input_size, as_published, position_type, seed)
-    recipe = TINY_RECIPE if made.spec.name == "tmpose_tiny" else paper_recipe(layout)
+    detail = reduction_arguments(keep, merge, at, joint_mask)
+    made = make_model(model, layout, mask, ratio, input_size, as_published, position_type, seed, **detail)
+    recipe = TINY_RECIPE if is_tiny(made.spec.name) else paper_recipe(layout)
     wanted = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "clip_norm": clip_norm}
     wanted = {name: value for name, value in wanted.items() if value is not None}
     wanted |= {"mask_ratios": tuple(map(check_ratio, numbers(train_ratios, "--train-ratios")))} if train_ratios else {}
@@ -139,6 +153,10 @@ def evaluate(
     weights: Annotated[Path | None, typer.Option(help="weights file (default: untrained)")] = None,
     mask: Mask = None,
     ratio: Ratio = None,
+    keep: Keep = None,
+    merge: Merge = None,
+    at: At = None,
+    joint_mask: JointMask = None,
     data: Data = None,
     boxes: Boxes = "gt",
     input_size: InputSize = None,
@@ -171,7 +189,8 @@ def evaluate(
         raise InputError(f"{save_results}: exists already; give another file to --save-results")
     torch.manual_seed(seed)
     root, layout = _data(data)
-    made = make_model(model, layout, mask, ratio, input_size, as_published, position_type, seed)
+    detail = reduction_arguments(keep, merge, at, joint_mask)
+    made = make_model(model, layout, mask, ratio, input_size, as_published, position_type, seed, **detail)
     if weights is not None:
         load_weights(made, weights)
     convention = "hrnet" if decode == "hrnet" else "dark"
@@ -213,30 +232,6 @@ def _data(data: Path | None) -> tuple[Path, str]:
         with Bar("embedded data set") as bar:
             data = ensure_default_set(bar)
     return data, detect_layout(data)[0]
-
-
-def make_model(
-    name: str,
-    dataset: str,
-    mask: str | None,
-    ratio: float | None,
-    input_size: str | None,
-    as_published: bool,
-    position_type: str | None,
-    seed: int,
-) -> PoseModel:
-    from ..pose.models.zoo import create_model
-
-    return create_model(
-        name,
-        dataset=dataset,
-        input_size=size(input_size),
-        mask=mask,
-        mask_ratio=ratio,
-        as_published=as_published,
-        position_type=position_type,
-        seed=seed,
-    )
 
 
 def _train_split(root: Path, model: PoseModel) -> Any:

@@ -21,6 +21,7 @@ def spec_of(layout: str) -> SimpleNamespace:
         sigma=1.5,
         num_keypoints=SKELETONS[layout].num_keypoints,
         tokens_total=48,
+        mask="uniform",
     )
 
 

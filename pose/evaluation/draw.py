@@ -33,12 +33,14 @@ def draw_prediction(
     center: np.ndarray | None = None,
     scale: np.ndarray | None = None,
     input_size: tuple[int, int] | None = None,
+    holders: np.ndarray | None = None,
 ) -> np.ndarray:
     """A new BGR picture of an image (H, W, 3) BGR uint8 with the skeletons of n people.
 
     keypoints (n, J, 2) px; scores (n, J), those below `threshold` are left out (None: all are drawn). With `kept`
     (n, K), token indices row-major in `grid` (rows, columns), a panel per person shows the crop at `center`, `scale`
-    (n, 2) of `input_size` (H, W) with the dropped tokens veiled. Small images come out enlarged.
+    (n, 2) of `input_size` (H, W) with the dropped tokens veiled, or with `holders` (n, N) the merged ones drawn as one.
+    Small images come out enlarged.
     """
     zoom = max(1.0, SMALLEST_SIDE / max(image.shape[:2]))
     picture = cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_CUBIC) if zoom > 1 else image.copy()
@@ -61,7 +63,8 @@ def draw_prediction(
         zip(kept, center, scale, keypoints, visible, strict=True), start=1
     ):
         matrix = crop_matrix(middle, size, 0, panel_wh)
-        panel = shade_dropped(warp_crop(image, matrix, panel_wh), tokens, grid)
+        crop = warp_crop(image, matrix, panel_wh)
+        panel = shade_dropped(crop, tokens, grid) if holders is None else show_merged(crop, holders[number - 1], grid)
         draw_skeleton(panel, apply_affine(pose, matrix), seen, skeleton)
         panels.append(_captioned(panel, f"{number}: {len(tokens)}/{grid[0] * grid[1]} tokens"))
     return _beside(picture, panels, rows)

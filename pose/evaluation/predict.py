@@ -26,7 +26,8 @@ class Prediction:
     """Poses of n people in one image.
 
     keypoints (n, J, 2) px and scores (n, J); kept (n, K): the visual tokens that the model looked at, row-major in its
-    token grid, None for a model that drops none; center (n, 2) px and scale (n, 2) / 200 px: where the crops lie.
+    token grid, None for a model that drops none; holders (n, N): which token holds each cell, for a model that merges
+    tokens; center (n, 2) px and scale (n, 2) / 200 px: where the crops lie.
     """
 
     image_path: Path
@@ -35,6 +36,7 @@ class Prediction:
     kept: np.ndarray | None
     center: np.ndarray
     scale: np.ndarray
+    holders: np.ndarray | None = None
 
 
 def predict_image(
@@ -77,6 +79,7 @@ def predict_image(
     with evaluating(model, device):
         heatmaps = predict_heatmaps(model, images, sample_ids, skeleton, options)
         kept = model.kept_indices(images, sample_ids)
+        holders = model.token_holders(images, sample_ids).cpu().numpy() if spec.mask == "tome" else None
     found = decode_to_image(heatmaps.cpu().numpy(), center, scale, decode, options.crop_convention)
     kept = None if kept is None or kept.shape[1] == spec.tokens_total else kept.cpu().numpy()
-    return Prediction(path, found[..., :2], found[..., 2], kept, center, scale)
+    return Prediction(path, found[..., :2], found[..., 2], kept, center, scale, holders)

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from known_answers import spec_of
 from torch import nn
 
+from posebench import create_model
 from posebench.pose.data.affine import apply_affine, crop_matrix
 from posebench.pose.errors import InputError
 from posebench.pose.evaluation.draw import draw_prediction, shade_dropped
@@ -73,6 +74,19 @@ def test_without_boxes_the_image_is_one_person(spots):
 
 def test_a_model_that_drops_no_token_has_none_to_show(spots):
     assert predict_image(PointsAtBrightness(kept=48), spots[0]).kept is None
+
+
+def test_merged_cells_are_drawn_in_the_one_colour_of_their_token(spots):
+    model = create_model("tmpose_tiny", mask="tome", mask_ratio=0.6)
+    found = predict_image(model, spots[0])
+    assert found.holders.shape == (1, 48) and len(np.unique(found.holders)) == model.spec.tokens_kept == 19
+    options = {"grid": model.spec.grid, "center": found.center, "scale": found.scale, "input_size": (96, 72)}
+    image = cv2.imread(str(spots[0]))
+    veiled, merged = (
+        draw_prediction(image, found.keypoints, found.scores * 0, COCO, kept=found.kept, **options, **more)
+        for more in ({}, {"holders": found.holders})
+    )
+    assert veiled.shape == merged.shape and (veiled != merged).any()
 
 
 def test_nobody_is_found_where_no_box_is(spots):
