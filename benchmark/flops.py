@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..pose.models.zoo import PoseModel, create_model
+from ..pose.models.model import PoseModel
+from ..pose.models.zoo import create_model
 from .macs import MacAnalysis, evaluation_mode
 from .needed import masked_macs
 from .published import GIGA, published_macs

@@ -9,7 +9,7 @@ import typer
 from .options import numbers, size
 
 if TYPE_CHECKING:
-    from ..pose.models.zoo import PoseModel
+    from ..pose.models.model import PoseModel
 
 Model = Annotated[str, typer.Option(help="a model of `posebench models`")]
 Mask = Annotated[str | None, typer.Option(help="how tokens are chosen (default: the model's own)")]

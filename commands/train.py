@@ -25,7 +25,7 @@ from .model_options import (
 from .options import Bar, numbers
 
 if TYPE_CHECKING:
-    from ..pose.models.zoo import PoseModel
+    from ..pose.models.model import PoseModel
 
 Data = Annotated[Path | None, typer.Option(help="COCO or MPII folder (default: the embedded set, made once)")]
 Boxes = Annotated[str, typer.Option(help="gt, or a detection file")]

@@ -13,7 +13,7 @@ from ..benchmark.flops import flops_row
 from ..pose.data.dataset import PoseDataset
 from ..pose.data.folder import load_people
 from ..pose.keypoints import SKELETONS
-from ..pose.models.zoo import PoseModel
+from ..pose.models.model import PoseModel
 from .grid import Cell
 from .plan import Plan
 from .timing import SECONDS, timing_groups

@@ -17,8 +17,8 @@ from ..pose.data.person import Person
 from ..pose.evaluation.draw import draw_skeleton, shade_dropped, show_merged
 from ..pose.files import write_atomic
 from ..pose.keypoints import SKELETONS, Skeleton
+from ..pose.models.model import PoseModel
 from ..pose.models.weights import load_weights
-from ..pose.models.zoo import PoseModel
 from .events import Event, Listener, ignore
 from .grid import Cell
 from .plan import Plan

@@ -17,8 +17,9 @@ from ..pose.data.folder import load_people
 from ..pose.data.person import DataSplit
 from ..pose.evaluation.evaluate import Evaluation, evaluate
 from ..pose.files import atomic_path
+from ..pose.models.model import PoseModel
 from ..pose.models.weights import load_backbone_weights, load_weights
-from ..pose.models.zoo import PoseModel, create_model
+from ..pose.models.zoo import create_model
 from ..pose.training.loop import TrainingResult, train
 from .child import Reporter
 from .plan import recipe_of

@@ -13,7 +13,8 @@ from torch import nn
 
 from ..errors import InputError
 from .architectures import MODELS
-from .zoo import PoseModel, create_model
+from .model import PoseModel
+from .zoo import create_model
 
 WRAPPERS = ("state_dict", "best_state_dict", "model")
 SCORER = "transformer.mask.linear."

@@ -1,13 +1,11 @@
-"""Models by name: `create_model`, and what a created model says of itself."""
+"""Models by name: `create_model`, and how its arguments are read."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
-import torch
 from torch import nn
 
 from ..errors import InputError
@@ -15,127 +13,15 @@ from ..joint_mask import joint_mask as make_joint_mask
 from ..keypoints import SKELETONS
 from ..masks import MASKS, check_ratio
 from ..reductions import REDUCTIONS, check_mask
-from ..reductions.schedule import Schedule, check_locations
+from ..reductions.schedule import check_locations
 from .architectures import ALIASES, INPUT_SIZE, LARGE_INPUT, MODELS, Architecture
 from .hrnet import BACKBONES
+from .model import ModelSpec, PoseModel
 from .selection import TokenMask, TokenReduction
 from .shape import TransformerShape
 from .transformer import POSITION_TYPES, PoseTransformer
 
 EXECUTIONS = ("dense", "gather")
-
-
-@dataclass(frozen=True)
-class ModelSpec:
-    """What a created model is: everything that `create_model` was asked for, resolved, plus derived sizes.
-
-    locations, amounts: of a reduction between the blocks (amounts: shares kept, or tokens merged; None where the mask
-    ratio alone decides); schedule: how many visual tokens or connections that leaves in which block.
-    """
-
-    name: str
-    dataset: str
-    input_size: tuple[int, int]
-    mask: str
-    mask_ratio: float
-    positions: str
-    position_type: str
-    draw: str
-    seed: int
-    as_published: bool
-    locations: tuple[int, ...] | None
-    amounts: tuple[float, ...] | None
-    execution: str
-    joint_mask: str | None
-    heatmap_size: tuple[int, int]
-    sigma: float
-    num_keypoints: int
-    grid: tuple[int, int]
-    schedule: Schedule
-
-    @property
-    def tokens_total(self) -> int:
-        return self.grid[0] * self.grid[1]
-
-    @property
-    def tokens_kept(self) -> int:
-        """Visual tokens after the last block; cut connections remove none."""
-        return self.schedule.last if self.schedule.removes else self.tokens_total
-
-    @property
-    def mean_ratio(self) -> float:
-        """Fraction of the visual tokens (or connections) that is gone, mean over the blocks."""
-        return 1 - self.schedule.mean_left / self.tokens_total
-
-    def create_arguments(self) -> dict:
-        """Keyword arguments that make this model again with `create_model`, plain types only."""
-        merges = self.mask == "tome"
-        return {
-            "name": self.name,
-            "dataset": self.dataset,
-            "input_size": list(self.input_size),
-            "mask": self.mask,
-            "mask_ratio": self.mask_ratio,
-            "positions": self.positions,
-            "position_type": self.position_type,
-            "draw": self.draw,
-            "seed": self.seed,
-            "as_published": self.as_published,
-            **({"locations": list(self.locations)} if self.locations else {}),
-            **({"merge" if merges else "keep": list(self.amounts)} if self.amounts else {}),
-            **({"execution": self.execution} if self.execution != "dense" else {}),
-            **({"joint_mask": self.joint_mask} if self.joint_mask else {}),
-        }
-
-
-class PoseModel(nn.Module):
-    """A backbone and a pose transformer: images (B, 3, H, W) -> heatmaps (B, J, h, w).
-
-    `parts` names the modules whose compute is reported apart; `transformer` is the scope of GFLOPsT.
-    """
-
-    parts: ClassVar[dict[str, str]] = {
-        "backbone": "backbone",
-        "patch_embedding": "transformer.patch_embedding",
-        "mask_scoring": "transformer.mask",
-        "blocks": "transformer.stacks",
-        "joint_blocks": "transformer.joint_blocks",
-        "head": "transformer.head",
-    }
-
-    def __init__(self, spec: ModelSpec, backbone: nn.Module, transformer: PoseTransformer):
-        super().__init__()
-        self.spec = spec
-        self.backbone = backbone
-        self.transformer = transformer
-
-    def forward(self, images: torch.Tensor, sample_ids: torch.Tensor | None = None) -> torch.Tensor:
-        return self.transformer(self.backbone(images), sample_ids)
-
-    @torch.no_grad()
-    def kept_indices(self, images: torch.Tensor, sample_ids: torch.Tensor | None = None) -> torch.Tensor:
-        """Which visual tokens stay to the end, (B, K) indices into the row-major grid `spec.grid`."""
-        return self.transformer.kept_indices(self.backbone(images), sample_ids)
-
-    @torch.no_grad()
-    def token_holders(self, images: torch.Tensor, sample_ids: torch.Tensor | None = None) -> torch.Tensor:
-        """Which of the tokens at the end holds each grid cell, (B, N); -1 for a cell whose token was dropped."""
-        state = self.transformer.run(self.backbone(images), sample_ids)[1]
-        if state.holder is not None:
-            return state.holder
-        places = torch.arange(state.cells.shape[1], device=state.cells.device).expand_as(state.cells)
-        gone = torch.full((len(places), self.spec.tokens_total), -1, device=places.device)
-        return gone.scatter(1, state.cells, places)
-
-    def set_mask_ratio(self, ratio: float) -> None:
-        """Mask by another ratio from now on, 0 to below 1; `spec` goes on saying what the model was made with.
-
-        Raises InputError for a model without a mask, or one whose reduction has fixed amounts.
-        """
-        mask = self.transformer.mask
-        if mask is None or self.spec.amounts:
-            raise InputError(f"{self.spec.name}, mask {self.spec.mask}: its ratio cannot change")
-        mask.set_ratio(check_ratio(ratio))
 
 
 def list_models() -> list[str]:
