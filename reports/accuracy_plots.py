@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from .comparison import Point, Subject
 from .curves import UNMASKED, Curve, Range, accuracy_curves, bars_note, clipped, draw, label, reference_line
 from .figure import SIZE, device_text, dress, note_lines
-from .plot_style import BASELINE, LOOKS, MUTED, Look, looks_for
+from .plot_style import BASELINE, LOOKS, MUTED, looks_for
 
 COMPUTE_AXIS = "GFLOPsT (1e9 multiply-adds per image, exact)"
 _LOG_FROM = 6.0
@@ -20,7 +20,7 @@ _LOG_FROM = 6.0
 
 def accuracy_vs_gflops_t(subject: Subject) -> tuple[Figure, str] | None:
     """Accuracy over the exact count of the transformer part."""
-    curves = _compute_curves(subject)
+    curves = compute_curves(subject)
     return _figure(subject, curves, "accuracy against compute", COMPUTE_AXIS) if curves else None
 
 
@@ -42,22 +42,23 @@ def accuracy_vs_latency(subject: Subject, size: int) -> tuple[Figure, str] | Non
 
 def all_models(subjects: Sequence[Subject]) -> tuple[Figure, str] | None:
     """Accuracy against GFLOPsT of several subjects with the same metric: a colour each, a marker per mask."""
-    per_subject = [(subject, _compute_curves(subject)) for subject in subjects]
+    per_subject = [(subject, compute_curves(subject)) for subject in subjects]
     per_subject = [(subject, curves) for subject, curves in per_subject if curves]
     if len(per_subject) < 2:
         return None
     figure = Figure(figsize=SIZE, layout="constrained")
     axes = figure.add_subplot()
     palette = list(LOOKS.values())
-    masks = looks_for(dict.fromkeys(name for subject, _ in per_subject for name in subject.series))
-    marker_of = {**{name: look.marker for name, look in masks.items()}, UNMASKED: BASELINE.marker}
+    masks = looks_for(name for subject, _ in per_subject for name in subject.series)
+    look_of = {**masks, UNMASKED: BASELINE}
     drawn, handles = [], []
     for number, (subject, curves) in enumerate(per_subject):
         own = palette[number % len(palette)]
-        drawn += [replace(curve, look=Look(own.color, own.dark, marker_of[curve.name])) for curve in curves]
+        drawn += [replace(curve, look=replace(look_of[curve.name], color=own.color, dark=own.dark)) for curve in curves]
         handles.append(Line2D([], [], color=own.color, linewidth=3, label=clipped(subject.label)))
-    for name, marker in marker_of.items():
-        handles.append(Line2D([], [], color=MUTED, marker=marker, linestyle="none", label=clipped(name)))
+    for name, look in look_of.items():
+        line = "none" if look.line == "-" else look.line
+        handles.append(Line2D([], [], color=MUTED, marker=look.marker, linestyle=line, label=clipped(name)))
     draw(axes, drawn)
     values = [mark.x for curve in drawn for mark in curve.marks]
     if min(values) > 0 and max(values) > _LOG_FROM * min(values):
@@ -75,7 +76,8 @@ def all_models(subjects: Sequence[Subject]) -> tuple[Figure, str] | None:
     return figure, f"{metric.name} against GFLOPsT of {', '.join(subject.label for subject, _ in per_subject)}."
 
 
-def _compute_curves(subject: Subject) -> list[Curve]:
+def compute_curves(subject: Subject) -> list[Curve]:
+    """A curve per mask of accuracy over the exact count of the transformer part."""
     return accuracy_curves(subject, lambda point: None if point.gflops_t is None else (point.gflops_t, None, False))
 
 

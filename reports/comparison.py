@@ -4,49 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePath
 from typing import Any
 
 import pandas as pd
 
+from .grouping import AP, PCKH, SUBJECT_KEYS, Metric, SeriesNames, grouped, is_elastic, label_of, metric_of
 from .results import Spread, is_failed, is_missing, once_per_cell, records_of, spread, to_frame
 
-#: rows are compared only where these agree; those that vary among a model's rows are named in the subject's label
-SUBJECT_KEYS: tuple[str, ...] = (
-    "model",
-    "dataset",
-    "input_size",
-    "data_dir",
-    "boxes",
-    "flip_test",
-    "training",
-    "epochs",
-    "as_published",
-    "device",
-    "device_name",
-    "dtype",
-    "threads",
-    "amp",
-)
-_WORDS = {"threads": "{} threads", "epochs": "{} epochs", "training": "training: {}", "boxes": "boxes: {}"}
-_FLAG_WORDS = {"flip_test": "flip test", "as_published": "as published", "amp": "AMP"}
+__all__ = ["AP", "PCKH", "Metric", "Point", "Subject", "Timing", "compare", "mean_of", "saving"]
+
 _RUN = ("ap", "pckh", "latency_ms_median", "latency_transformer_ms_median")
 _COUNTED = ("gflops_t", "gflops")
-
-
-@dataclass(frozen=True)
-class Metric:
-    """An accuracy column: its name in prose, its unit, how many decimals to show, its full scale."""
-
-    column: str
-    name: str
-    axis: str
-    digits: int
-    ci: tuple[str, str] | None = None
-
-
-AP = Metric("ap", "AP", "AP (0 to 1)", 3, ("ap_ci_low", "ap_ci_high"))
-PCKH = Metric("pckh", "PCKh@0.5", "PCKh@0.5 (%)", 2)
 
 
 @dataclass(frozen=True)
@@ -64,7 +32,12 @@ class Timing:
 
 @dataclass(frozen=True)
 class Point:
-    """One mask at one ratio, over its seeds. `ci` and `difference` are the widest intervals over the seeds."""
+    """One mask at one ratio, over its seeds. `ci` and `difference` are the widest intervals over the seeds.
+
+    `ratio`: what is gone after the last block; `mean_ratio`: the mean over the blocks, less where tokens go inside
+    the network. `gflops_t` counts what is executed, `gflops_t_needed` (1e9 MAC; models that cut connections) leaves
+    out products that a 0-1 mask sets to zero.
+    """
 
     mask: str
     ratio: float
@@ -78,6 +51,9 @@ class Point:
     gflops_t: float | None
     published_gflops: float | None
     published_gflops_t: float | None
+    mean_ratio: float | None = None
+    gflops_t_needed: float | None = None
+    execution: str | None = None
     timings: Mapping[int, Timing] = field(default_factory=dict)
 
 
@@ -106,49 +82,30 @@ class Subject:
 def compare(rows: pd.DataFrame | Sequence[Mapping[str, Any]]) -> list[Subject]:
     """Group rows into subjects, in order of appearance; rows without a measurement are left out.
 
-    Of a failed cell whatever was measured before it failed is kept; counts alone are not.
-    The baseline is the row set with mask "none" or ratio 0. Masked rows with another handling of positions are
-    series of their own ("random, prefix").
+    Of a failed cell whatever was measured before it failed is kept; counts alone are not. Rows of a model that was
+    trained at another ratio than it was evaluated at are no points: a mask's series is trained as evaluated.
+    The baseline is the row set with mask "none" or ratio 0. Masked rows with another handling of positions, or
+    another execution of cut connections, are series of their own ("random, prefix"; "sparse, gather").
     """
-    records = [row for row in records_of(to_frame(rows)) if _has_measurement(row)]
+    measured = [row for row in records_of(to_frame(rows)) if has_measurement(row)]
+    name_of = SeriesNames(measured)
+    records = [row for row in measured if not is_elastic(row)]
     models: dict[Any, list[dict[str, Any]]] = {}
     for row in records:
         models.setdefault(row["model"], []).append(row)
-    positions_vary = len({row["positions"] for row in records if not _is_unmasked(row)}) > 1
     subjects = []
-    for key, members in _groups(records).items():
+    for key, members in grouped(records).items():
         keys = dict(zip(SUBJECT_KEYS, key, strict=True))
-        metric = _metric(keys["dataset"], members)
+        metric = metric_of(keys["dataset"], members)
         cells: dict[tuple[str, float], list[dict[str, Any]]] = {}
         for row in members:
-            name = "none" if _is_unmasked(row) else str(row["mask"] or "unnamed mask")
-            if positions_vary and name != "none" and row["positions"]:
-                name = f"{name}, {row['positions']}"
-            cells.setdefault((name, row["mask_ratio"] or 0.0), []).append(row)
+            cells.setdefault((name_of(row), row["mask_ratio"] or 0.0), []).append(row)
         points = [_point(name, ratio, found, metric) for (name, ratio), found in cells.items()]
         masks = dict.fromkeys(point.mask for point in points if point.mask != "none")
         series = {mask: sorted((p for p in points if p.mask == mask), key=lambda p: p.ratio) for mask in masks}
         baseline = next((point for point in points if point.mask == "none" and point.ratio == 0), None)
-        same_model = models[keys["model"]]
-        varying = [name for name in SUBJECT_KEYS if len({row[name] for row in same_model}) > 1]
-        subjects.append(Subject(_label(keys, varying), keys, metric, baseline, series))
+        subjects.append(Subject(label_of(keys, models[keys["model"]]), keys, metric, baseline, series))
     return subjects
-
-
-def _groups(records: Sequence[dict[str, Any]]) -> dict[tuple, list[dict[str, Any]]]:
-    """Records by their subject keys. One that lacks some keys joins the only group that agrees in all others."""
-    groups: dict[tuple, list[dict[str, Any]]] = {}
-    for row in records:
-        groups.setdefault(tuple(row[name] for name in SUBJECT_KEYS), []).append(row)
-    for key in [key for key in groups if None in key]:
-        fitting = [
-            other
-            for other in groups
-            if other != key and all(mine is None or mine == theirs for mine, theirs in zip(key, other, strict=True))
-        ]
-        if len(fitting) == 1:
-            groups[fitting[0]] += groups.pop(key)
-    return groups
 
 
 def saving(value: float | None, base: float | None) -> float | None:
@@ -163,22 +120,10 @@ def mean_of(found: Spread | None) -> float | None:
     return found.mean if found else None
 
 
-def _has_measurement(row: Mapping[str, Any]) -> bool:
+def has_measurement(row: Mapping[str, Any]) -> bool:
+    """Whether the row has anything to compare: a result, or, unless its cell failed, a count."""
     wanted = _RUN if is_failed(row) else (*_RUN, *_COUNTED)
     return not all(is_missing(row[name]) for name in wanted)
-
-
-def _is_unmasked(row: Mapping[str, Any]) -> bool:
-    return row["mask_ratio"] == 0 or (row["mask"] in (None, "none") and not row["mask_ratio"])
-
-
-def _metric(dataset: str | None, rows: Sequence[Mapping[str, Any]]) -> Metric:
-    """PCKh for MPII, AP for all others, unless only the other one was measured."""
-    first, second = (PCKH, AP) if dataset == "mpii" else (AP, PCKH)
-    only_second = all(is_missing(row[first.column]) for row in rows) and not all(
-        is_missing(row[second.column]) for row in rows
-    )
-    return second if only_second else first
 
 
 def _point(mask: str, ratio: float, rows: Sequence[dict[str, Any]], metric: Metric) -> Point:
@@ -208,6 +153,9 @@ def _point(mask: str, ratio: float, rows: Sequence[dict[str, Any]], metric: Metr
         gflops_t=mean_of(spread(column("gflops_t"))),
         published_gflops=mean_of(spread(column("published_gflops"))),
         published_gflops_t=mean_of(spread(column("published_gflops_t"))),
+        mean_ratio=mean_of(spread(column("mask_ratio_mean"))),
+        gflops_t_needed=mean_of(spread(column("gflops_t_needed"))),
+        execution=next(iter(column("execution")), None),
         timings={
             size: timing for size, timing in timings.items() if any((timing.latency, timing.transformer, timing.memory))
         },
@@ -233,21 +181,3 @@ def _column_of(rows: Sequence[Mapping[str, Any]]):
 
 def _first(values: Iterable[Any]) -> int | None:
     return next((int(value) for value in values), None)
-
-
-def _label(keys: Mapping[str, Any], varying: Sequence[str]) -> str:
-    """The model's name and dataset, then whatever else distinguishes this subject from the file's others."""
-    parts = [str(keys["model"] or "unnamed model")]
-    if "dataset" in varying and keys["dataset"]:
-        parts.append(str(keys["dataset"]).upper())
-    for name in varying:
-        value = keys[name]
-        if name in ("model", "dataset") or is_missing(value):
-            continue
-        if name in _FLAG_WORDS:
-            parts.append(_FLAG_WORDS[name] if value else f"no {_FLAG_WORDS[name]}")
-        else:
-            value = PurePath(value).name if name in ("data_dir", "boxes") else value
-            words = "{} thread" if (name, value) == ("threads", 1) else _WORDS.get(name, "{}")
-            parts.append(words.format(value))
-    return ", ".join(parts)

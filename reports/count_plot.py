@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
@@ -10,7 +13,9 @@ from .curves import Curve, Mark, bars_note, draw, label
 from .figure import SIZE, device_text, dress, note_lines
 from .plot_style import INK, MUTED, Look, looks_for
 
-_EXACT, _PUBLISHED = Look(INK, "", ""), Look(MUTED, "", "")
+_EXACT, _PUBLISHED = Look(INK, "", ""), Look(MUTED, "", "", (0, (4, 2)))
+#: counts further than this share of the unmasked one from the first mask's get lines in their mask's own colour
+_APART = 0.03
 
 
 def exact_vs_published(subject: Subject) -> tuple[Figure, str] | None:
@@ -28,14 +33,10 @@ def exact_vs_published(subject: Subject) -> tuple[Figure, str] | None:
         both = [p for p in points if p.gflops_t is not None and p.published_gflops_t is not None]
         exact = [Mark(p.ratio, p.gflops_t / base.gflops_t, f"{p.gflops_t / base.gflops_t:.0%}") for p in both]
         published = [p.published_gflops_t / base.published_gflops_t for p in both]
+        left = [Mark(p.ratio, y, f"{y:.0%}") for p, y in zip(both, published, strict=True)]
         counts += [
-            Curve("exact count", _EXACT, exact, Mark(0.0, 1.0, "")),
-            Curve(
-                "published convention",
-                _PUBLISHED,
-                [Mark(p.ratio, y, f"{y:.0%}") for p, y in zip(both, published, strict=True)],
-                Mark(0.0, 1.0, ""),
-            ),
+            _counted("exact count", _EXACT, exact, counts[:1], looks[name]),
+            _counted("published convention", _PUBLISHED, left, counts[1:2], looks[name]),
         ]
         marks = []
         # Latencies of masks hardly differ: side by side they can be told apart.
@@ -49,13 +50,12 @@ def exact_vs_published(subject: Subject) -> tuple[Figure, str] | None:
             curves.append(Curve(name, looks[name], marks))
     for number, curve in enumerate(counts):
         line = [curve.start, *curve.marks]
-        dashes = "-" if curve.look is _EXACT else (0, (4, 2))
         name = curve.name if number < 2 else None
         axes.plot(
             [m.x for m in line],
             [m.y for m in line],
             color=curve.look.color,
-            linestyle=dashes,
+            linestyle=curve.look.line,
             linewidth=1.2,
             label=name,
         )
@@ -68,8 +68,18 @@ def exact_vs_published(subject: Subject) -> tuple[Figure, str] | None:
     axes.margins(x=0.07)
     what = f"markers: measured latency of the transformer, batch size {size}{device_text(subject)}" if curves else ""
     lines = [line for line in axes.get_lines() if not line.get_label().startswith("_")]
-    note = note_lines("lines: GFLOPsT", what, bars_note(curves))
+    own = any(curve.look.color not in (INK, MUTED) for curve in counts)
+    note = note_lines("lines: GFLOPsT" + (", coloured where a mask's differ" if own else ""), what, bars_note(curves))
     dress(figure, f"{subject.label}: two ways to count", curves, lines, note)
-    label(axes, [*counts[:2], *curves])
+    # One number at a ratio would claim to be every mask's where their counts differ.
+    common = [first for n, first in enumerate(counts[:2]) if all(c.look is first.look for c in counts[n::2])]
+    label(axes, [*common, *curves])
     latency = ", beside the measured latency of the transformer part" if curves else ""
     return figure, f"What is left of GFLOPsT at each mask ratio, counted exactly and by the published rule{latency}."
+
+
+def _counted(name: str, look: Look, marks: Sequence[Mark], first: Sequence[Curve], own: Look) -> Curve:
+    """A mask's line of one count, in the mask's own colour where it lies apart from the first mask's line."""
+    known = {mark.x: mark.y for curve in first for mark in curve.marks}
+    apart = any(abs(mark.y - known[mark.x]) > _APART for mark in marks if mark.x in known)
+    return Curve(name, replace(look, color=own.color) if apart else look, marks, Mark(0.0, 1.0, ""))

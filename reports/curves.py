@@ -71,7 +71,7 @@ def draw(axes: Axes, curves: Sequence[Curve]) -> None:
     """Lines, bars and markers of all curves; markers lie above every line and bar."""
     for curve in curves:
         line = [*([curve.start] if curve.start else []), *curve.marks]
-        axes.plot([m.x for m in line], [m.y for m in line], color=curve.look.color, zorder=2)
+        axes.plot([m.x for m in line], [m.y for m in line], color=curve.look.color, linestyle=curve.look.line, zorder=2)
         for mark in curve.marks:
             color = curve.look.color
             if mark.interval:
@@ -123,6 +123,7 @@ def legend_handles(curves: Sequence[Curve]) -> list[Line2D]:
             [],
             [],
             color=curve.look.color,
+            linestyle=curve.look.line,
             marker=curve.look.marker,
             markersize=6,
             markeredgewidth=0,

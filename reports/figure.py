@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Sequence
 
@@ -14,6 +15,7 @@ from .plot_style import MUTED
 
 #: inches; narrow, so that a phone shows the texts at a size that can be read
 SIZE, TALL = (5.2, 4.3), (5.2, 7.0)
+_LEGEND_ROWS = 3
 
 
 def note_lines(*parts: str) -> str:
@@ -24,6 +26,9 @@ def note_lines(*parts: str) -> str:
 def dress(figure: Figure, title: str, curves: Sequence[Curve], extra: Sequence = (), note: str = "") -> None:
     """Title, small print and legend around the axes, then fix the layout: labels are placed by pixels afterwards."""
     handles = [*extra, *legend_handles(curves)]
+    columns = _legend_columns([handle.get_label() for handle in handles])
+    # A long legend makes the picture taller, not its axes lower.
+    figure.set_figheight(figure.get_figheight() + 0.19 * max(0, math.ceil(len(handles) / columns) - _LEGEND_ROWS))
     title = textwrap.fill(title, 50, max_lines=3, placeholder=" …")
     title_lines = 1 + title.count("\n")
     height = figure.get_figheight()
@@ -31,11 +36,6 @@ def dress(figure: Figure, title: str, curves: Sequence[Curve], extra: Sequence =
     small = 1 - (0.12 + title_lines * 0.185) / height
     figure.text(0.015, small, note, ha="left", va="top", fontsize=8.5, color=MUTED)
     if handles:
-        columns = 3 if len(handles) in (3, 5, 6, 9) else 4
-        if any(len(handle.get_label()) > 14 for handle in handles):
-            columns = min(columns, 3)
-        if any(len(handle.get_label()) > 22 for handle in handles):
-            columns = min(columns, 2)
         figure.legend(handles=handles, loc="outside lower left", ncols=columns, columnspacing=1.4, handlelength=1.8)
     lines = 1 + note.count("\n") if note else 0
     engine = figure.get_layout_engine()
@@ -45,6 +45,12 @@ def dress(figure: Figure, title: str, curves: Sequence[Curve], extra: Sequence =
     FigureCanvasAgg(figure)
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
+
+
+def _legend_columns(labels: Sequence[str]) -> int:
+    longest = max(map(len, labels), default=0)
+    columns = 3 if len(labels) in (3, 5, 6, 9) else 4
+    return min(columns, 2 if longest > 22 else 3 if longest > 14 else 4)
 
 
 def device_text(subject: Subject) -> str:

@@ -10,6 +10,10 @@ from .comparison import AP, Metric, Point, Subject, mean_of, saving
 MARGIN = 0.01
 #: measured saving over counted saving: from here on "realised", below the second "mostly not"
 REALISED, HALF = 0.9, 0.5
+#: masks at one ratio whose GFLOPsT differ by more than this fraction are not ranked without saying so
+_SAME_COST = 0.05
+#: what goes inside the network is no mask of the input; the word behind is what --mask takes
+_INSIDE = {"prune": "token pruning (prune)", "tome": "token merging (tome)", "sparse": "cutting connections (sparse)"}
 
 
 def headline(subject: Subject) -> list[str]:
@@ -26,13 +30,21 @@ def headline(subject: Subject) -> list[str]:
 
 
 def lead_point(subject: Subject) -> Point:
-    """The point that the headline tells: of the largest ratio that most masks share, the most accurate mask's."""
+    """The point that the headline tells: of the largest ratio that most masks share, the most accurate mask's.
+
+    Points that keep every token are told only if there is no other: a ratio of connections is none of tokens.
+    """
+    points = [point for point in subject.points if not _keeps_all(point)] or subject.points
     counts: dict[float, int] = {}
-    for point in subject.points:
+    for point in points:
         counts[point.ratio] = counts.get(point.ratio, 0) + 1
     ratio = max(counts, key=lambda ratio: (counts[ratio], ratio))
-    candidates = [point for point in subject.points if point.ratio == ratio]
+    candidates = [point for point in points if point.ratio == ratio]
     return max(candidates, key=lambda point: (point.accuracy is not None, mean_of(point.accuracy) or 0.0))
+
+
+def _keeps_all(point: Point) -> bool:
+    return point.tokens_kept is not None and point.tokens_kept == point.tokens_total
 
 
 def loss_verdict(point: Point, margin: float = MARGIN) -> str | None:
@@ -110,13 +122,25 @@ def _ranking(subject: Subject, lead: Point) -> str | None:
     if not rest or not lead.accuracy:
         return None
     rest.sort(key=lambda point: -point.accuracy.mean)
-    found = ", ".join(f"{point.mask} {accuracy_text(point.accuracy.mean, subject.metric)}" for point in rest)
+    found = ", ".join(
+        f"{point.mask} {accuracy_text(point.accuracy.mean, subject.metric)}{_other_cost(point, lead)}" for point in rest
+    )
     return f"The other masks at that ratio: {found}."
+
+
+def _other_cost(point: Point, lead: Point) -> str:
+    """Behind a mask of the same ratio that costs clearly more or less GFLOPsT than the lead: by how much."""
+    less = saving(point.gflops_t, lead.gflops_t)
+    if less is None or abs(less) <= _SAME_COST:
+        return ""
+    return f" (with {percent(abs(less))} {'less' if less > 0 else 'more'} GFLOPsT)"
 
 
 def _loss(subject: Subject) -> list[str]:
     """Whether any mask's loss is negligible, as a test against the margin; nothing where no interval was computed."""
-    judged = [(point, verdict) for point in subject.points if (verdict := loss_verdict(point))]
+    every = [(point, verdict) for point in subject.points if (verdict := loss_verdict(point))]
+    # What keeps every token and saves nothing is no cut, however little it loses.
+    judged = [pair for pair in every if not _keeps_all(pair[0]) or _saves(pair[0], subject)] or every
     if not judged:
         return []
     negligible = [point for point, verdict in judged if verdict == "negligible"]
@@ -132,6 +156,11 @@ def _loss(subject: Subject) -> list[str]:
         doubt = "" if undecided == len(judged) else f" for {undecided} of {len(judged)}"
         return [f"No masked model is shown to lose less than {MARGIN} AP ({test}); the data leave it open{doubt}."]
     return [f"{'The' if all_ else 'Every'} masked model loses more than {MARGIN} AP: not negligible ({test})."]
+
+
+def _saves(point: Point, subject: Subject) -> bool:
+    """Whether the count falls by more than the half percent that no one would use a mask for."""
+    return (saving(point.gflops_t, subject.baseline.gflops_t) or 0.0) > 0.005
 
 
 def _told_sizes(subject: Subject) -> Sequence[int]:
@@ -197,5 +226,6 @@ def _only_baseline(subject: Subject) -> str:
 
 
 def _named(subject: Subject, point: Point) -> str:
-    mask = point.mask[:1].upper() + point.mask[1:]
-    return f"{mask} masking of {subject.label} at ratio {point.ratio:g}"
+    name, *variant = point.mask.split(", ", 1)
+    what = f"{', '.join([_INSIDE[name], *variant])} in" if name in _INSIDE else f"{point.mask} masking of"
+    return f"{what[:1].upper()}{what[1:]} {subject.label} at ratio {point.ratio:g}"

@@ -14,6 +14,10 @@ from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 
 from .comparison import Subject
+from .elastic import Matrix, elastic_sentences
+from .equal import EqualPoint, equal_sentence
+from .equal_table import NOTE, equal_table
+from .execution import execution_sentences
 from .headline import headline
 from .page_tables import (
     all_rows_table,
@@ -57,8 +61,14 @@ def render_page(
     *,
     title: str,
     notes: Sequence[str] = (),
+    matrices: Sequence[Matrix] = (),
+    equal: Sequence[EqualPoint] = (),
+    problems: Sequence[str] = (),
 ) -> str:
-    """The page as text. Every value is escaped; the only markup passed through is that of our own plots."""
+    """The page as text; `problems` stand among its warnings.
+
+    Every value is escaped; the only markup passed through is that of our own plots.
+    """
     environment = Environment(loader=FileSystemLoader(_HERE), autoescape=True, trim_blocks=False)
     # Compute and latency of one subject stand side by side, so these two kinds share a list in drawing order.
     plots: dict[str, list[dict[str, Any]]] = {kind: [] for kind in (*KINDS, "accuracy")}
@@ -76,9 +86,13 @@ def render_page(
         byline=byline(records),
         css=Markup(_css()),
         headlines=headlines,
-        warnings=warnings(records, subjects),
+        warnings=[*problems, *warnings(records, subjects)],
         notes=list(notes),
         plots=plots,
+        equal=[_equal(equal, model) for model in dict.fromkeys(point.model for point in equal)],
+        equal_note=NOTE,
+        elastic=[_elastic(matrix, matrices) for matrix in matrices],
+        execution=execution_sentences(subjects),
         saving_tables=[table for table in saving_tables if table],
         convention={"explanation": CONVENTION, "findings": findings} if findings else None,
         tables=[results_table(subject) for subject in subjects],
@@ -111,6 +125,17 @@ def _css() -> str:
     dark = "".join(f" --plot-{name}: {color};" for name, color in dark_colors().items())
     colors = f":root {{{light} }}\n@media (prefers-color-scheme: dark) {{ :root {{{dark} }} }}\n"
     return colors + (_HERE / "style.css").read_text(encoding="utf-8")
+
+
+def _equal(points: Sequence[EqualPoint], model: str) -> dict[str, Any]:
+    own = [point for point in points if point.model == model]
+    return {"model": model, "sentences": [equal_sentence(point) for point in own], "table": equal_table(own)}
+
+
+def _elastic(matrix: Matrix, matrices: Sequence[Matrix]) -> dict[str, Any]:
+    several = len({other.label for other in matrices}) > 1
+    title = f"{matrix.label}, {matrix.mask}" if several else matrix.mask
+    return {"title": title[:1].upper() + title[1:], "sentences": elastic_sentences(matrix)}
 
 
 def _inline(drawing: Drawing, prefix: str) -> Markup:

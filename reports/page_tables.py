@@ -3,51 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from .columns import CONDITIONS, Column, describe
 from .comparison import AP, Point, Subject, mean_of, saving
+from .grid import Cell, Grid, Head, Row
+from .grouping import is_elastic
 from .headline import loss_verdict, percent, realised_verdict, signed
 from .results import Spread, is_failed, is_missing, once_per_cell, spread
 from .tables import cell_text, is_numeric
 
 _LONG = 40
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A value, a quieter remark behind it, and a CSS class."""
-
-    text: str
-    aside: str = ""
-    kind: str = "n"
-
-
-@dataclass(frozen=True)
-class Head:
-    """A column's title and, on a line of its own, its unit."""
-
-    label: str
-    unit: str = ""
-    numeric: bool = True
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line; `kind` is a CSS class ("baseline", "first" of a group)."""
-
-    cells: Sequence[Cell]
-    kind: str = ""
-
-
-@dataclass(frozen=True)
-class Grid:
-    """A whole table."""
-
-    caption: str
-    heads: Sequence[Head]
-    rows: Sequence[Row]
 
 
 def results_table(subject: Subject) -> Grid:
@@ -58,6 +24,9 @@ def results_table(subject: Subject) -> Grid:
     head = [Head("mask, ratio", numeric=False), Head("kept", "tokens")]
     columns = [[_name_cell(p) for p in points]]
     columns.append([Cell("" if p.tokens_kept is None else str(p.tokens_kept)) for p in points])
+    if any(map(_is_inside, points)):
+        head.append(Head("mean ratio", "over blocks"))
+        columns.append([Cell("" if p.mean_ratio is None else f"{p.mean_ratio:.2f}") for p in points])
 
     def add(label: str, unit: str, cells: list[Cell]) -> None:
         if any(cell.text for cell in cells):
@@ -69,13 +38,9 @@ def results_table(subject: Subject) -> Grid:
     add("95 % interval", "bootstrap over people", [_interval_cell(p.ci, metric.digits) for p in points])
     add("difference", "paired 95 % interval", [_difference_cell(p) for p in points])
     add("loss", "margin 0.01 AP", [Cell(loss_verdict(p) or "", kind="") for p in points])
-    for name, label, unit in (
-        ("gflops_t", "GFLOPsT", "1e9 MAC"),
-        ("gflops", "GFLOPs", "1e9 MAC"),
-        ("published_gflops_t", "published GFLOPsT", "published convention"),
-    ):
-        digits = _digits([getattr(p, name) for p in points])
-        add(label, unit, [_saved_cell(getattr(p, name), getattr(base, name) if base else None, digits) for p in points])
+    for values, bases, label, unit in _counted(points, base):
+        digits = _digits(values)
+        add(label, unit, [_saved_cell(value, before, digits) for value, before in zip(values, bases, strict=True)])
     for size in subject.batch_sizes:
         timings = [p.timings.get(size) for p in points]
         at = f"ms, batch {size}"
@@ -89,6 +54,36 @@ def results_table(subject: Subject) -> Grid:
         kind = "baseline" if point is base else "first" if is_first else ""
         rows.append(Row([column[number] for column in columns], kind))
     return Grid(subject.label, head, rows)
+
+
+def _counted(points: Sequence[Point], base: Point | None):
+    """Values, their unmasked values, label and unit of each count; what is executed and what is needed side by side.
+
+    A model without a count of what is needed needs all that it executes.
+    """
+
+    def of(name: str) -> tuple[list[float | None], list[float | None]]:
+        return [getattr(p, name) for p in points], [getattr(base, name) if base else None] * len(points)
+
+    published = (*of("published_gflops_t"), "published GFLOPsT", "published convention")
+    whole = (*of("gflops"), "GFLOPs", "1e9 MAC")
+    if all(p.gflops_t_needed is None for p in points):
+        return [(*of("gflops_t"), "GFLOPsT", "1e9 MAC"), whole, published]
+    needed = [p.gflops_t if p.gflops_t_needed is None else p.gflops_t_needed for p in points]
+    unmasked = needed[0] if base else None
+    return [
+        (*of("gflops_t"), "executed GFLOPsT", "1e9 MAC"),
+        (needed, [unmasked] * len(points), "needed GFLOPsT", "1e9 MAC"),
+        published,
+        whole,
+    ]
+
+
+def _is_inside(point: Point) -> bool:
+    """Whether tokens (or connections) go inside the network: the mean over blocks is over a token off the ratio."""
+    if point.mean_ratio is None:
+        return False
+    return abs(point.mean_ratio - point.ratio) > 1.0 / (point.tokens_total or 100)
 
 
 def saving_table(subject: Subject, size: int) -> Grid | None:
@@ -127,7 +122,8 @@ def saving_table(subject: Subject, size: int) -> Grid | None:
 def training_table(records: Sequence[Mapping[str, Any]]) -> Grid:
     """Per model, mask and ratio: what was trained for how long, and the loss it ended at."""
     groups: dict[tuple, list[Mapping[str, Any]]] = {}
-    for row in once_per_cell(dict(record) for record in records):
+    # A row evaluated at another ratio than its model was trained at is an evaluation, no training.
+    for row in once_per_cell(dict(record) for record in records if not is_elastic(record)):
         key = tuple(row[name] for name in ("model", "mask", "mask_ratio", "training", "epochs", "train_people"))
         groups.setdefault(key, []).append(row)
     rows = []
@@ -173,9 +169,11 @@ def legend_table(records: Sequence[Mapping[str, Any]]) -> Grid:
 
 def failed_table(records: Sequence[Mapping[str, Any]]) -> Grid | None:
     """The cells that failed, with their reasons; None if none did."""
-    columns = [describe(name) for name in ("model", "dataset", "mask", "mask_ratio", "seed", "error")]
+    failed = once_per_cell(dict(record) for record in records if is_failed(record))
+    trained_at = ("train_ratio",) if any(map(is_elastic, failed)) else ()
+    columns = [describe(name) for name in ("model", "dataset", "mask", "mask_ratio", *trained_at, "seed", "error")]
     rows = []
-    for record in once_per_cell(dict(record) for record in records if is_failed(record)):
+    for record in failed:
         cells = [_plain_cell(record.get(column.name), column) for column in columns[:-1]]
         rows.append(Row([*cells, Cell(str(record.get("error") or "no reason recorded"), kind="wrap")]))
     heads = [Head(column.label, numeric=is_numeric(column)) for column in columns]
@@ -213,8 +211,8 @@ def _difference_cell(point: Point) -> Cell:
 def _saved_cell(value: float | None, base: float | None, digits: int) -> Cell:
     if value is None:
         return Cell("")
-    saved = saving(value, base)
-    return Cell(f"{value:.{digits}f}", "" if not saved else f"{signed(-100 * saved, 1)} %")
+    change = round(-100 * (saving(value, base) or 0.0), 1)
+    return Cell(f"{value:.{digits}f}", f"{signed(change, 1)} %" if change else "")
 
 
 def _digits(values: Sequence[float | None]) -> int:

@@ -10,7 +10,7 @@ import contextlib
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import matplotlib
 
@@ -19,11 +19,12 @@ INK, MUTED, GRID, PAPER = "#1e2329", "#5b6470", "#e1e5ea", "#fefefe"
 
 @dataclass(frozen=True)
 class Look:
-    """Line colour on light paper, the same on dark paper, marker."""
+    """Line colour on light paper, the same on dark paper, marker, and how the line is drawn (matplotlib's style)."""
 
     color: str
     dark: str
     marker: str
+    line: str | tuple = "-"
 
 
 #: after the palette of Okabe and Ito (2008), the two lightest darkened for thin lines on white
@@ -36,7 +37,11 @@ LOOKS: Mapping[str, Look] = {
     "block": Look("#3b93c8", "#9ad4f7", "v"),
     "tome": Look("#6b5bb5", "#a99cf0", "X"),
     "prune": Look("#8a5a3c", "#cf9a78", "p"),
+    "sparse": Look("#a3174b", "#f0709c", "<"),
 }
+#: markers and lines of what the named looks do not suffice for
+_MORE_MARKERS = (">", "d", "h", "8")
+_DASHED, _DOTTED = (0, (5, 1.6)), (0, (1.4, 1.4))
 BASELINE = Look(INK, "#e8eaed", "*")
 _PAGE_NAMES = {INK: "ink", MUTED: "muted", GRID: "grid", PAPER: "paper"}
 
@@ -90,11 +95,23 @@ def style() -> Iterator[None]:
 
 
 def looks_for(names: Iterable[str]) -> dict[str, Look]:
-    """A look for each series name. Known masks keep theirs in every plot; others take what is left, in order."""
-    names = list(names)
+    """A look for each series name, no two alike. Known masks keep theirs in every plot.
+
+    The first variant of a mask ("sparse, dense") looks like the mask, a further one ("sparse, gather") has its colour
+    with another marker and a dashed line. Other names take the looks that are left, in order, then dashed ones.
+    """
+    names = list(dict.fromkeys(names))
     chosen = {name: LOOKS[name] for name in names if name in LOOKS}
-    left = [look for look in LOOKS.values() if look not in chosen.values()] or list(LOOKS.values())
-    spare = itertools.cycle(left)
+    variants = itertools.cycle(
+        {"marker": marker, "line": line} for line in (_DASHED, _DOTTED) for marker in _MORE_MARKERS
+    )
+    for name in names:
+        look = LOOKS.get(name.split(",")[0])
+        if name not in chosen and look:
+            chosen[name] = replace(look, **next(variants)) if look in chosen.values() else look
+    left = [look for look in LOOKS.values() if look not in chosen.values()]
+    more = (replace(look, marker=m, line=_DASHED) for m in _MORE_MARKERS for look in LOOKS.values())
+    spare = itertools.cycle(itertools.chain(left, (look for look in more if look not in chosen.values())))
     return {name: chosen.get(name) or next(spare) for name in names}
 
 

@@ -14,6 +14,10 @@ from ..pose.files import write_atomic
 from .accuracy_plots import accuracy_vs_gflops_t, accuracy_vs_latency, all_models
 from .comparison import Subject
 from .count_plot import exact_vs_published
+from .elastic import Matrix
+from .equal import EqualPoint
+from .equal_plot import ap_at_equal_gflopst
+from .heat_map import heat_map
 from .plot_style import style
 from .saving_plot import savings
 
@@ -21,6 +25,8 @@ KINDS = (
     "all_models",
     "accuracy_vs_gflops_t",
     "accuracy_vs_latency",
+    "ap_at_equal_gflopst",
+    "elastic",
     "theoretical_vs_realised_saving",
     "exact_vs_published_count",
 )
@@ -29,27 +35,33 @@ _PNG_DPI = 200
 
 @dataclass
 class Drawing:
-    """One finished plot. `about` names subject (and batch size) where a report has several; `alt` describes it."""
+    """One finished plot. `about` names subject (and batch size) where a report has several; `alt` describes it.
+
+    `stem` is how its file name begins, `name` the whole of it without ending.
+    """
 
     kind: str
     about: str
     alt: str
     png: bytes = field(repr=False)
     svg: str = field(repr=False)
+    stem: str = ""
     name: str = ""
 
 
-def draw_all(subjects: Sequence[Subject]) -> list[Drawing]:
-    """Every plot for which the subjects have data; `name` is set to its file name without ending.
+def draw_all(
+    subjects: Sequence[Subject], matrices: Sequence[Matrix] = (), equal: Sequence[EqualPoint] = ()
+) -> list[Drawing]:
+    """Every plot for which the subjects, elastic matrices and points of equal GFLOPsT have data; all are named.
 
-    A kind drawn once is named after the kind; several get the subject (and batch size) appended. The plot of all
-    models together is accuracy_vs_gflops_t.
+    A file is named after its kind (elastic: kind and mask) where that is drawn once; several get the subject (and
+    batch size) appended. The plot of all models together is accuracy_vs_gflops_t.
     """
     drawings: list[Drawing] = []
     with style():
         for metric in dict.fromkeys(subject.metric for subject in subjects):
             same_metric = [subject for subject in subjects if subject.metric == metric]
-            drawings += _finish("all_models", metric.name, all_models(same_metric))
+            drawings += _finish("all_models", metric.name, all_models(same_metric), "accuracy_vs_gflops_t")
         for subject in subjects:
             drawings += _finish("accuracy_vs_gflops_t", subject.label, accuracy_vs_gflops_t(subject))
             drawings += _finish("exact_vs_published_count", subject.label, exact_vs_published(subject))
@@ -57,11 +69,15 @@ def draw_all(subjects: Sequence[Subject]) -> list[Drawing]:
                 about = f"{subject.label}, batch size {size}"
                 drawings += _finish("accuracy_vs_latency", about, accuracy_vs_latency(subject, size))
                 drawings += _finish("theoretical_vs_realised_saving", about, savings(subject, size))
-    for kind in KINDS:
-        base = "accuracy_vs_gflops_t" if kind == "all_models" else kind
-        same = [drawing for drawing in drawings if drawing.kind == kind]
+        for model in dict.fromkeys(point.model for point in equal):
+            points = [point for point in equal if point.model == model]
+            drawings += _finish("ap_at_equal_gflopst", model, ap_at_equal_gflopst(subjects, points))
+        for matrix in matrices:
+            drawings += _finish("elastic", matrix.label, heat_map(matrix), f"elastic_{_slug(matrix.mask)}")
+    for kind, stem in dict.fromkeys((drawing.kind, drawing.stem) for drawing in drawings):
+        same = [drawing for drawing in drawings if (drawing.kind, drawing.stem) == (kind, stem)]
         for drawing in same:
-            drawing.name = base if len(same) == 1 else f"{base}-{_slug(drawing.about)}"
+            drawing.name = stem if len(same) == 1 else f"{stem}-{_slug(drawing.about)}"
         for number, drawing in enumerate(same, 1):
             # Two labels may differ only in signs that a file name cannot hold.
             if sum(other.name == drawing.name for other in same) > 1:
@@ -76,8 +92,8 @@ def save_all(drawings: Sequence[Drawing], folder: Path) -> None:
         write_atomic(folder / f"{drawing.name}.svg", drawing.svg)
 
 
-def _finish(kind: str, about: str, drawn: tuple[Figure, str] | None) -> list[Drawing]:
-    return [Drawing(kind, about, drawn[1], _png(drawn[0]), _svg(drawn[0]))] if drawn else []
+def _finish(kind: str, about: str, drawn: tuple[Figure, str] | None, stem: str | None = None) -> list[Drawing]:
+    return [Drawing(kind, about, drawn[1], _png(drawn[0]), _svg(drawn[0]), stem or kind)] if drawn else []
 
 
 def _png(figure: Figure) -> bytes:

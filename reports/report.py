@@ -11,6 +11,8 @@ import pandas as pd
 from ..pose.errors import InputError
 from ..pose.files import write_atomic
 from .comparison import compare
+from .elastic import elastic_matrices
+from .equal import read_equal
 from .html import render_page
 from .plots import draw_all, save_all
 from .results import read_results, records_of, to_frame, write_results
@@ -25,7 +27,8 @@ def write_report(
 ) -> Path:
     """Write plots/*.png, plots/*.svg and report.html into `directory` and return the page's path.
 
-    Reads directory/results.csv, or takes `rows` and writes that file first. Pictures found as plots/masks/*.png are
+    Reads directory/results.csv, or takes `rows` and writes that file first, and directory/equal_gflopst.csv where there
+    is one; if that is broken, the page says so in its place. Pictures found as plots/masks/*.png are
     shown on the page; `notes` are paragraphs below its headline. Raises InputError if there are no results.
     """
     directory = Path(directory)
@@ -38,10 +41,26 @@ def write_report(
         raise InputError(f"{directory / 'results.csv'}: no rows, nothing to report")
     records = records_of(frame)
     subjects = compare(frame)
-    drawings = draw_all(subjects)
+    matrices = elastic_matrices(frame)
+    try:
+        equal, broken = read_equal(directory / "equal_gflopst.csv"), []
+    except InputError as error:
+        # It is derived from the rows: the page can do without it, and says so.
+        equal, broken = [], [f"The comparison at equal GFLOPsT is left out. {error}"]
+    drawings = draw_all(subjects, matrices, equal)
     save_all(drawings, directory / "plots")
     masks = sorted((directory / "plots" / "masks").glob("*.png"))
-    page = render_page(records, subjects, drawings, masks, title=title or _title(records), notes=notes or ())
+    page = render_page(
+        records,
+        subjects,
+        drawings,
+        masks,
+        title=title or _title(records),
+        notes=notes or (),
+        matrices=matrices,
+        equal=equal,
+        problems=broken,
+    )
     path = directory / "report.html"
     write_atomic(path, page.encode("utf-8", "backslashreplace"))
     return path

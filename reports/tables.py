@@ -20,9 +20,9 @@ FORMATS = ("table", "json", "csv", "markdown")
 
 #: what the commands show unless asked for other columns
 SWEEP_COLUMNS = (
-    "model", "dataset", "mask", "mask_ratio", "seed", "tokens_kept", "gflops", "gflops_t", "published_gflops_t", "ap",
-    "pckh", "batch_size", "latency_ms_median", "latency_ms_iqr", "latency_transformer_ms_median", "peak_memory_mib",
-    "status",
+    "model", "dataset", "mask", "mask_ratio", "train_ratio", "execution", "seed", "tokens_kept", "gflops", "gflops_t",
+    "gflops_t_needed", "published_gflops_t", "ap", "pckh", "batch_size", "latency_ms_median", "latency_ms_iqr",
+    "latency_transformer_ms_median", "peak_memory_mib", "status",
 )  # fmt: skip
 FLOPS_COLUMNS = (
     "model", "dataset", "input_size", "mask", "mask_ratio", "tokens_total", "tokens_kept", "params", "gflops",
