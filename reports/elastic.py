@@ -11,7 +11,7 @@ import pandas as pd
 from ..pose.errors import InputError
 from .comparison import has_measurement
 from .grouping import AP, SUBJECT_KEYS, Metric, SeriesNames, grouped, is_elastic, label_of, metric_of
-from .headline import accuracy_text
+from .headline import accuracy_text, listed
 from .results import Spread, once_per_cell, records_of, spread, to_frame
 
 #: the mask ratios that a model was trained at: one, or several of which each training step drew one
@@ -109,7 +109,7 @@ def _unprepared(matrix: Matrix) -> str | None:
         f" ({accuracy_text(specialised.mean, matrix.metric)})"
     )
     others = [f"{_against(one, other, matrix)} at {ratio:g}" for ratio, one, other in pairs[:-1]]
-    return text + (f"; in the same comparison {_listed(others)}" if others else "") + "."
+    return text + (f"; in the same comparison {listed(others)}" if others else "") + "."
 
 
 def _unmasked_use(matrix: Matrix) -> str | None:
@@ -140,7 +140,7 @@ def _drawn(matrix: Matrix) -> list[str]:
             for ratio, own, specialised in pairs
         ]
         who = f"One model with its ratio {trained_name(trained, len(several) > 1)}"
-        sentences.append(f"{who}, evaluated at each ratio, is {_listed(against)}. {_spread_verdict(pairs)}")
+        sentences.append(f"{who}, evaluated at each ratio, is {listed(against)}. {_spread_verdict(pairs)}")
     return sentences
 
 
@@ -154,7 +154,7 @@ def _spread_verdict(pairs: Sequence[tuple[float, Spread, Spread]]) -> str:
         return "That is outside the seeds' spread: mean ± std of the two overlap at no ratio."
     return (
         f"That is within the seeds' spread (mean ± std of the two overlap) except at"
-        f" {_listed(['ratio 0' if ratio == 0 else f'{ratio:g}' for ratio in apart])}."
+        f" {listed(['ratio 0' if ratio == 0 else f'{ratio:g}' for ratio in apart])}."
     )
 
 
@@ -176,7 +176,3 @@ def _against(own: Spread, other: Spread, matrix: Matrix) -> str:
 
 def _value(found: Spread, matrix: Matrix) -> str:
     return f"{matrix.metric.name} {accuracy_text(found.mean, matrix.metric)}"
-
-
-def _listed(parts: Sequence[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..pose.errors import InputError
+from .headline import listed
 
 COLUMNS: tuple[str, ...] = (
     "model",
@@ -137,7 +138,7 @@ def equal_sentence(point: EqualPoint) -> str:
     if not close:
         return f"{text}; every other mask is told apart from it."
     are = "is" if len(close) == 1 else "are"
-    return f"{text}; {_listed(close)} {are} not told apart from it."
+    return f"{text}; {listed(close)} {are} not told apart from it."
 
 
 def saved_text(point: EqualPoint) -> str:
@@ -205,7 +206,3 @@ class _Row:
 
     def _wrong(self, name: str, problem: str) -> InputError:
         return InputError(f"{self.path}: row {self.number_of_row}, column {name}: {problem}")
-
-
-def _listed(parts: Sequence[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

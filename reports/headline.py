@@ -87,6 +87,11 @@ def signed(value: float, digits: int) -> str:
     return f"{round(value, digits) + 0.0:+.{digits}f}"
 
 
+def listed(parts: Sequence[str]) -> str:
+    """ "a", "a and b", "a, b and c"."""
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
 def _trade(subject: Subject, point: Point) -> str:
     parts = [f"{_named(subject, point)} {_counts(subject, point)}"]
     base = subject.baseline.accuracy

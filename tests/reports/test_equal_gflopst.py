@@ -1,0 +1,220 @@
+"""Masks at equal GFLOPsT: the file is read or refused in one line, and the words, the table and the plot follow it."""
+
+import csv
+
+import pytest
+
+from posebench.pose.errors import InputError
+from posebench.reports.comparison import compare
+from posebench.reports.equal import equal_sentence, read_equal
+from posebench.reports.equal_plot import ap_at_equal_gflopst
+from posebench.reports.equal_table import equal_table
+from posebench.reports.plot_style import LOOKS, looks_for, style
+from posebench.reports.report import write_report
+
+#: the columns as agreed between sweeps and reports, written down a second time
+AGREED = """
+    model saving gflops_t mask mask_ratio mask_ratio_mean ap ap_low ap_high ap_std seeds best from_best from_best_low
+    from_best_high from_random from_random_low from_random_high
+""".split()
+
+
+def entry(mask, ap, from_best=None, from_random=None, saving=0.2, **changes):
+    """One row; a difference is (mean, low, high)."""
+    row = dict(model="tmpose_tiny", saving=saving, gflops_t=0.0251 * (1 - saving), mask=mask, mask_ratio=0.27,
+               mask_ratio_mean=0.25, ap=ap, ap_low=ap - 0.015, ap_high=ap + 0.015, ap_std=0.004, seeds=3,
+               best="true" if from_best is None else "false")  # fmt: skip
+    for name, found in (("from_best", from_best), ("from_random", from_random)):
+        row |= dict(zip((name, f"{name}_low", f"{name}_high"), found or ("", "", ""), strict=True))
+    return {**row, **changes}
+
+
+def point_rows(saving=0.2, **changes):
+    """Semantic best, prune close behind, random far."""
+    return [
+        entry("semantic", 0.605, None, (0.041, 0.03, 0.05), saving, **changes),
+        entry("prune", 0.6, (-0.005, -0.012, 0.002), (0.036, 0.025, 0.046), saving, **changes),
+        entry("random", 0.564, (-0.041, -0.05, -0.03), None, saving, **changes),
+    ]
+
+
+def write(path, rows, header=AGREED):
+    with open(path, "w", newline="") as file:
+        writer = csv.DictWriter(file, header, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def read(tmp_path, rows):
+    return read_equal(write(tmp_path / "equal_gflopst.csv", rows))
+
+
+def said(point):
+    return equal_sentence(point).replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_no_file_and_a_file_without_rows_are_no_points(tmp_path):
+    assert read_equal(tmp_path / "equal_gflopst.csv") == []
+    assert read(tmp_path, []) == []
+
+
+def test_points_come_by_model_and_rising_saving(tmp_path):
+    rows = point_rows(0.4) + point_rows(0.2) + point_rows(0.3, model="tmpose_b")
+    points = read(tmp_path, rows)
+    assert [(point.model, point.saving) for point in points] == [
+        ("tmpose_tiny", 0.2),
+        ("tmpose_tiny", 0.4),
+        ("tmpose_b", 0.3),
+    ]
+    first = points[0]
+    assert first.gflops_t == rows[3]["gflops_t"] and first.best.mask == "semantic"
+    prune = first.standings[1]
+    assert (prune.ap, prune.interval, prune.ratio, prune.seeds) == (0.6, (0.585, 0.615), 0.27, 3)
+    assert (prune.from_best.mean, prune.from_best.low, prune.from_best.high) == (-0.005, -0.012, 0.002)
+    assert first.best.from_best is None and first.standings[2].from_random is None
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (dict(ap="high"), "row 2, column ap: 'high' is not a number"),
+        (dict(ap="nan"), "row 2, column ap: 'nan' is not a number"),
+        (dict(ap=""), "row 2, column ap: empty; a number is right"),
+        (dict(mask=""), "row 2, column mask: empty; a name is right"),
+        (dict(best="yes"), "row 2, column best: 'yes' is not true or false"),
+        (dict(best="true"), "has 2 rows marked best; exactly one is right"),
+        (dict(mask="semantic"), "has a mask twice"),
+    ],
+)
+def test_a_broken_value_is_named_in_one_line(tmp_path, change, words):
+    rows = point_rows()
+    rows[1].update(change)
+    with pytest.raises(InputError) as caught:
+        read(tmp_path, rows)
+    assert words in str(caught.value) and str(tmp_path / "equal_gflopst.csv") in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "column model, saving, gflops_t and 15 more missing"),
+        (b"\x89PNG\xff\xfe\x00", "not a readable CSV file"),
+        (",".join(AGREED).encode() + b"\na,0.2\n", "row 1 has 2 values, the first line names 18"),
+        (",".join(AGREED[:-1]).encode() + b"\n", "column from_random_high missing"),
+    ],
+)
+def test_a_file_of_another_kind_is_named_in_one_line(tmp_path, content, words):
+    path = tmp_path / "equal_gflopst.csv"
+    path.write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        read_equal(path)
+    assert words in str(caught.value) and str(path) in str(caught.value)
+
+
+def test_the_sentence_says_who_is_best_by_how_much_and_who_is_not_told_apart(tmp_path):
+    (point,) = read(tmp_path, point_rows())
+    assert said(point) == (
+        "At 20 % less GFLOPsT than unmasked, semantic is best: AP 0.605 (0.590 to 0.620), 0.041 (0.030 to 0.050) above"
+        " random; prune is not told apart from it."
+    )
+
+
+def test_the_sentence_follows_the_intervals_the_other_way_too(tmp_path):
+    rows = point_rows()
+    rows[1].update(from_best_high=-0.001)
+    assert said(*read(tmp_path, rows)).endswith("above random; every other mask is told apart from it.")
+    rows[1].update(from_best_high=0.0)
+    rows[2].update(from_best_high=0.01)
+    assert said(*read(tmp_path, rows)).endswith("; prune, random are not told apart from it.".replace(", r", " and r"))
+    alone = said(*read(tmp_path, rows[:1]))
+    assert alone.endswith("No other mask reaches this point.")
+
+
+def test_without_random_and_intervals_nothing_is_claimed_of_them(tmp_path):
+    nothing = dict(ap_low="", ap_high="", ap_std="")
+    rows = [entry("semantic", 0.6, **nothing), entry("prune", 0.59, ("", "", ""), best="false", **nothing)]
+    assert said(*read(tmp_path, rows)) == "At 20 % less GFLOPsT than unmasked, semantic is best: AP 0.600."
+    heads = [head.label for head in equal_table(read(tmp_path, rows)).heads]
+    assert heads == ["mask", "AP", "mask ratio", "to the best"]
+
+
+def test_the_table_marks_the_best_and_what_is_not_told_apart(tmp_path):
+    later = [row for row in point_rows(0.4) if row["mask"] != "prune"]
+    table = equal_table(read(tmp_path, point_rows() + later))
+    assert [(text.replace("\N{NO-BREAK SPACE}", " "), span) for text, span in table.groups] == [
+        ("", 1),
+        ("20 % less: 0.02008 GFLOPsT", 4),
+        ("40 % less: 0.01506 GFLOPsT", 4),
+    ]
+    assert sum(span for _, span in table.groups) == len(table.heads) == 9
+    semantic, prune, random = ([(cell.text, cell.aside) for cell in row.cells] for row in table.rows)
+    assert semantic[1:5] == [("0.605", "0.590 to 0.620"), ("0.27", ""), ("best", ""), ("+0.041", "+0.030 to +0.050")]
+    assert [cell.kind for cell in table.rows[0].cells[1:4:2]] == ["n best"] * 2
+    assert prune[3] == ("-0.005", "-0.012 to +0.002\nnot told apart") and prune[5:] == [("", "")] * 4
+    assert random[3] == ("-0.041", "-0.050 to -0.030") and random[4] == ("", "")
+
+
+def test_the_plot_has_a_line_and_a_ring_at_each_point(tmp_path, sweep_rows):
+    points = read(tmp_path, point_rows() + point_rows(0.4))
+    subjects = compare(sweep_rows(masks=("semantic", "random"), seeds=(0,)))
+    with style():
+        figure, alt = ap_at_equal_gflopst(subjects, points)
+        axes = figure.axes[0]
+        lines = [line for line in axes.get_lines() if len(line.get_xdata()) == 2 and len(set(line.get_xdata())) == 1]
+        assert {point.gflops_t for point in points} <= {line.get_xdata()[0] for line in lines}
+        rings = [line for line in axes.get_lines() if line.get_marker() == "o" and line.get_markersize() == 10]
+        assert {(line.get_xdata()[0], line.get_ydata()[0]) for line in rings} == {(p.gflops_t, 0.605) for p in points}
+    assert "20\N{NO-BREAK SPACE}% less, semantic best" in alt
+    assert ap_at_equal_gflopst(subjects, read(tmp_path, point_rows(model="another"))) is None
+
+
+def test_titles_of_near_points_do_not_overlap(tmp_path, sweep_rows):
+    points = read(tmp_path, [row for saving in (0.24, 0.25, 0.26) for row in point_rows(saving)])
+    with style():
+        figure, _ = ap_at_equal_gflopst(compare(sweep_rows(masks=("semantic", "random"), seeds=(0,))), points)
+        renderer = figure.canvas.get_renderer()
+        (top,) = figure.axes[0].child_axes
+        boxes = []
+        for label in top.get_xticklabels():
+            # The lines below a raised title are empty: only its first holds text.
+            box = label.get_window_extent(renderer)
+            boxes.append((box.x0, box.x1, box.y1))
+        apart = [a[1] <= b[0] or a[2] != b[2] for n, a in enumerate(boxes) for b in boxes[n + 1 :]]
+        assert len(boxes) == 3 and all(apart)
+        assert all(box[2] <= figure.bbox.y1 for box in boxes)
+
+
+def test_every_mask_keeps_its_look_and_no_two_series_share_one():
+    names = ["random", "semantic", "scorer", "uniform", "norm", "block", "prune", "tome", "sparse"]
+    looks = looks_for(names)
+    assert len({(look.color, look.marker) for look in looks.values()}) == len(names)
+    assert all(looks_for([name, "other"])[name] == looks[name] == LOOKS[name] for name in names)
+    many = looks_for([*names, *(f"own_{n}" for n in range(5)), "sparse, gather", "random, prefix"])
+    assert len({(look.color, look.marker, look.line) for look in many.values()}) == len(many)
+
+
+def test_executions_of_one_mask_share_a_colour_and_differ_in_marker_and_line():
+    dense, gather = looks_for(["sparse, dense", "sparse, gather"]).values()
+    assert dense == LOOKS["sparse"] and gather.color == dense.color
+    assert gather.marker != dense.marker and gather.line != dense.line
+
+
+def test_the_page_has_the_section_only_with_the_file(tmp_path, sweep_rows):
+    rows = sweep_rows(masks=("semantic", "random"), seeds=(0,))
+    heading = "<h2>At equal GFLOPsT</h2>"
+    assert heading not in write_report(tmp_path, rows).read_text()
+    assert not (tmp_path / "plots" / "ap_at_equal_gflopst.png").exists()
+    write(tmp_path / "equal_gflopst.csv", point_rows())
+    page = write_report(tmp_path).read_text()
+    assert heading in page and "prune is not told apart from it." in page
+    assert (tmp_path / "plots" / "ap_at_equal_gflopst.svg").exists()
+
+
+def test_a_broken_file_is_one_line_on_a_page_that_is_written_all_the_same(tmp_path, sweep_rows):
+    rows = sweep_rows(masks=("semantic", "random"), seeds=(0,))
+    (tmp_path / "equal_gflopst.csv").write_text("not,this\n")
+    page = write_report(tmp_path, rows).read_text()
+    assert page.count("equal_gflopst.csv") == 1 and "column model, saving, gflops_t and 15 more missing" in page
+    assert "<h2>At equal GFLOPsT</h2>" not in page and "<h2>Results</h2>" in page
