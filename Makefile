@@ -23,6 +23,7 @@ bench: .venv/ready
 
 counts: .venv/ready
 	$(BIN)/posebench flops --check tests/data/flops.json
+	$(BIN)/posebench flops --check tests/data/flops_by_name.json
 
 clean:
 	rm -rf .venv build *.egg-info

@@ -145,6 +145,8 @@ def sweep(
     from rich.console import Console
 
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=140)  # a log has room for every figure
     if dry_run:
         from .sweep_tables import show_plan
 

@@ -19,14 +19,9 @@ from .results import is_missing, records_of
 FORMATS = ("table", "json", "csv", "markdown")
 
 #: what the commands show unless asked for other columns
-SWEEP_COLUMNS = (
-    "model", "dataset", "mask", "mask_ratio", "train_ratio", "execution", "seed", "tokens_kept", "gflops", "gflops_t",
-    "gflops_t_needed", "published_gflops_t", "ap", "pckh", "batch_size", "latency_ms_median", "latency_ms_iqr",
-    "latency_transformer_ms_median", "peak_memory_mib", "status",
-)  # fmt: skip
 FLOPS_COLUMNS = (
-    "model", "dataset", "input_size", "mask", "mask_ratio", "tokens_total", "tokens_kept", "params", "gflops",
-    "gflops_t", "gflops_needed", "gflops_t_needed", "published_gflops", "published_gflops_t", "execution",
+    "model", "dataset", "input_size", "mask", "mask_ratio", "mask_ratio_mean", "tokens_total", "tokens_kept", "params",
+    "gflops", "gflops_t", "gflops_needed", "gflops_t_needed", "published_gflops", "published_gflops_t", "execution",
 )  # fmt: skip
 PROFILE_COLUMNS = (
     "model", "mask", "mask_ratio", "execution", "tokens_kept", "gflops_t", "gflops_t_needed", "batch_size",
