@@ -15,6 +15,7 @@ import yaml
 
 from ..pose.errors import InputError
 from ..pose.masks import check_ratio
+from ..pose.models.architectures import MODELS
 from ..pose.models.zoo import resolve_name
 from ..pose.reductions import check_mask
 
@@ -135,6 +136,12 @@ def _consistent(spec: SweepSpec) -> SweepSpec:
         raise InputError("--weights and --from-scratch contradict each other; leave one out")
     if spec.training == "weights" and without:
         raise InputError(f"--weights is missing for {', '.join(without)}")
+    sparse = [model for model in spec.models if MODELS[model].joint_blocks]
+    if spec.as_published and sparse and "sparse" in spec.masks:
+        raise InputError(
+            f"--as-published with --mask sparse for {sparse[0]}: in the published code that mask has no effect, so "
+            "every cell would be the unmasked model; leave one out"
+        )
     if spec.device == "cpu" and spec.amp:
         raise InputError("--amp needs --device cuda; on the CPU everything runs in float32")
     spec = dataclasses.replace(spec, weights=tuple(resolved))

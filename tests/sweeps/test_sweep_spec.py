@@ -40,6 +40,11 @@ def test_the_command_line_goes_over_the_file(tmp_path):
         ({"ratios": ""}, ["--ratios", "empty"]),
         ({"ratios": "0.2,,0.4"}, ["--ratios", "''"]),
         ({"masks": "semantc"}, ["--mask", "semantc", "semantic"]),
+        ({"masks": "prunne"}, ["--mask", "prunne", "prune"]),
+        (
+            {"models": "sparse_tokenpose_tiny", "masks": "sparse", "as_published": True},
+            ["--as-published", "--mask sparse", "sparse_tokenpose_tiny"],
+        ),
         ({"models": "tmpose_tinny"}, ["--model", "tmpose_tinny", "tmpose_tiny"]),
         ({"seeds": "1.5"}, ["--seeds", "1.5", "whole number"]),
         ({"seeds": "-1"}, ["--seeds", "-1"]),
