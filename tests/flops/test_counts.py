@@ -129,7 +129,7 @@ def test_transformers_by_three_counters_at_ten_ratios(number):
 @pytest.mark.parametrize("dataset", ["coco", "mpii"])
 @pytest.mark.parametrize("name", SIZES)
 def test_transformers_by_three_counters_in_every_combination(name, dataset, mask):
-    for ratio in RATIOS:
+    for ratio in RATIOS[1::2]:
         agree(name, dataset, mask, ratio)
 
 
