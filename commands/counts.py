@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..pose.errors import InputError
-from .model_options import At, JointMask, Keep, Merge, reduction_arguments
+from .model_options import MASKS, RATIOS, At, JointMask, Keep, Merge, reduction_arguments
 from .options import Bar, numbers, print_rows, size, words
 
 CAPTION = (
@@ -64,8 +64,8 @@ def models(
 
 def flops(
     model: Annotated[str | None, typer.Option(help="models, separated by commas (default: all)")] = None,
-    mask: Annotated[str | None, typer.Option(help="masks, separated by commas (default: the model's own)")] = None,
-    ratios: Annotated[str | None, typer.Option(help="fractions of the visual tokens to drop; 0 is unmasked")] = None,
+    mask: Annotated[str | None, typer.Option(help=f"separated by commas: {MASKS} (default: the model's own)")] = None,
+    ratios: Annotated[str | None, typer.Option(help=RATIOS)] = None,
     dataset: Annotated[str, typer.Option(help="coco or mpii")] = "coco",
     input_size: Annotated[str | None, typer.Option(help="crop as HEIGHTxWIDTH (default: the model's own)")] = None,
     as_published: Annotated[bool, typer.Option("--as-published", help="the reference code's own behaviours")] = False,

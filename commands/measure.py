@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .model_options import At, JointMask, Keep, Merge, reduction_arguments
+from .model_options import MASKS, RATIOS, At, JointMask, Keep, Merge, reduction_arguments
 from .options import Bar, numbers, print_rows, size, words
 
 EXAMPLES = """
@@ -30,8 +30,8 @@ def register(app: typer.Typer) -> None:
 
 def profile(
     model: Annotated[str, typer.Option(help="models, separated by commas")] = "tmpose_tiny",
-    mask: Annotated[str | None, typer.Option(help="masks, separated by commas (default: the model's own)")] = None,
-    ratios: Annotated[str | None, typer.Option(help="fractions of the visual tokens to drop; 0 is unmasked")] = None,
+    mask: Annotated[str | None, typer.Option(help=f"separated by commas: {MASKS} (default: the model's own)")] = None,
+    ratios: Annotated[str | None, typer.Option(help=RATIOS)] = None,
     dataset: Annotated[str, typer.Option(help="coco or mpii")] = "coco",
     input_size: Annotated[str | None, typer.Option(help="crop as HEIGHTxWIDTH (default: the model's own)")] = None,
     keep: Keep = None,

@@ -11,9 +11,16 @@ from .options import numbers, size
 if TYPE_CHECKING:
     from ..pose.models.model import PoseModel
 
+#: for help texts, which must not wait for torch; a test holds them to the registries
+MASKS = (
+    "random, uniform, block, semantic, scorer, norm, first (before the blocks), prune, tome, sparse (in the network)"
+)
+RATIOS = "fractions of the visual tokens that are gone after the last block, from 0 (unmasked) to below 1"
 Model = Annotated[str, typer.Option(help="a model of `posebench models`")]
-Mask = Annotated[str | None, typer.Option(help="how tokens are chosen (default: the model's own)")]
-Ratio = Annotated[float | None, typer.Option("--ratio", help="fraction of the visual tokens to drop, in [0, 1)")]
+Mask = Annotated[str | None, typer.Option(help=f"{MASKS} (default: the model's own)")]
+Ratio = Annotated[
+    float | None, typer.Option("--ratio", help="fraction of the visual tokens gone after the last block, in [0, 1)")
+]
 InputSize = Annotated[str | None, typer.Option(help="crop as HEIGHTxWIDTH (default: the model's own)")]
 AsPublished = Annotated[bool, typer.Option("--as-published", help="the reference code's own behaviours")]
 PositionType = Annotated[str | None, typer.Option(help="sine-full, sine, learnable or low-frequency")]

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .model_options import MASKS, RATIOS
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -44,10 +46,10 @@ def sweep(
         typer.Argument(metavar="[SPEC.yaml]", help="options as a YAML mapping; those on the command line go over it"),
     ] = None,
     model: Annotated[str | None, typer.Option(help="models, separated by commas (default: tmpose_tiny)")] = None,
-    mask: Annotated[str | None, typer.Option(help="masks, separated by commas (default: semantic)")] = None,
+    mask: Annotated[str | None, typer.Option(help=f"separated by commas: {MASKS} (default: semantic)")] = None,
     ratios: Annotated[
         str | None,
-        typer.Option(help="fractions of the visual tokens to drop, from 0 to below 1 (default: 0.2,0.4,0.6)"),
+        typer.Option(help=f"{RATIOS} (default: 0.2,0.4,0.6)"),
     ] = None,
     elastic: Annotated[
         bool | None,

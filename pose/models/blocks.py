@@ -52,23 +52,34 @@ class Attention(nn.Module):
         those alone: their keys and values are gathered, so that no masked product is executed.
         """
         q, k, v = (self.split(part) for part in self.to_qkv(x).chunk(3, dim=2))
+        # On a CPU one head at a time, whose gathered rows stay in the cache.
+        chunks = self.heads if x.device.type == "cpu" else 1
+        parts = zip(*(part.chunk(chunks, dim=1) for part in (q, k, v)), strict=True)
+        for_visual = torch.cat([self._gathered(*part, joints, connections) for part in parts], dim=1)
         for_keypoints = F.scaled_dot_product_attention(q[:, :, :joints], k, v, scale=self.scale)
-
-        def gathered(values: torch.Tensor) -> torch.Tensor:
-            rows = values[:, :, joints:].transpose(1, 2).flatten(2)
-            index = connections.flatten(1)[:, :, None].expand(-1, -1, rows.shape[2])
-            return rows.gather(1, index).unflatten(1, connections.shape[1:]).unflatten(3, (self.heads, -1))
-
-        visual = q[:, :, joints:] * self.scale
-        own_keys = gathered(k).permute(0, 3, 1, 4, 2)  # (B, heads, n, d / heads, connections)
-        own_values = gathered(v).permute(0, 3, 1, 2, 4)
-        of_keypoints = visual @ k[:, :, :joints].transpose(2, 3)
-        of_visual = (visual[:, :, :, None] @ own_keys).squeeze(3)
-        weights = torch.cat((of_keypoints, of_visual), dim=3).softmax(dim=3)
-        for_visual = weights[..., :joints] @ v[:, :, :joints]
-        for_visual = for_visual + (weights[..., None, joints:] @ own_values).squeeze(3)
         mixed = torch.cat((for_keypoints, for_visual), dim=2)
         return self.to_out(mixed.transpose(1, 2).flatten(2))
+
+    def _gathered(
+        self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, joints: int, connections: torch.Tensor
+    ) -> torch.Tensor:
+        """What the visual queries get, (B, some heads, n, d), over the keypoint tokens and their own connections."""
+        batch, heads = q.shape[:2]
+        tokens, count = connections.shape[1:]
+        # Rows of all images and heads one below the other, so that whole rows are copied.
+        first = torch.arange(batch * heads, device=q.device).view(batch, heads, 1, 1) * tokens
+        index = (connections[:, None] + first).flatten()
+
+        def own(values: torch.Tensor) -> torch.Tensor:
+            rows = values[:, :, joints:].flatten(0, 2).index_select(0, index)
+            return rows.view(batch, heads, tokens, count, -1)
+
+        visual = q[:, :, joints:] * self.scale
+        of_keypoints = visual @ k[:, :, :joints].transpose(2, 3)
+        of_visual = (visual[:, :, :, None] @ own(k).transpose(3, 4)).squeeze(3)
+        weights = torch.cat((of_keypoints, of_visual), dim=3).softmax(dim=3)
+        mixed = (weights[..., None, joints:] @ own(v)).squeeze(3)
+        return mixed + weights[..., :joints] @ v[:, :, :joints]
 
     def weights_between(self, queries: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
         """Attention of normed queries (B, J, dim) over normed keys (B, N, dim), mean over the heads: (B, J, N)."""

@@ -3,10 +3,14 @@
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 
 import pytest
+
+from posebench.commands.model_options import MASKS
+from posebench.pose.reductions import mask_names
 
 
 def posebench(*arguments):
@@ -18,6 +22,11 @@ def rows(*arguments):
     result = posebench(*arguments, "--format", "csv")
     assert result.returncode == 0, result.stderr
     return list(csv.DictReader(io.StringIO(result.stdout)))
+
+
+def test_the_help_names_every_mask():
+    named = set(re.findall(r"\w+", MASKS))
+    assert set(mask_names()) - {"none"} <= named
 
 
 def test_counts_follow_shares_and_locations():

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
 from posebench import create_model
 from posebench.pose.data.dataset import PoseDataset
@@ -11,6 +12,7 @@ from posebench.pose.data.synth.write import write_synthetic
 from posebench.pose.evaluation.decode import decode
 from posebench.pose.keypoints import COCO
 from posebench.pose.masks import MASKS
+from posebench.pose.reductions import REDUCTIONS
 
 
 @pytest.fixture(autouse=True)
@@ -33,12 +35,32 @@ def test_choosing_tokens(benchmark, mask):
 @pytest.mark.parametrize("tokens", [273, 170, 119])
 def test_attention(benchmark, tokens):
     attention = create_model("tokenpose_b").transformer.stacks[0][0].attention.eval()
-    assert benchmark(attention, torch.randn(8, tokens, 192)).shape == (8, tokens, 192)
+    assert benchmark(attention, torch.randn(8, tokens, 192))[0].shape == (8, tokens, 192)
+
+
+@pytest.mark.parametrize("keep", [256, 180, 26, 5])
+@pytest.mark.parametrize("way", ["masked", "gathered"])
+def test_attention_over_connections(benchmark, way, keep):
+    attention = create_model("tokenpose_b").transformer.stacks[0][0].attention.eval()
+    x, connections = torch.randn(1, 273, 192), torch.rand(1, 256, 256).topk(keep, dim=2).indices
+    if way == "gathered":
+        mixed = benchmark(attention.over_connections, x, 17, connections)
+    else:
+        allowed = torch.zeros(1, 256, 256).scatter(2, connections, torch.ones(1, 256, 256)) > 0
+        mixed = benchmark(attention, x, F.pad(allowed, (17, 0, 17, 0), value=True)[:, None])[0]
+    assert mixed.shape == (1, 273, 192)
 
 
 @pytest.mark.parametrize("ratio", [0.0, 0.2, 0.4, 0.6, 0.8])
 def test_transformer(benchmark, ratio):
     model = create_model("tmpose_b", mask="random", mask_ratio=ratio).eval()
+    assert benchmark(model.transformer, torch.randn(1, 32, 64, 48)).shape == (1, 17, 64, 48)
+
+
+@pytest.mark.parametrize("ratio", [0.2, 0.4, 0.6])
+@pytest.mark.parametrize("mask", REDUCTIONS)
+def test_transformer_with_a_reduction(benchmark, mask, ratio):
+    model = create_model("tmpose_b", mask=mask, mask_ratio=ratio).eval()
     assert benchmark(model.transformer, torch.randn(1, 32, 64, 48)).shape == (1, 17, 64, 48)
 
 
