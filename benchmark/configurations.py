@@ -10,7 +10,7 @@ from torch import nn
 
 from ..pose.errors import InputError
 from ..pose.masks import check_ratio
-from ..pose.models.zoo import create_model, default_mask, resolve_name
+from ..pose.models.zoo import EXECUTIONS, create_model, default_mask, resolve_name
 from ..pose.reductions import REDUCTIONS, check_mask
 
 #: arguments of create_model that only a model with a reduction between its blocks takes
@@ -49,6 +49,9 @@ def configurations(
     Empty masks or ratios leave that choice to the model's name. InputError for an unknown model or mask, a ratio
     outside [0, 1), a ratio without a mask or a mask without a ratio.
     """
+    for execution in executions:
+        if execution not in EXECUTIONS:
+            raise InputError(f"execution {execution!r}: give one of {', '.join(EXECUTIONS)}")
     amounts = any(fixed.get(name) is not None for name in ("keep", "merge"))
     chosen = []
     for name in models:
@@ -56,12 +59,16 @@ def configurations(
         for mask, ratio in [*([("none", 0.0)] if baseline else []), *found]:
             for execution in executions if mask == "sparse" and executions else (None,):
                 chosen.append((resolve_name(name), mask, ratio, execution))
+    if set(executions) - {"dense"} and all(mask != "sparse" for _, mask, *_ in chosen):
+        raise InputError(f"execution {executions[0]!r}: it belongs to the mask 'sparse', which is not asked for")
     found = []
     for name, mask, ratio, execution in dict.fromkeys(chosen):
         arguments = {**fixed, "mask": mask, "mask_ratio": ratio}
         arguments |= {"execution": execution} if execution else {}
-        unmasked = mask not in REDUCTIONS
-        found.append(Configuration(name, {k: v for k, v in arguments.items() if not (unmasked and k in OF_REDUCTIONS)}))
+        baselines = mask == "none" and len(chosen) > len(models)
+        found.append(
+            Configuration(name, {k: v for k, v in arguments.items() if not (baselines and k in OF_REDUCTIONS)})
+        )
     return found
 
 

@@ -125,18 +125,19 @@ def flops_row(model: PoseModel | str, **options: Any) -> dict[str, Any]:
     if isinstance(model, str):
         model = untrained_model(model, **options)
     count = count_flops(model)
-    spec = model.spec
+    spec, mask = model.spec, model.transformer.mask
+    schedule = model.transformer.schedule  # of the ratio that is set now
     return {
         "model": spec.name,
         "dataset": spec.dataset,
         "input_size": "x".join(map(str, spec.input_size)),
         "mask": spec.mask,
-        "mask_ratio": spec.mask_ratio,
+        "mask_ratio": mask.ratio if mask is not None else 0.0,
         "positions": spec.positions,
         "as_published": spec.as_published,
         "tokens_total": spec.tokens_total,
-        "tokens_kept": spec.tokens_kept,
-        "mask_ratio_mean": round(spec.mean_ratio, 6),
+        "tokens_kept": schedule.last if schedule.removes else spec.tokens_total,
+        "mask_ratio_mean": round(1 - schedule.mean_left / spec.tokens_total, 6),
         "params": count.params,
         "macs": count.macs,
         "macs_transformer": count.macs_transformer,

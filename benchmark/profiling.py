@@ -94,9 +94,9 @@ def profile_configurations(
     models, flops = {}, {}
     for configuration in chosen:
         model = configuration.build()
-        flops[configuration.label] = flops_row(model)
         if weights is not None:
             load_weights(model, weights)
+        flops[configuration.label] = flops_row(model)
         models[configuration.label] = precision.place(model)
     rows: list[Row] = []
     for size in sizes:
@@ -120,7 +120,7 @@ def profile_configurations(
             torch.cuda.empty_cache()  # the children need the room
         jobs = [(configuration, size) for size in sizes for configuration in chosen]
         for done, (row, job) in enumerate(zip(rows, jobs, strict=True), start=1):
-            row |= memory_columns(in_own_process(configuration_memory, *job, precision, threads))
+            row |= memory_columns(in_own_process(configuration_memory, *job, precision, threads, weights))
             if progress is not None:
                 progress(done, len(jobs), stage="memory")
     return rows
@@ -147,10 +147,16 @@ def time_models(models: Mapping[str, nn.Module], batch_size: int, precision: Pre
 
 
 def configuration_memory(
-    configuration: Configuration, batch_size: int, precision: Precision, threads: int | None
+    configuration: Configuration,
+    batch_size: int,
+    precision: Precision,
+    threads: int | None,
+    weights: str | Path | None = None,
 ) -> MemoryResult:
-    """Peak memory of one forward pass of a configuration with fresh weights. Run it in a process of its own."""
+    """Peak memory of one forward pass of a configuration. Run it in a process of its own."""
     model = configuration.build()
+    if weights is not None:
+        load_weights(model, weights)
     return placed_memory(model, (example_images(model, batch_size), torch.arange(batch_size)), precision, threads)
 
 

@@ -92,8 +92,11 @@ def flops(
         raise InputError(f"{save}: exists already; --force overwrites it, --check compares with it")
     fixed = {"dataset": dataset, "input_size": size(input_size), "as_published": as_published}
     detail = reduction_arguments(keep, merge, at, joint_mask)
-    if save is not None and (detail or execution):
-        raise InputError("--save holds models by name, mask and ratio; leave out --keep, --merge, --at and --execution")
+    if save is not None and (detail or execution or as_published):
+        raise InputError(
+            "--save holds models by name, mask and ratio: leave out --keep, --merge, --at, --execution, --joint-mask "
+            "and --as-published"
+        )
     chosen = configurations(
         words(model) or list(MODELS), words(mask), numbers(ratios, "--ratios"), words(execution), **fixed, **detail
     )

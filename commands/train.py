@@ -125,6 +125,8 @@ def train(
     recipe = TINY_RECIPE if is_tiny(made.spec.name) else paper_recipe(layout)
     wanted = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "clip_norm": clip_norm}
     wanted = {name: value for name, value in wanted.items() if value is not None}
+    if train_ratios is not None and made.spec.mask == "none":
+        raise InputError(f"--train-ratios {train_ratios!r}: needs a mask, and a --ratio above 0 to evaluate it at")
     wanted |= {"mask_ratios": tuple(map(check_ratio, numbers(train_ratios, "--train-ratios")))} if train_ratios else {}
     recipe = dataclasses.replace(recipe, **wanted, amp=amp, workers=workers, seed=seed)
     if backbone_weights is not None:

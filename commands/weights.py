@@ -46,12 +46,16 @@ def convert(
     import torch
 
     from ..pose.files import atomic_path
-    from ..pose.models.weights import load_weights
-    from ..pose.models.zoo import create_model
+    from ..pose.models.architectures import MODELS
+    from ..pose.models.weights import load_weights, read_state_dict
+    from ..pose.models.zoo import create_model, resolve_name
 
     if out.exists():
         raise InputError(f"{out}: exists already; give another --out")
-    made = create_model(model, dataset=dataset, input_size=size(input_size), mask="none")
+    # The file's own joint mask, if it has one, goes with its weights.
+    has_joints = any(name.endswith("joint_mask") for name in read_state_dict(file))
+    joint_mask = "published" if has_joints and MODELS[resolve_name(model)].joint_blocks else None
+    made = create_model(model, dataset=dataset, input_size=size(input_size), mask="none", joint_mask=joint_mask)
     load_weights(made, file)
     with atomic_path(out) as temporary:
         torch.save({"model": made.state_dict()}, temporary)

@@ -108,7 +108,7 @@ def _unprepared(matrix: Matrix) -> str | None:
         f" {_against(own, specialised, matrix)} the one trained at {deepest:g}"
         f" ({accuracy_text(specialised.mean, matrix.metric)})"
     )
-    others = [f"{_against(one, other, matrix)} at {ratio:g}" for ratio, one, other in pairs[:-1]]
+    others = [f"{_against(one, other, matrix).removesuffix(' with')} at {ratio:g}" for ratio, one, other in pairs[:-1]]
     return text + (f"; in the same comparison {listed(others)}" if others else "") + "."
 
 

@@ -14,6 +14,8 @@ from ..pose.files import write_atomic
 VERSION = 1
 KEY = ("model", "dataset", "input_size", "mask", "mask_ratio")
 INTEGERS = ("tokens_total", "tokens_kept", "params", "macs", "macs_transformer")
+#: of models that cut connections only
+NEEDED = "macs_needed"
 #: in the published convention there is no integer to compare
 NUMBERS = ("published_gflops", "published_gflops_t")
 #: of published counts, which papers give to two digits; far below any change of a model
@@ -112,7 +114,8 @@ def _check(row: Any, where: str) -> None:
             raise InputError(f"{where}: {name} must be a number, not {row[name]!r}")
     if not isinstance(row["parts"], dict):
         raise InputError(f"{where}: parts must be an object of counts")
-    for name, value in [*((name, row[name]) for name in INTEGERS), *row["parts"].items()]:
+    integers = [name for name in (*INTEGERS, NEEDED) if name in row]
+    for name, value in [*((name, row[name]) for name in integers), *row["parts"].items()]:
         if not isinstance(value, int) or isinstance(value, bool):
             raise InputError(f"{where}: {name} must be a whole number, not {value!r}")
 
@@ -130,7 +133,7 @@ def _key(row: Mapping[str, Any]) -> tuple:
 
 
 def _nested(row: Mapping[str, Any]) -> dict[str, Any]:
-    integers = {name: int(row[name]) for name in INTEGERS}
+    integers = {name: int(row[name]) for name in (*INTEGERS, NEEDED) if row.get(name) is not None}
     numbers = {name: float(row[name]) for name in NUMBERS}
     return {**integers, **numbers, "parts": {name: int(value) for name, value in row["parts"].items()}}
 

@@ -45,7 +45,8 @@ def draw_masks(store: SweepStore, plan: Plan, on_event: Listener = ignore) -> li
     files = []
     for number, ((name, mask, ratio), cell) in enumerate(wanted.items()):
         model = build_model(cell.config)
-        load_weights(model, plan.weights.get(name) or store.cell_dir(cell.key) / "last.pt")
+        given = plan.weights[name] if cell.config["training"] == "weights" else None
+        load_weights(model, given or store.cell_dir(cell.key) / "last.pt")
         people = load_people(plan.data.root, "val", input_size=model.spec.input_size).people
         chosen = [people[i] for i in np.linspace(0, len(people) - 1, min(PEOPLE, len(people))).astype(int)]
         prefix = f"{name}_" if len(plan.spec.models) > 1 else ""

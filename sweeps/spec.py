@@ -76,6 +76,8 @@ def parse(values: Mapping[str, Any], spec_file: str | Path | None = None) -> Swe
     if spec_file is not None:
         for key, value in read_spec_file(spec_file).items():
             name = _field_name(str(key), f"{spec_file}: ")
+            if name in fields:
+                raise InputError(f"{spec_file}: {key}: is given twice, once under another name; leave one out")
             if value is not None:
                 fields[name] = PARSERS[name](value, f"{spec_file}: {key}")
     for key, value in values.items():
@@ -142,6 +144,8 @@ def _consistent(spec: SweepSpec) -> SweepSpec:
             f"--as-published with --mask sparse for {sparse[0]}: in the published code that mask has no effect, so "
             "every cell would be the unmasked model; leave one out"
         )
+    if spec.as_published and {"block", "first"} <= set(spec.masks):
+        raise InputError("--as-published with --mask block,first: there block means the first tokens; leave one out")
     if spec.device == "cpu" and spec.amp:
         raise InputError("--amp needs --device cuda; on the CPU everything runs in float32")
     spec = dataclasses.replace(spec, weights=tuple(resolved))

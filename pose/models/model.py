@@ -119,9 +119,9 @@ class PoseModel(nn.Module):
     def set_mask_ratio(self, ratio: float) -> None:
         """Mask by another ratio from now on, 0 to below 1; `spec` goes on saying what the model was made with.
 
-        Raises InputError for a model without a mask, or one whose reduction has fixed amounts.
+        Explicit amounts of a reduction hold for its first ratio alone. Raises InputError for a model without a mask.
         """
         mask = self.transformer.mask
-        if mask is None or self.spec.amounts:
+        if mask is None:
             raise InputError(f"{self.spec.name}, mask {self.spec.mask}: its ratio cannot change")
         mask.set_ratio(check_ratio(ratio))

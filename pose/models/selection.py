@@ -30,6 +30,10 @@ class TokenMask(nn.Module):
         self.logits: torch.Tensor | None
         self.set_ratio(ratio)
 
+    def __getstate__(self) -> dict[str, object]:
+        """A copy has no logits: those of a training step hang on their graph, which cannot be copied."""
+        return self.__dict__ | {"logits": None}
+
     def set_ratio(self, ratio: float) -> None:
         """Mask by another ratio from now on; 0 keeps every token."""
         self.ratio, self.keep = ratio, kept_tokens(self.total, ratio)
@@ -89,17 +93,18 @@ class TokenReduction(nn.Module):
         self.name, self.execution, self.amounts = name, execution, amounts
         self.needs_weights = REDUCTIONS[name].needs_weights
         self.locations = check_locations(locations or REDUCTIONS[name].locations(shape.blocks), shape.blocks)
-        self.shape = shape
+        self.shape, self.own_ratio = shape, ratio
         self.set_ratio(ratio)
 
     def set_ratio(self, ratio: float) -> None:
-        """Reduce by another ratio from now on; 0 leaves everything as it is."""
+        """Reduce by another ratio from now on; 0 leaves everything as it is. The amounts belong to the first ratio."""
         self.ratio = ratio
-        asked = Asked(self.shape.tokens, self.shape.blocks, ratio, self.locations, self.amounts)
+        amounts = self.amounts if ratio == self.own_ratio else None
+        asked = Asked(self.shape.tokens, self.shape.blocks, ratio, self.locations, amounts)
         self.schedule: Schedule = REDUCTIONS[self.name].plan(asked)
 
     def acts_in(self, block: int) -> bool:
-        return self.ratio > 0 and self.schedule.left_at(block) is not None
+        return self.schedule.reduces and self.schedule.left_at(block) is not None
 
     def forward(
         self, x: torch.Tensor, state: TokenState, seen: Attended, block: int

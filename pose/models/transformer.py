@@ -69,7 +69,7 @@ class PoseTransformer(nn.Module):
     @property
     def schedule(self) -> Schedule:
         """How many visual tokens (or connections) are left in which block."""
-        if isinstance(self.mask, TokenReduction) and self.mask.ratio > 0:
+        if isinstance(self.mask, TokenReduction) and self.mask.schedule.reduces:
             return self.mask.schedule
         kept = self.mask.keep if isinstance(self.mask, TokenMask) else self.shape.tokens
         return Schedule(kept, self.shape.blocks, ())

@@ -109,11 +109,19 @@ def load_weights(
     what = "the given state dict" if isinstance(source, Mapping) else str(source)
     given = read_state_dict(source)
     ours = model.state_dict()
-    if not any(name.startswith(("backbone.", "transformer.stacks.")) for name in given):
+    own = any(name.startswith(("backbone.", "transformer.stacks.")) for name in given)
+    if not own:
         names = {reference_name(name, model): name for name in ours}
         given = {names.get(name, name): tensor for name, tensor in given.items()}
     given = {n: t for n, t in given.items() if n in ours or not (n.startswith(SCORER) or _UNUSED.fullmatch(n))}
     if model.spec.joint_mask and model.spec.joint_mask != "published":
+        # The published code ignores its matrix, so its checkpoints go with any; a model of ours was trained with one.
+        trained_with = given.get(JOINT_MASK)
+        if own and trained_with is not None and not torch.equal(trained_with > 0, ours[JOINT_MASK].cpu() > 0):
+            raise InputError(
+                f"{what} was trained with another joint mask than {model.spec.joint_mask!r}: give the one that it was "
+                "trained with, or 'published' for the matrix in the file"
+            )
         given[JOINT_MASK] = ours[JOINT_MASK]
     elif JOINT_MASK in given:
         given[JOINT_MASK] = given[JOINT_MASK].reshape(-1, *given[JOINT_MASK].shape[-2:])[0] > 0

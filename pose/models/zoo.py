@@ -94,12 +94,15 @@ def create_model(
     architecture = MODELS[name]
     if dataset not in SKELETONS:
         raise InputError(f"unknown dataset {dataset!r}: give 'coco' or 'mpii'")
-    asked = _resolve_mask(architecture, mask, mask_ratio, keep, merge)
+    asked = _resolve_mask(architecture, mask, mask_ratio, keep, merge, locations)
     position_type = position_type or architecture.position_type
+    _one_of("positions", positions, ("gather", "prefix"))
+    _one_of("draw", draw, ("sample", "batch"))
+    _one_of("position_type", position_type, POSITION_TYPES)
+    _one_of("execution", execution, EXECUTIONS)
+    _check_belongs(name, asked, architecture, positions, locations, execution, joint_mask, as_published)
     if architecture.joint_blocks:
         joint_mask = joint_mask or "skeleton"
-    elif joint_mask is not None:
-        raise InputError(f"joint_mask {joint_mask!r} for {name}, which has no joint blocks: leave it out")
     if as_published and asked.name in MASKS and asked.name != "none":
         positions, draw = "prefix", "batch"
         asked = replace(asked, name="first" if asked.name == "block" else asked.name)
@@ -107,14 +110,11 @@ def create_model(
         joint_mask = "full"
         position_type = {"sine-full": "sine"}.get(position_type, position_type)
         asked = _NO_MASK if asked.name == "sparse" else asked
-    _one_of("positions", positions, ("gather", "prefix"))
-    _one_of("draw", draw, ("sample", "batch"))
-    _one_of("position_type", position_type, POSITION_TYPES)
-    _one_of("execution", execution, EXECUTIONS)
 
     backbone = BACKBONES[architecture.backbone]()
     shape, size, sigma = _shape(name, architecture, backbone, dataset, input_size, position_type)
     asked, selection = _make_selection(asked, architecture, shape, locations, execution, draw, seed)
+    execution = execution if asked.name == "sparse" else "dense"
     matrix = make_joint_mask(joint_mask, SKELETONS[dataset]) if joint_mask else None
     transformer = PoseTransformer(shape, mask=selection, positions=positions, joint_mask=matrix)
     reduction = selection if isinstance(selection, TokenReduction) else None
@@ -146,6 +146,7 @@ def _resolve_mask(
     ratio: float | None,
     keep: float | Sequence[float] | None,
     merge: int | Sequence[int] | None,
+    locations: Sequence[int] | None,
 ) -> _Mask:
     """What is asked for, with the name's own mask where nothing else is said."""
     published, published_ratio = architecture.published_mask
@@ -163,14 +164,50 @@ def _resolve_mask(
             raise InputError(f"mask 'none' keeps every token: a mask ratio of {ratio} contradicts it")
         return _NO_MASK
     own_ratio = ratio is None or ratio == published_ratio
-    if keep is None and name == published and own_ratio:
+    if keep is None and name == published and own_ratio and locations is None:
         keep = architecture.keep
     amounts = keep if merge is None else merge
     if amounts is not None:
-        amounts = tuple(amounts) if isinstance(amounts, (tuple, list)) else amounts
-        return _Mask(name, None if ratio is None else check_ratio(ratio), amounts)
+        return _Mask(name, None if ratio is None else check_ratio(ratio), _numbers(amounts))
     ratio = check_ratio(published_ratio if ratio is None else ratio)
     return _Mask(name, ratio) if ratio > 0 else _NO_MASK
+
+
+def _numbers(amounts: float | Sequence[float]) -> float | tuple[float, ...]:
+    """One number, or a tuple of them."""
+    try:
+        several = not isinstance(amounts, str) and hasattr(amounts, "__iter__")
+        found = tuple(float(amount) for amount in amounts) if several else float(amounts)
+    except (TypeError, ValueError):
+        raise InputError(f"amounts {amounts!r}: give a number, or one for each location") from None
+    if found == ():
+        raise InputError("amounts are empty: give a number, or one for each location")
+    return found
+
+
+def _check_belongs(
+    name: str,
+    asked: _Mask,
+    architecture: Architecture,
+    positions: str,
+    locations: Sequence[int] | None,
+    execution: str,
+    joint_mask: str | None,
+    as_published: bool,
+) -> None:
+    """InputError for an argument that would have no effect on what is asked for."""
+    if joint_mask is not None and not architecture.joint_blocks:
+        raise InputError(f"joint_mask {joint_mask!r} for {name}, which has no joint blocks: leave it out")
+    if joint_mask not in (None, "full") and as_published:
+        raise InputError(f"joint_mask {joint_mask!r} as published, where no joint mask has an effect: leave it out")
+    if locations is not None and asked.name in MASKS:
+        raise InputError(f"locations with mask {asked.name!r}, which acts before the first block: leave them out")
+    if execution != "dense" and asked.name != "sparse":
+        raise InputError(f"execution {execution!r} with mask {asked.name!r}: it belongs to 'sparse'")
+    if positions != "gather" and asked.name in REDUCTIONS:
+        raise InputError(
+            f"positions {positions!r} with mask {asked.name!r}: only masks before the first block have them"
+        )
 
 
 def _make_selection(
@@ -184,26 +221,22 @@ def _make_selection(
 ) -> tuple[_Mask, TokenMask | TokenReduction | None]:
     """The module that chooses tokens, and its mask with the ratio that explicit amounts come to."""
     if asked.name not in REDUCTIONS:
-        if locations is not None:
-            raise InputError(f"locations with mask {asked.name!r}, which acts before the first block: leave them out")
         return asked, TokenMask(asked.name, asked.ratio, shape, draw=draw, seed=seed) if asked.ratio else None
-    if execution != "dense" and asked.name != "sparse":
-        raise InputError(f"execution {execution!r} with mask {asked.name!r}: it belongs to 'sparse'")
     if locations is None and asked.name != "tome":
         locations = architecture.reduce_at
-    found = check_locations(locations or REDUCTIONS[asked.name].locations(shape.blocks), shape.blocks)
+    given = REDUCTIONS[asked.name].locations(shape.blocks) if locations is None else locations
+    found = check_locations(given, shape.blocks)
     ratio, amounts = asked.ratio, None
     if asked.amounts is not None:
         amounts = asked.amounts if isinstance(asked.amounts, tuple) else (asked.amounts,) * len(found)
         if len(amounts) != len(found):
             raise InputError(f"{len(amounts)} amounts for {len(found)} locations ({', '.join(map(str, found))})")
+        amounts = tuple(amount for _, amount in sorted(zip(given, amounts, strict=True)))
         ratio = REDUCTIONS[asked.name].ratio_of(amounts, shape.tokens)
         if asked.ratio is not None and abs(asked.ratio - ratio) > 1e-6:
             raise InputError(f"mask ratio {asked.ratio:g} contradicts the amounts given, which come to {ratio:g}")
-    if ratio == 0:
-        return _NO_MASK, None
     module = TokenReduction(asked.name, ratio, shape, locations=found, amounts=amounts, execution=execution)
-    return replace(asked, ratio=ratio), module
+    return (replace(asked, ratio=ratio), module) if module.schedule.reduces else (_NO_MASK, None)
 
 
 def _one_of(what: str, value: str, allowed: tuple[str, ...]) -> None:

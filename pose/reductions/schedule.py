@@ -33,6 +33,11 @@ class Schedule:
         return dict(self.steps).get(block)
 
     @property
+    def reduces(self) -> bool:
+        """Whether anything goes anywhere."""
+        return any(left != self.total for _, left in self.steps)
+
+    @property
     def seen(self) -> list[tuple[int, int]]:
         """For each block the visual tokens (or keys) in its attention and in its MLP."""
         found, now = [], self.total
@@ -71,7 +76,7 @@ def every_block(blocks: int) -> tuple[int, ...]:
 
 def check_locations(locations: Sequence[int], blocks: int) -> tuple[int, ...]:
     """Locations in rising order; InputError unless each is a block of the model, named once."""
-    found = tuple(locations)
+    found = tuple(int(at) if hasattr(at, "__index__") and not isinstance(at, bool) else at for at in locations)
     whole = all(isinstance(at, int) and not isinstance(at, bool) and 0 <= at < blocks for at in found)
     if not found or not whole or len(set(found)) < len(found):
         raise InputError(
@@ -127,7 +132,7 @@ def evenly(asked: Asked) -> Schedule:
     if asked.amounts is None and left > goal:
         raise InputError(
             f"mask ratio {asked.ratio:g} for tome: {count} blocks, each halving the tokens at most, leave {left} of "
-            f"{asked.total} and not {goal}; give a ratio up to {1 - left / asked.total:.4g}"
+            f"{asked.total} and not {goal}; give a ratio up to {int(1e4 * (1 - left / asked.total)) / 1e4:g}"
         )
     return Schedule(asked.total, asked.blocks, tuple(steps))
 

@@ -63,6 +63,11 @@ def test_a_profile_has_the_unmasked_model_and_every_execution_once():
         (("--mask", "tome", "--merge", "1.5"), "--merge"),
         (("--mask", "prune", "--keep", "0.5", "--save", "never.json"), "--save"),
         (("--mask", "none", "--joint-mask", "skeleton"), "no joint blocks"),
+        (("--mask", "random", "--ratios", "0.4", "--execution", "foo"), "dense, gather"),
+        (("--mask", "tome", "--ratios", "0.4", "--execution", "gather"), "belongs to the mask 'sparse'"),
+        (("--mask", "random", "--ratios", "0.4", "--at", "1"), "before the first block"),
+        (("--mask", "random", "--ratios", "0.4", "--keep", "0.7"), "belongs to 'prune' and 'sparse'"),
+        (("--mask", "prune", "--keep", ""), "--keep is empty"),
     ],
 )
 def test_what_does_not_fit_is_refused_in_one_line(options, saying):

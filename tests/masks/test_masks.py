@@ -1,5 +1,7 @@
 """Masks keep exactly K tokens, the ones that their definition names, and drop the others for real."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -27,6 +29,13 @@ def test_every_mask_keeps_k_different_tokens_in_order(mask, ratio):
     assert kept.shape == (3, max(1, int((1 - ratio) * 48 + 1e-6)))
     assert (kept.diff(dim=1) > 0).all()
     assert kept.min() >= 0 and kept.max() < 48
+
+
+def test_a_scorer_can_be_copied_after_a_training_step():
+    model = tiny("scorer", 0.4).train()
+    model(IMAGES)
+    assert copy.deepcopy(model).transformer.last_scorer_logits is None
+    assert model.transformer.last_scorer_logits is not None
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from oracle import ORACLE, needs_oracle
 from posebench import create_model, load_weights
 from posebench.pose.errors import InputError
 from posebench.pose.joint_mask import skeleton_mask
-from posebench.pose.keypoints import COCO, MPII
+from posebench.pose.keypoints import MPII
 from posebench.pose.models.weights import fitting_models, load_backbone_weights, reference_name
 
 
@@ -106,7 +106,12 @@ def test_ppt_loads_what_tokenpose_of_the_same_size_has():
     assert all(torch.equal(tensor, model.state_dict()[name]) for name, tensor in source.state_dict().items())
 
 
-def test_one_model_loads_into_itself_with_another_joint_mask():
-    full = create_model("sparse_tokenpose_tiny", joint_mask="full")
-    skeleton = load_weights(create_model("sparse_tokenpose_tiny"), full.state_dict())
-    assert torch.equal(skeleton.transformer.joint_mask, skeleton_mask(COCO))
+def test_a_joint_mask_goes_with_the_weights_that_were_trained_with_it():
+    full = create_model("sparse_tokenpose_tiny", joint_mask="full").state_dict()
+    with pytest.raises(InputError, match="trained with another joint mask than 'skeleton'"):
+        load_weights(create_model("sparse_tokenpose_tiny"), full)
+    assert load_weights(create_model("sparse_tokenpose_tiny", joint_mask="full"), full).transformer.joint_mask.all()
+    taken = load_weights(create_model("sparse_tokenpose_tiny", joint_mask="published"), full)
+    assert taken.transformer.joint_mask.all()
+    skeleton = create_model("sparse_tokenpose_tiny").state_dict()
+    load_weights(create_model("sparse_tokenpose_tiny"), skeleton)

@@ -30,6 +30,32 @@ def test_shares_and_locations_are_parameters():
     assert steps("tokenpose_s_v1", mask="tome", merge=(200, 10), locations=(0, 11)) == ((0, 128), (11, 118))
 
 
+def test_an_amount_stays_with_its_location_in_whatever_order_they_are_given():
+    assert steps("tmpose_tiny", mask="prune", keep=(0.5, 0.9), locations=(2, 0)) == ((0, 44), (2, 22))
+    assert steps("tmpose_tiny", mask="tome", merge=(10, 2), locations=(3, 1)) == ((1, 46), (3, 36))
+
+
+def test_a_last_share_of_one_does_not_undo_the_others():
+    spec = create_model("sparse_tokenpose_s", keep=(0.5, 0.5, 1.0)).spec
+    assert spec.mask == "sparse" and spec.schedule.steps == ((3, 128), (6, 128), (9, 256))
+    assert create_model("sparse_tokenpose_s", keep=1.0).spec.mask == "none"
+
+
+def test_the_ratio_in_a_tome_message_is_one_that_works():
+    with pytest.raises(InputError, match="give a ratio up to") as error:
+        create_model("ppt_l_d6", mask="tome", mask_ratio=0.99)
+    ratio = float(str(error.value).split()[-1])
+    assert create_model("ppt_l_d6", mask="tome", mask_ratio=ratio).spec.tokens_kept <= 5
+
+
+def test_a_published_schedule_gives_way_to_other_locations_and_ratios(lively):
+    assert steps("ppt_s", locations=(3, 6)) == ((3, 150), (6, 87))
+    model = create_model("ppt_s")
+    for ratio, left in ((0.5, 128), (0.657, 89), (0.0, 256)):
+        model.set_mask_ratio(ratio)
+        assert model.transformer.schedule.last == left
+
+
 @pytest.mark.parametrize("ratio", RATIOS)
 @pytest.mark.parametrize("mask", IN_NETWORK)
 @pytest.mark.parametrize("name", ["tokenpose_l_d24", "tokenpose_t", "tmpose_tiny"])
@@ -70,6 +96,11 @@ def test_the_mean_ratio_is_the_mean_over_blocks_of_what_is_gone(mask):
         ({"mask": "random", "mask_ratio": 0.2, "locations": (1,)}, "before the first block"),
         ({"mask": "prune", "mask_ratio": 0.2, "execution": "gather"}, "belongs to 'sparse'"),
         ({"mask": "none", "joint_mask": "full"}, "no joint blocks"),
+        ({"mask": "none", "execution": "gather"}, "belongs to 'sparse'"),
+        ({"mask": "random", "mask_ratio": 0.2, "execution": "gather"}, "belongs to 'sparse'"),
+        ({"mask": "prune", "mask_ratio": 0.2, "positions": "prefix"}, "only masks before the first block"),
+        ({"mask": "prune", "keep": "0.7,x"}, "give a number"),
+        ({"mask": "prune", "keep": ()}, "amounts are empty"),
         ({"mask": "pruned", "mask_ratio": 0.2}, "did you mean 'prune'"),
     ],
 )

@@ -40,6 +40,7 @@ def test_the_command_line_goes_over_the_file(tmp_path):
         ({"ratios": ""}, ["--ratios", "empty"]),
         ({"ratios": "0.2,,0.4"}, ["--ratios", "''"]),
         ({"masks": "semantc"}, ["--mask", "semantc", "semantic"]),
+        ({"masks": "block,first", "as_published": True}, ["--as-published", "block,first"]),
         ({"masks": "prunne"}, ["--mask", "prunne", "prune"]),
         (
             {"models": "sparse_tokenpose_tiny", "masks": "sparse", "as_published": True},
