@@ -65,10 +65,10 @@ def configurations(
     for name, mask, ratio, execution in dict.fromkeys(chosen):
         arguments = {**fixed, "mask": mask, "mask_ratio": ratio}
         arguments |= {"execution": execution} if execution else {}
-        baselines = mask == "none" and len(chosen) > len(models)
-        found.append(
-            Configuration(name, {k: v for k, v in arguments.items() if not (baselines and k in OF_REDUCTIONS)})
-        )
+        # Beside others the unmasked model is their baseline; alone, options that it has no use for are refused.
+        if mask == "none" and len(chosen) > len(models):
+            arguments = {key: value for key, value in arguments.items() if key not in OF_REDUCTIONS}
+        found.append(Configuration(name, arguments))
     return found
 
 

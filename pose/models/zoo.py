@@ -205,9 +205,7 @@ def _check_belongs(
     if execution != "dense" and asked.name != "sparse":
         raise InputError(f"execution {execution!r} with mask {asked.name!r}: it belongs to 'sparse'")
     if positions != "gather" and asked.name in REDUCTIONS:
-        raise InputError(
-            f"positions {positions!r} with mask {asked.name!r}: only masks before the first block have them"
-        )
+        raise InputError(f"positions {positions!r} with mask {asked.name!r}: only for masks before the first block")
 
 
 def _make_selection(

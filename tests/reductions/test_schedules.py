@@ -98,7 +98,7 @@ def test_the_mean_ratio_is_the_mean_over_blocks_of_what_is_gone(mask):
         ({"mask": "none", "joint_mask": "full"}, "no joint blocks"),
         ({"mask": "none", "execution": "gather"}, "belongs to 'sparse'"),
         ({"mask": "random", "mask_ratio": 0.2, "execution": "gather"}, "belongs to 'sparse'"),
-        ({"mask": "prune", "mask_ratio": 0.2, "positions": "prefix"}, "only masks before the first block"),
+        ({"mask": "prune", "mask_ratio": 0.2, "positions": "prefix"}, "only for masks before the first block"),
         ({"mask": "prune", "keep": "0.7,x"}, "give a number"),
         ({"mask": "prune", "keep": ()}, "amounts are empty"),
         ({"mask": "pruned", "mask_ratio": 0.2}, "did you mean 'prune'"),
