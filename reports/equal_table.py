@@ -11,7 +11,7 @@ from .headline import signed
 NOTE = (
     "AP is interpolated linearly in GFLOPsT between the measured mask ratios around the point; the ratio is the one"
     " that it takes. Intervals: 95 %, bootstrap over images; those of differences are paired. Not told apart: the"
-    " interval includes 0. A mask that saves no executed multiply-adds, as connections that are cut but computed, is not"
+    " interval includes 0. A mask that saves no executed multiply-adds (connections that are cut but computed) is not"
     " in it."
 )
 
