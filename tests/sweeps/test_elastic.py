@@ -127,17 +127,12 @@ def test_given_weights_that_are_trained_on_may_be_elastic():
     assert parse({"weights": ["w.pt"], "training": "finetune", "elastic": True}).elastic
 
 
-@pytest.mark.parametrize(
-    ("values", "parts"),
-    [
-        ({"masks": "random,tome", "ratios": "0.5,0.99"}, ["--mask tome", "0.99", "up to 0.9375"]),
-        ({"models": "ppt_l_d6", "masks": "prune", "ratios": "0.3", "elastic": True}, ["ppt_l_d6", "cannot change"]),
-    ],
-)
-def test_a_ratio_that_a_model_cannot_take_is_told_before_anything_runs(values, parts, people, tmp_path):
+def test_a_ratio_that_a_model_cannot_take_is_told_before_anything_runs(people, tmp_path):
+    values = {"masks": "random,tome", "ratios": "0.5,0.99", "data": people}
     with pytest.raises(InputError) as error:
-        run_sweep(parse(values | {"data": people}), out=tmp_path / "out")
-    assert all(part in str(error.value) for part in parts) and "\n" not in str(error.value)
+        run_sweep(parse(values), out=tmp_path / "out")
+    assert all(part in str(error.value) for part in ["--mask tome", "0.99", "up to 0.9375"])
+    assert "\n" not in str(error.value)
     assert not (tmp_path / "out").exists()
 
 

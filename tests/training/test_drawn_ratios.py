@@ -137,7 +137,6 @@ def test_scores_of_an_earlier_step_are_not_learned_from_when_nothing_is_scored(t
     [
         ({"mask": "none"}, (0.0, 0.4), "mask none"),
         ({"mask": "tome", "mask_ratio": 0.5}, (0.0, 0.99), "up to 0.9375"),
-        ({"mask": "prune", "keep": 0.7}, (0.0, 0.4), "cannot change"),
     ],
 )
 def test_a_model_that_cannot_take_the_ratios_is_told_before_the_first_step(made, ratios, part, tmp_path):
