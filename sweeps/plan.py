@@ -79,8 +79,6 @@ def _plan_model(spec: SweepSpec, name: str, data: DataFacts) -> ModelPlan:
     weights = spec.weights_of(name)
     if weights:
         load_weights(model, weights)  # a file that does not fit is told before anything runs
-        if "scorer" in spec.masks and spec.training in (None, "weights"):
-            _check_scorer(spec, name, data, weights)
     if spec.backbone_weights:
         load_backbone_weights(model, spec.backbone_weights)
     training = spec.training or ("weights" if weights else "finetune" if is_tiny(name) else "scratch")
@@ -102,17 +100,6 @@ def _plan_model(spec: SweepSpec, name: str, data: DataFacts) -> ModelPlan:
         weights=file_sha256(weights) if weights else None,
         backbone_weights=file_sha256(spec.backbone_weights) if spec.backbone_weights else None,
     )
-
-
-def _check_scorer(spec: SweepSpec, name: str, data: DataFacts, weights: str) -> None:
-    model = create_model(name, dataset=data.layout, input_size=spec.input_size, mask="scorer", mask_ratio=0.5)
-    try:
-        load_weights(model, weights)
-    except InputError:
-        raise InputError(
-            f"{weights}: was trained without the mask 'scorer' and has no weights for it; leave the mask out, or give "
-            "--finetune"
-        ) from None
 
 
 def default_threads(model: str | None, device: str) -> int:
