@@ -41,7 +41,6 @@ class Subject:
     input_size: tuple[int, int] | None
     mask: str
     mask_ratio: float
-    execution: str = "dense"
 
     def arguments(self) -> dict[str, Any]:
         """For create_model, but the name."""
@@ -50,7 +49,6 @@ class Subject:
             "input_size": self.input_size,
             "mask": self.mask,
             "mask_ratio": self.mask_ratio,
-            "execution": self.execution,
         }
 
 
@@ -120,7 +118,7 @@ def _subjects(claim: Claim) -> tuple[Subject, Subject | None] | None:
         other = claim.baseline and (name if claim.baseline == UNMASKED else resolve_name(claim.baseline))
     except InputError:
         return None
-    subject = Subject(name, claim.dataset, claim.input_size, claim.mask, claim.mask_ratio, claim.execution)
+    subject = Subject(name, claim.dataset, claim.input_size, claim.mask, claim.mask_ratio)
     return subject, Subject(other, claim.dataset, claim.input_size, "none", 0.0) if other else None
 
 
@@ -198,7 +196,7 @@ def _row(
         "id": claim.id, "paper": claim.paper, "statement": claim.statement, "source": claim.source,
         "quantity": claim.quantity, "model": claim.model, "dataset": claim.dataset,
         "input_size": f"{size[0]}x{size[1]}" if size else None, "mask": claim.mask, "mask_ratio": claim.mask_ratio,
-        "execution": claim.execution if claim.mask == "sparse" else None, "baseline": claim.baseline,
+        "baseline": claim.baseline,
         "unit": claim.unit, "published": claim.published, "reproduced": None,
         "exact": None, "status": NOT_AVAILABLE,
     }  # fmt: skip

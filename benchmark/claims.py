@@ -18,9 +18,7 @@ import yaml
 from ..pose.data.fields import shown
 from ..pose.errors import InputError
 from ..pose.keypoints import SKELETONS
-from ..pose.masks import check_ratio
-from ..pose.models.zoo import EXECUTIONS
-from ..pose.reductions import check_mask
+from ..pose.reductions import check_mask, check_ratio
 
 SHIPPED = Path(__file__).parent / "claims.yaml"
 UNMASKED = "unmasked"
@@ -66,7 +64,6 @@ class Claim:
     input_size: tuple[int, int] | None = None
     mask: str = "none"
     mask_ratio: float = 0.0
-    execution: str = "dense"
     baseline: str | None = None
     published: str | None = None
     figure_digits: int | None = None
@@ -152,8 +149,6 @@ def _check_sense(claim: Claim) -> None:
         raise InputError(
             f"{claim.where}: mask {claim.mask!r} with mask_ratio {claim.mask_ratio:g}: give both, or neither"
         )
-    if claim.execution != "dense" and claim.mask != "sparse":
-        raise InputError(f"{claim.where}: execution {claim.execution!r} with mask {claim.mask!r}: only with 'sparse'")
     if claim.baseline == UNMASKED and claim.mask == "none":
         raise InputError(f"{claim.where}: baseline 'unmasked' of an unmasked model; give a mask, or another baseline")
 
@@ -218,7 +213,6 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "input_size": _input_size,
     "mask": _mask,
     "mask_ratio": _ratio,
-    "execution": _one_of(EXECUTIONS),
     "published": _figure,
     "figure_digits": _digits,
 }

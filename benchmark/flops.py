@@ -144,16 +144,16 @@ def flops_row(model: PoseModel | str, **options: Any) -> dict[str, Any]:
         "gflops": count.gflops,
         "gflops_t": count.gflops_t,
         **{f"gflops_{part}": count.parts[part] / 1e9 for part in PARTS if part in count.parts},
-        **_needed(count, spec.execution),
+        **_needed(count, spec.reduction.get("execution")),
         "published_gflops": round(count.published_gflops, 6),
         "published_gflops_t": round(count.published_gflops_t, 6),
         "parts": dict(count.parts),
     }
 
 
-def _needed(count: FlopCount, execution: str) -> dict[str, Any]:
+def _needed(count: FlopCount, execution: str | None) -> dict[str, Any]:
     """The columns of a model that cuts connections: what non-zero ones alone would need."""
-    if not count.macs_masked and execution == "dense":
+    if not count.macs_masked and execution in (None, "dense"):
         return {}
     return {
         "execution": execution,

@@ -27,7 +27,7 @@ def masked_macs(model: nn.Module, inputs: tuple[Any, ...]) -> int:
             return
         batch, tokens, dim = x.shape
         cut = int((~mask.expand(batch, 1, tokens, tokens)).sum())
-        found += cut * dim * (1 if kwargs.get("show") else 2)
+        found += cut * dim * (1 if kwargs.get("need_weights") else 2)
 
     hooks = [
         module.register_forward_pre_hook(count, with_kwargs=True)

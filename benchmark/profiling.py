@@ -30,7 +30,6 @@ def profile(
     input_size: tuple[int, int] | None = None,
     masks: Sequence[str] = (),
     ratios: Sequence[float] = (),
-    executions: Sequence[str] = (),
     baseline: bool = False,
     device: str | torch.device = "cpu",
     batch_sizes: Sequence[int] = (1,),
@@ -47,7 +46,7 @@ def profile(
 
     models: names of the zoo, or any nn.Module with example `inputs` (then whole-model columns only; see
     profile_modules). masks x ratios: what each model is built with; ratio 0 of any mask is the unmasked model, which is
-    measured once. Without both a model is as its name says. executions: of sparse masks, "dense" and "gather".
+    measured once. Without both a model is as its name says.
     baseline: the unmasked model of each name, too. create: further arguments of create_model.
     device: "cpu", "cuda" or "cuda:N". dtype: float32, bfloat16 (on a CPU by autocast) or float16 (CUDA).
     threads: CPU threads of torch (None: as they are). samples: timed calls of each, at most; seconds: time limit for
@@ -68,7 +67,7 @@ def profile(
         return profile_modules({type(models).__name__: models}, inputs, **common)
     names = [models] if isinstance(models, str) else list(models)
     fixed = {"dataset": dataset, "input_size": input_size, **create}
-    chosen = configurations(names, masks, ratios, executions, baseline=baseline, **fixed)
+    chosen = configurations(names, masks, ratios, baseline=baseline, **fixed)
     return profile_configurations(chosen, weights=weights, **common)
 
 

@@ -18,7 +18,7 @@ from .tables import render_rows
 
 AUDIT_COLUMNS = (
     "id", "paper", "statement", "source", "quantity", "model", "dataset", "input_size", "mask", "mask_ratio",
-    "execution", "baseline", "unit", "published", "reproduced", "exact", "status", "latency_ratio", "latency_ratio_low",
+    "baseline", "unit", "published", "reproduced", "exact", "status", "latency_ratio", "latency_ratio_low",
     "latency_ratio_high", "latency_unstable", "latency_transformer_ratio", "latency_transformer_ratio_low",
     "latency_transformer_ratio_high", "latency_transformer_unstable", "latency_samples", "device", "device_name",
     "dtype", "batch_size", "threads", "torch_version", "posebench_version", "git_revision", "processor", "platform",

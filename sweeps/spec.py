@@ -14,10 +14,9 @@ from typing import Any
 import yaml
 
 from ..pose.errors import InputError
-from ..pose.masks import check_ratio
 from ..pose.models.architectures import MODELS
 from ..pose.models.zoo import resolve_name
-from ..pose.reductions import check_mask
+from ..pose.reductions import check_mask, check_ratio
 
 DEFAULT_SEEDS = (0,)
 TRAINING = ("finetune", "scratch", "weights")

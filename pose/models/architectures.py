@@ -10,8 +10,9 @@ class Architecture:
     """One model of the papers, independent of the data set.
 
     patch: feature cells per token at the COCO and the MPII input size; depth: blocks per stack, one number or one
-    per data set; published_mask: the mask and ratio that the name stands for; keep: share kept at each location of a
-    published reduction, where its ratio alone does not say; reduce_at: blocks where reductions act, by default theirs.
+    per data set; published_mask: the mask and ratio that the name stands for; published_keep_ratio: share kept at each
+    layer of that, where its ratio alone does not say; reduce_at: blocks where reductions act, by default theirs.
+    A reduction that acts in every block does so here, too.
     """
 
     backbone: str
@@ -29,7 +30,7 @@ class Architecture:
     head_hidden: int = 384
     joint_blocks: int = 0
     reduce_at: tuple[int, ...] | None = None
-    keep: tuple[float, ...] | None = None
+    published_keep_ratio: tuple[float, ...] | None = None
     published_mask: tuple[str, float] = ("none", 0.0)
 
 
@@ -93,10 +94,10 @@ MODELS: dict[str, Architecture] = {
     "sparse_tokenpose_tiny": _tiny(joint_blocks=3, published_mask=PUBLISHED_SPARSITY),
     # PPT keeps 70 % at each of three blocks: 0.343 in all. Its L/D6 is one stack of six blocks and prunes once.
     "ppt_s": Architecture(
-        "stem", PATCH_4, attention_scale="dim", keep=(0.7, 0.7, 0.7), published_mask=("prune", 0.657)
+        "stem", PATCH_4, attention_scale="dim", published_keep_ratio=(0.7, 0.7, 0.7), published_mask=("prune", 0.657)
     ),
-    "ppt_b": _base(keep=(0.7, 0.7, 0.7), published_mask=("prune", 0.657)),
-    "ppt_l_d6": Architecture("hrnet_w48", PATCH_4, depth=6, reduce_at=(3,), keep=(0.7,), published_mask=("prune", 0.3)),
+    "ppt_b": _base(published_keep_ratio=(0.7, 0.7, 0.7), published_mask=("prune", 0.657)),
+    "ppt_l_d6": Architecture("hrnet_w48", PATCH_4, depth=6, reduce_at=(3,), published_keep_ratio=(0.7,), published_mask=("prune", 0.3)),
 }
 ALIASES = {"tmpose_l_d24": "tmpose_l"}
 

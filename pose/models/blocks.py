@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ..reductions.state import Attended, TokenState
+from ..reductions.context import Attended
 from .shape import TransformerShape
-
-Reduce = Callable[[torch.Tensor, TokenState, Attended], tuple[torch.Tensor, TokenState]]
+from .token_state import TokenState
 
 
 class Attention(nn.Module):
@@ -30,24 +27,24 @@ class Attention(nn.Module):
         return x.unflatten(2, (self.heads, -1)).transpose(1, 2)
 
     def forward(
-        self, x: torch.Tensor, mask: torch.Tensor | None = None, *, show: bool = False
+        self, x: torch.Tensor, mask: torch.Tensor | None = None, *, need_weights: bool = False
     ) -> tuple[torch.Tensor, Attended]:
-        """Attention of x (B, n, dim) over itself, and its inside: the keys, and with `show` the logits and weights.
+        """Attention of x (B, n, dim) over itself, and its inside: the keys, and with `need_weights` the logits and weights.
 
         mask: broadcast to (B, heads, n, n); booleans, False where a query does not see a key, or numbers to add to the
         logits. Each query must see at least one key.
         """
         q, k, v = (self.split(part) for part in self.to_qkv(x).chunk(3, dim=2))
-        if show:
+        if need_weights:
             logits = (q * self.scale) @ k.transpose(2, 3)
             weights = masked(logits, mask).softmax(dim=3)
-            mixed, seen = weights @ v, Attended(k, logits, weights)
+            mixed, attn = weights @ v, Attended(k, logits, weights)
         else:
             mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=self.scale)
-            seen = Attended(k)
-        return self.to_out(mixed.transpose(1, 2).flatten(2)), seen
+            attn = Attended(k)
+        return self.to_out(mixed.transpose(1, 2).flatten(2)), attn
 
-    def over_connections(self, x: torch.Tensor, joints: int, connections: torch.Tensor) -> torch.Tensor:
+    def over_connections(self, x: torch.Tensor, prefix: int, connections: torch.Tensor) -> torch.Tensor:
         """The same where each visual query sees the keypoint tokens and its `connections` (B, n, k) only, computed for
         those alone: their keys and values are gathered, so that no masked product is executed.
         """
@@ -55,13 +52,13 @@ class Attention(nn.Module):
         # On a CPU one head at a time, whose gathered rows stay in the cache.
         chunks = self.heads if x.device.type == "cpu" else 1
         parts = zip(*(part.chunk(chunks, dim=1) for part in (q, k, v)), strict=True)
-        for_visual = torch.cat([self._gathered(*part, joints, connections) for part in parts], dim=1)
-        for_keypoints = F.scaled_dot_product_attention(q[:, :, :joints], k, v, scale=self.scale)
+        for_visual = torch.cat([self._gathered(*part, prefix, connections) for part in parts], dim=1)
+        for_keypoints = F.scaled_dot_product_attention(q[:, :, :prefix], k, v, scale=self.scale)
         mixed = torch.cat((for_keypoints, for_visual), dim=2)
         return self.to_out(mixed.transpose(1, 2).flatten(2))
 
     def _gathered(
-        self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, joints: int, connections: torch.Tensor
+        self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, prefix: int, connections: torch.Tensor
     ) -> torch.Tensor:
         """What the visual queries get, (B, some heads, n, d), over the keypoint tokens and their own connections."""
         batch, heads = q.shape[:2]
@@ -71,15 +68,15 @@ class Attention(nn.Module):
         index = (connections[:, None] + first).flatten()
 
         def own(values: torch.Tensor) -> torch.Tensor:
-            rows = values[:, :, joints:].flatten(0, 2).index_select(0, index)
+            rows = values[:, :, prefix:].flatten(0, 2).index_select(0, index)
             return rows.view(batch, heads, tokens, count, -1)
 
-        visual = q[:, :, joints:] * self.scale
-        of_keypoints = visual @ k[:, :, :joints].transpose(2, 3)
+        visual = q[:, :, prefix:] * self.scale
+        of_keypoints = visual @ k[:, :, :prefix].transpose(2, 3)
         of_visual = (visual[:, :, :, None] @ own(k).transpose(3, 4)).squeeze(3)
         weights = torch.cat((of_keypoints, of_visual), dim=3).softmax(dim=3)
-        mixed = (weights[..., None, joints:] @ own(v)).squeeze(3)
-        return mixed + weights[..., :joints] @ v[:, :, :joints]
+        mixed = (weights[..., None, prefix:] @ own(v)).squeeze(3)
+        return mixed + weights[..., :prefix] @ v[:, :, :prefix]
 
     def weights_between(self, queries: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
         """Attention of normed queries (B, J, dim) over normed keys (B, N, dim), mean over the heads: (B, J, N)."""
@@ -114,20 +111,14 @@ class Block(nn.Module):
         x = x + attended
         return x + self.mlp(self.mlp_norm(x))
 
-    def reduced(
-        self, x: torch.Tensor, state: TokenState, reduce: Reduce | None, *, show: bool = False, gather: bool = False
-    ) -> tuple[torch.Tensor, TokenState]:
-        """The block on tokens in a state; `reduce` acts between the attention and the MLP.
+    def attend(
+        self, x: torch.Tensor, state: TokenState, *, need_weights: bool = False, gather: bool = False
+    ) -> tuple[torch.Tensor, Attended | None]:
+        """What the attention adds to tokens (B, J + n, dim) in a state, and its inside.
 
-        show: `reduce` needs the attention's weights. gather: compute the state's connections only, not all under a
-        mask; a block that shows its weights needs all.
+        gather: compute the state's connections only, not all under a mask, unless the weights are needed.
         """
         normed = self.attention_norm(x)
-        if gather and state.connections is not None and not show:
-            attended, seen = self.attention.over_connections(normed, state.joints, state.connections), None
-        else:
-            attended, seen = self.attention(normed, state.attention_mask(x.dtype), show=show)
-        x = x + attended
-        if reduce is not None:
-            x, state = reduce(x, state, seen)
-        return x + self.mlp(self.mlp_norm(x)), state
+        if gather and state.connections is not None and not need_weights:
+            return self.attention.over_connections(normed, state.prefix, state.connections), None
+        return self.attention(normed, state.attention_mask(x.dtype), need_weights=need_weights)

@@ -1,80 +1,17 @@
-"""A pose model, and what it says of itself."""
+"""A pose model: a backbone and a pose transformer."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import nn
 
 from ..errors import InputError
-from ..masks import check_ratio
-from ..reductions.schedule import Schedule
+from ..reductions.config import check_ratio
+from .config import ModelSpec
+from .token_state import TokenState
 from .transformer import PoseTransformer
-
-
-@dataclass(frozen=True)
-class ModelSpec:
-    """What a created model is: everything that `create_model` was asked for, resolved, plus derived sizes.
-
-    locations, amounts: of a reduction between the blocks (amounts: shares kept, or tokens merged; None where the mask
-    ratio alone decides); schedule: how many visual tokens or connections that leaves in which block.
-    """
-
-    name: str
-    dataset: str
-    input_size: tuple[int, int]
-    mask: str
-    mask_ratio: float
-    positions: str
-    position_type: str
-    draw: str
-    seed: int
-    as_published: bool
-    locations: tuple[int, ...] | None
-    amounts: tuple[float, ...] | None
-    execution: str
-    joint_mask: str | None
-    heatmap_size: tuple[int, int]
-    sigma: float
-    num_keypoints: int
-    grid: tuple[int, int]
-    schedule: Schedule
-
-    @property
-    def tokens_total(self) -> int:
-        return self.grid[0] * self.grid[1]
-
-    @property
-    def tokens_kept(self) -> int:
-        """Visual tokens after the last block; cut connections remove none."""
-        return self.schedule.last if self.schedule.removes else self.tokens_total
-
-    @property
-    def mean_ratio(self) -> float:
-        """Fraction of the visual tokens (or connections) that is gone, mean over the blocks."""
-        return 1 - self.schedule.mean_left / self.tokens_total
-
-    def create_arguments(self) -> dict:
-        """Keyword arguments that make this model again with `create_model`, plain types only."""
-        merges = self.mask == "tome"
-        return {
-            "name": self.name,
-            "dataset": self.dataset,
-            "input_size": list(self.input_size),
-            "mask": self.mask,
-            "mask_ratio": self.mask_ratio,
-            "positions": self.positions,
-            "position_type": self.position_type,
-            "draw": self.draw,
-            "seed": self.seed,
-            "as_published": self.as_published,
-            **({"locations": list(self.locations)} if self.locations else {}),
-            **({"merge" if merges else "keep": list(self.amounts)} if self.amounts else {}),
-            **({"execution": self.execution} if self.execution != "dense" else {}),
-            **({"joint_mask": self.joint_mask} if self.joint_mask else {}),
-        }
 
 
 class PoseModel(nn.Module):
@@ -101,6 +38,10 @@ class PoseModel(nn.Module):
     def forward(self, images: torch.Tensor, sample_ids: torch.Tensor | None = None) -> torch.Tensor:
         return self.transformer(self.backbone(images), sample_ids)
 
+    def run(self, images: torch.Tensor, sample_ids: torch.Tensor | None = None) -> tuple[torch.Tensor, TokenState]:
+        """Heatmaps (B, J, h, w), and what became of the visual tokens."""
+        return self.transformer.run(self.backbone(images), sample_ids)
+
     @torch.no_grad()
     def kept_indices(self, images: torch.Tensor, sample_ids: torch.Tensor | None = None) -> torch.Tensor:
         """Which visual tokens stay to the end, (B, K) indices into the row-major grid `spec.grid`."""
@@ -109,12 +50,7 @@ class PoseModel(nn.Module):
     @torch.no_grad()
     def token_holders(self, images: torch.Tensor, sample_ids: torch.Tensor | None = None) -> torch.Tensor:
         """Which of the tokens at the end holds each grid cell, (B, N); -1 for a cell whose token was dropped."""
-        state = self.transformer.run(self.backbone(images), sample_ids)[1]
-        if state.holder is not None:
-            return state.holder
-        places = torch.arange(state.cells.shape[1], device=state.cells.device).expand_as(state.cells)
-        gone = torch.full((len(places), self.spec.tokens_total), -1, device=places.device)
-        return gone.scatter(1, state.cells, places)
+        return self.run(images, sample_ids)[1].holders(self.spec.tokens_total)
 
     def set_mask_ratio(self, ratio: float) -> None:
         """Mask by another ratio from now on, 0 to below 1; `spec` goes on saying what the model was made with.

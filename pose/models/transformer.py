@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from functools import partial
+from dataclasses import replace
 
 import torch
 from torch import nn
 
-from ..errors import InputError
+from ..reductions.context import Attended, Context
 from ..reductions.schedule import Schedule
-from ..reductions.state import TokenState, pick
+from ..reductions.tokens import pick
 from .blocks import Block
-from .ends import Head, PatchEmbedding
+from .embedding import PatchEmbedding
+from .head import Head
 from .positions import low_frequency_table, sine_table
-from .selection import TokenMask, TokenReduction
+from .reducer import TokenReducer
 from .shape import TransformerShape
+from .token_state import TokenState
 
 POSITION_TYPES = ("sine-full", "sine", "learnable", "low-frequency")
 
@@ -22,7 +24,7 @@ POSITION_TYPES = ("sine-full", "sine", "learnable", "low-frequency")
 class PoseTransformer(nn.Module):
     """Everything behind the backbone: features (B, C, H, W) -> heatmaps (B, J, h, w).
 
-    mask: what chooses the visual tokens, before the first block (TokenMask) or between the blocks (TokenReduction).
+    mask: what lessens the visual tokens, before the first block or in the blocks.
     positions: "gather" (each kept token keeps its own position) or "prefix" (the first K cells' positions go to the
     kept tokens, as in TMPose's code). joint_mask: (J, J) which keypoint tokens see each other in the joint blocks.
     """
@@ -31,7 +33,7 @@ class PoseTransformer(nn.Module):
         self,
         shape: TransformerShape,
         *,
-        mask: TokenMask | TokenReduction | None = None,
+        mask: TokenReducer | None = None,
         positions: str = "gather",
         joint_mask: torch.Tensor | None = None,
     ):
@@ -47,8 +49,6 @@ class PoseTransformer(nn.Module):
         if shape.joint_blocks:
             self.joint_blocks = nn.ModuleList(Block(shape) for _ in range(shape.joint_blocks))
             self.register_buffer("joint_mask", joint_mask)
-            self.register_load_state_dict_post_hook(_look_at_joint_mask)
-            _look_at_joint_mask(self)
         self.head = Head(shape)
         nn.init.trunc_normal_(self.keypoint_tokens, std=0.02)
 
@@ -62,17 +62,9 @@ class PoseTransformer(nn.Module):
         return nn.Parameter(make(shape.grid, shape.dim), requires_grad=False)
 
     @property
-    def last_scorer_logits(self) -> torch.Tensor | None:
-        """Logits (B, N) of the scorer mask in the last forward pass; None for other masks."""
-        return getattr(self.mask, "logits", None)
-
-    @property
     def schedule(self) -> Schedule:
         """How many visual tokens (or connections) are left in which block."""
-        if isinstance(self.mask, TokenReduction) and self.mask.schedule.reduces:
-            return self.mask.schedule
-        kept = self.mask.keep if isinstance(self.mask, TokenMask) else self.shape.tokens
-        return Schedule(kept, self.shape.blocks, ())
+        return self.mask.schedule if self.mask is not None else Schedule(self.shape.tokens, self.shape.blocks, ())
 
     def forward(self, features: torch.Tensor, sample_ids: torch.Tensor | None = None) -> torch.Tensor:
         return self.run(features, sample_ids)[0]
@@ -80,29 +72,53 @@ class PoseTransformer(nn.Module):
     def run(self, features: torch.Tensor, sample_ids: torch.Tensor | None = None) -> tuple[torch.Tensor, TokenState]:
         """Heatmaps (B, J, h, w), and what became of the visual tokens."""
         x, state = self._enter(features, sample_ids)
-        joints = state.joints
-        reduction = self.mask if isinstance(self.mask, TokenReduction) else None
-        gather = reduction is not None and reduction.execution == "gather"
+        prefix = state.prefix
+        gather = self.mask is not None and self.mask.config.get("execution") == "gather"
         again = self.shape.position_type in ("sine-full", "low-frequency")
         outputs, number = [], 0
         for stack in self.stacks:
             for i, block in enumerate(stack):
                 if again and i > 0:
-                    x = torch.cat((x[:, :joints], x[:, joints:] + state.positions), dim=1)
-                acts = reduction is not None and reduction.acts_in(number)
-                reduce = partial(reduction, block=number) if acts else None
-                x, state = block.reduced(x, state, reduce, show=acts and reduction.needs_weights, gather=gather)
+                    x = torch.cat((x[:, :prefix], x[:, prefix:] + state.positions), dim=1)
+                acts = self.mask is not None and self.mask.acts_in(number)
+                if acts:
+                    attended, attn = block.attend(x, state, need_weights=self.mask.need_weights, gather=gather)
+                    x, state = self._reduce(x + attended, state, attn, number, sample_ids)
+                else:
+                    x = x + block.attend(x, state, gather=gather)[0]
+                x = x + block.mlp(block.mlp_norm(x))
                 number += 1
-            outputs.append(x[:, :joints])
+            outputs.append(x[:, :prefix])
         if self.shape.joint_blocks:
             outputs[-1] = self._joints_alone(outputs[-1])
         return self.head(torch.cat(outputs, dim=2)), state
 
     def kept_indices(self, features: torch.Tensor, sample_ids: torch.Tensor | None = None) -> torch.Tensor:
         """Grid cells (row-major) of the visual tokens that are left at the end, (B, K); a merged token has one."""
-        if isinstance(self.mask, TokenReduction):
-            return self.run(features, sample_ids)[1].cells
-        return self._enter(features, sample_ids)[1].cells
+        state = self.run(features, sample_ids)[1] if self.schedule.reduces else self._enter(features, sample_ids)[1]
+        return state.token_indices
+
+    def _reduce(
+        self, x: torch.Tensor, state: TokenState, attn: Attended, block: int, sample_ids: torch.Tensor | None
+    ) -> tuple[torch.Tensor, TokenState]:
+        """Tokens (B, J + n, dim) and state after the reduction has acted in `block`; the keypoint tokens stay."""
+        prefix = state.prefix
+        tokens = x[:, prefix:]
+        context = Context(
+            prefix=prefix,
+            grid=self.shape.grid,
+            token_indices=state.token_indices,
+            content=tokens,
+            keypoint_attention=lambda: attn.weights[:, :, :prefix, prefix:].detach().mean(dim=1),
+            sizes=state.sizes,
+            attn=attn,
+        )
+        tokens, selected = self.mask(tokens, context, sample_ids, block)
+        if selected is None:
+            return x, state
+        if selected.connections is None:
+            x = torch.cat((x[:, :prefix], tokens), dim=1)
+        return x, state.after(selected)
 
     def _enter(self, features: torch.Tensor, sample_ids: torch.Tensor | None) -> tuple[torch.Tensor, TokenState]:
         """The sequence (B, J + K, dim) that the first block gets: embedded, masked, with positions."""
@@ -113,22 +129,39 @@ class PoseTransformer(nn.Module):
             keypoints, table = keypoints + table[:, :joints], table[:, joints:]
         keypoints = keypoints.expand(batch, -1, -1)
         tokens = content + table
-        cells = torch.arange(self.shape.tokens, device=content.device).expand(batch, -1)
-        if isinstance(self.mask, TokenMask) and self.mask.ratio > 0:
-            cells = self.mask(tokens, content, keypoints, self.stacks[0][0], sample_ids)
-            table = table[:, : cells.shape[1]] if self.positions == "prefix" else pick(table, cells)
-            tokens = pick(content, cells) + table
-        return torch.cat((keypoints, tokens), dim=1), TokenState(joints, table, cells)
+        state = TokenState(joints, table, torch.arange(self.shape.tokens, device=content.device).expand(batch, -1))
+        if self.mask is not None and self.mask.acts_before:
+            tokens, state = self._reduce_at_once(tokens, content, keypoints, state, sample_ids)
+        return torch.cat((keypoints, tokens), dim=1), state
+
+    def _reduce_at_once(
+        self,
+        tokens: torch.Tensor,
+        content: torch.Tensor,
+        keypoints: torch.Tensor,
+        state: TokenState,
+        sample_ids: torch.Tensor | None,
+    ) -> tuple[torch.Tensor, TokenState]:
+        """The visual tokens that go into the first block, and their state. content: the same without positions."""
+        first = self.stacks[0][0]
+
+        def keypoint_attention() -> torch.Tensor:
+            with torch.no_grad():
+                queries, keys = first.attention_norm(keypoints), first.attention_norm(tokens)
+                return first.attention.weights_between(queries, keys)
+
+        context = Context(state.prefix, self.shape.grid, state.token_indices, content, keypoint_attention)
+        chosen, selected = self.mask(tokens, context, sample_ids)
+        if selected is None:
+            return tokens, state
+        table, state = state.positions, state.after(selected)
+        if self.positions == "prefix":
+            table = table[:, : chosen.shape[1]]
+            return pick(content, selected.token_indices) + table, replace(state, positions=table)
+        return chosen, state
 
     def _joints_alone(self, keypoints: torch.Tensor) -> torch.Tensor:
         """The joint blocks on the keypoint tokens (B, J, dim), each seeing those that the joint mask allows."""
-        if self.joint_mask_missing:
-            raise InputError("the published joint mask comes with the paper's weights: load them before using it")
         for block in self.joint_blocks:
             keypoints = block(keypoints, self.joint_mask[None, None])
         return keypoints
-
-
-def _look_at_joint_mask(transformer: PoseTransformer, *_: object) -> None:
-    mask = transformer.joint_mask
-    transformer.joint_mask_missing = not mask.is_meta and not bool(mask.any())

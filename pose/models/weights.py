@@ -17,7 +17,7 @@ from .model import PoseModel
 from .zoo import create_model
 
 WRAPPERS = ("state_dict", "best_state_dict", "model")
-SCORER = "transformer.mask.linear."
+REDUCTION = "transformer.mask."  # a reduction's own trained modules
 NAMES_SHOWN = 3
 
 # In the sparsity paper's checkpoints: two layer norms that its code never uses.
@@ -113,7 +113,7 @@ def load_weights(
     if not own:
         names = {reference_name(name, model): name for name in ours}
         given = {names.get(name, name): tensor for name, tensor in given.items()}
-    given = {n: t for n, t in given.items() if n in ours or not (n.startswith(SCORER) or _UNUSED.fullmatch(n))}
+    given = {n: t for n, t in given.items() if n in ours or not (n.startswith(REDUCTION) or _UNUSED.fullmatch(n))}
     if model.spec.joint_mask and model.spec.joint_mask != "published":
         # The published code ignores its matrix, so its checkpoints go with any; a model of ours was trained with one.
         trained_with = given.get(JOINT_MASK)
@@ -126,7 +126,7 @@ def load_weights(
     elif JOINT_MASK in given:
         given[JOINT_MASK] = given[JOINT_MASK].reshape(-1, *given[JOINT_MASK].shape[-2:])[0] > 0
     if fresh_scorer:
-        given = {**{n: t for n, t in ours.items() if n.startswith(SCORER)}, **given}
+        given = {**{n: t for n, t in ours.items() if n.startswith(REDUCTION)}, **given}
     problems = _differences(given, ours, lambda name: reference_name(name, model))
     if problems:
         raise InputError(f"{what} does not fit {model.spec.name} ({model.spec.dataset}): {problems}{_suggest(given)}")
@@ -177,7 +177,7 @@ def _suggest(given: Mapping) -> str:
 
 def fitting_models(given: Mapping[str, torch.Tensor]) -> list[str]:
     """Known models (name, data set, input size where not the usual) whose entries a state dict matches exactly."""
-    ignored = (SCORER, JOINT_MASK, "features.joint_mask")
+    ignored = (REDUCTION, JOINT_MASK, "features.joint_mask")
     shapes = {n: tuple(t.shape) for n, t in given.items() if not (n.startswith(ignored) or _UNUSED.fullmatch(n))}
     fits = []
     sizes = {"coco": (None, (384, 288)), "mpii": (None,)}

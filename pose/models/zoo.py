@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import Any
 
 from torch import nn
 
 from ..errors import InputError
 from ..joint_mask import joint_mask as make_joint_mask
 from ..keypoints import SKELETONS
-from ..masks import MASKS, check_ratio
-from ..reductions import REDUCTIONS, check_mask
-from ..reductions.schedule import check_locations
+from ..reductions.config import NONE, UNMASKED, ReductionConfig, check_ratio, reduction_config
+from ..reductions.registry import find_reduction
+from ..reductions.schedule import every_block
 from .architectures import ALIASES, INPUT_SIZE, LARGE_INPUT, MODELS, Architecture
+from .config import ModelConfig, ModelSpec
 from .hrnet import BACKBONES
-from .model import ModelSpec, PoseModel
-from .selection import TokenMask, TokenReduction
+from .model import PoseModel
+from .reducer import make_reducer
 from .shape import TransformerShape
 from .transformer import POSITION_TYPES, PoseTransformer
-
-EXECUTIONS = ("dense", "gather")
 
 
 def list_models() -> list[str]:
@@ -45,32 +45,29 @@ def default_mask(name: str) -> tuple[str, float]:
 
 
 def create_model(
-    name: str,
+    model: str | ModelConfig,
     *,
     dataset: str = "coco",
     input_size: tuple[int, int] | None = None,
-    mask: str | None = None,
+    mask: str | ReductionConfig | None = None,
     mask_ratio: float | None = None,
     positions: str = "gather",
     position_type: str | None = None,
     draw: str = "sample",
     seed: int = 0,
     as_published: bool = False,
-    locations: Sequence[int] | None = None,
-    keep: float | Sequence[float] | None = None,
-    merge: int | Sequence[int] | None = None,
-    execution: str = "dense",
     joint_mask: str | None = None,
+    **params: Any,
 ) -> PoseModel:
     """Make a model with fresh weights, in training mode.
 
     Args:
-        name: one of `list_models()`.
+        model: one of `list_models()`, or a whole configuration (then nothing else is given).
         dataset: "coco" (17 keypoints) or "mpii" (16).
         input_size: (height, width) in pixels; by default 256x192 for COCO and 256x256 for MPII.
-        mask: a mask before the first block (`pose.masks.MASKS`) or a reduction between the blocks
-            (`pose.reductions.REDUCTIONS`). By default the one that the name stands for: random for TMPose, sparse for
-            sparse TokenPose, prune for PPT, else none.
+        mask: a reduction (`posebench.pose.reductions`) by name, with parameters as in "prune(layers=3|6|9)", or
+            "package.module:name" of your own. By default the one that the name stands for: random for TMPose, sparse
+            for sparse TokenPose, prune for PPT, else none.
         mask_ratio: fraction of the visual tokens that is gone after the last block, in [0, 1) (sparse: of each visual
             token's connections to visual tokens); by default the published one of the name. 0 means no mask.
         positions: "gather" (a kept token keeps its own position) or "prefix" (TMPose's code: the first K cells').
@@ -79,119 +76,87 @@ def create_model(
         seed: of the random masks at evaluation.
         as_published: the reference code's behaviour. TMPose: positions "prefix", draw "batch", block = the first K
             tokens. Sparse TokenPose: neither mask has an effect, positions are added once.
-        locations: blocks, from 0 over all stacks, in which a reduction acts; by default its own.
-        keep: share kept at each location (prune: of the tokens left; sparse: of all connections); one for all, or one
-            per location. Says the same as mask_ratio, in more detail.
-        merge: tokens that tome merges at each location; one for all, or one per location.
-        execution: "dense" (sparse: cut connections are computed and masked) or "gather" (only the others are computed).
         joint_mask: which keypoint tokens see each other in the joint blocks of sparse TokenPose: "skeleton" (itself,
             adjacent, mirror joint), "full", or "published" (the matrix in the paper's checkpoints, loaded with them).
+        params: parameters of the mask, such as layers, keep_ratio or r; the same as in parentheses behind its name.
 
     Raises:
         InputError: unknown name or value, or an input size that the token grid does not divide.
     """
-    name = resolve_name(name)
+    if isinstance(model, ModelConfig):
+        config = {field.name: getattr(model, field.name) for field in fields(ModelConfig)}
+        reduction, name = config.pop("reduction"), config.pop("name")
+        # What as_published changes is in the configuration already.
+        return create_model(name, mask=reduction, mask_ratio=reduction.ratio, **config)
+    name = resolve_name(model)
     architecture = MODELS[name]
     if dataset not in SKELETONS:
         raise InputError(f"unknown dataset {dataset!r}: give 'coco' or 'mpii'")
-    asked = _resolve_mask(architecture, mask, mask_ratio, keep, merge, locations)
+    reduction = _resolve_reduction(architecture, mask, mask_ratio, params)
     position_type = position_type or architecture.position_type
     _one_of("positions", positions, ("gather", "prefix"))
     _one_of("draw", draw, ("sample", "batch"))
     _one_of("position_type", position_type, POSITION_TYPES)
-    _one_of("execution", execution, EXECUTIONS)
-    _check_belongs(name, asked, architecture, positions, locations, execution, joint_mask, as_published)
+    _check_belongs(name, reduction, architecture, positions, joint_mask, as_published)
     if architecture.joint_blocks:
         joint_mask = joint_mask or "skeleton"
-    if as_published and asked.name in MASKS and asked.name != "none":
-        positions, draw = "prefix", "batch"
-        asked = replace(asked, name="first" if asked.name == "block" else asked.name)
+    if as_published and not reduction.is_none:
+        descriptor = find_reduction(reduction.name)
+        if descriptor.layers is None:
+            positions, draw = "prefix", "batch"
+        if descriptor.published_as == NONE and architecture.joint_blocks:
+            reduction = UNMASKED
+        elif descriptor.published_as not in (None, NONE):
+            reduction = replace(reduction, name=descriptor.published_as)
     if as_published and architecture.joint_blocks:
         joint_mask = "full"
         position_type = {"sine-full": "sine"}.get(position_type, position_type)
-        asked = _NO_MASK if asked.name == "sparse" else asked
 
     backbone = BACKBONES[architecture.backbone]()
     shape, size, sigma = _shape(name, architecture, backbone, dataset, input_size, position_type)
-    asked, selection = _make_selection(asked, architecture, shape, locations, execution, draw, seed)
-    execution = execution if asked.name == "sparse" else "dense"
+    layers, amounts = _places(architecture, reduction)
+    reducer = make_reducer(reduction, shape, layers=layers, amounts=amounts, draw=draw, seed=seed)
     matrix = make_joint_mask(joint_mask, SKELETONS[dataset]) if joint_mask else None
-    transformer = PoseTransformer(shape, mask=selection, positions=positions, joint_mask=matrix)
-    reduction = selection if isinstance(selection, TokenReduction) else None
+    transformer = PoseTransformer(shape, mask=reducer, positions=positions, joint_mask=matrix)
     spec = ModelSpec(
-        name=name, dataset=dataset, input_size=size, mask=asked.name, mask_ratio=asked.ratio, positions=positions,
-        position_type=position_type, draw=draw, seed=seed, as_published=as_published,
-        locations=reduction.locations if reduction else None, amounts=reduction.amounts if reduction else None,
-        execution=execution, joint_mask=joint_mask, heatmap_size=shape.heatmap, sigma=sigma,
-        num_keypoints=shape.keypoints, grid=shape.grid, schedule=transformer.schedule,
+        name=name, dataset=dataset, input_size=size, reduction=reducer.config if reducer else UNMASKED,
+        positions=positions, position_type=position_type, draw=draw, seed=seed, as_published=as_published,
+        joint_mask=joint_mask, heatmap_size=shape.heatmap, sigma=sigma, num_keypoints=shape.keypoints, grid=shape.grid,
+        schedule=transformer.schedule,
     )  # fmt: skip
     return PoseModel(spec, backbone, transformer)
 
 
-@dataclass(frozen=True)
-class _Mask:
-    """A mask or reduction as asked for; amounts as given: one number, one per location, or None."""
-
-    name: str
-    ratio: float | None
-    amounts: float | tuple[float, ...] | None = None
-
-
-_NO_MASK = _Mask("none", 0.0)
-
-
-def _resolve_mask(
+def _resolve_reduction(
     architecture: Architecture,
-    name: str | None,
+    mask: str | ReductionConfig | None,
     ratio: float | None,
-    keep: float | Sequence[float] | None,
-    merge: int | Sequence[int] | None,
-    locations: Sequence[int] | None,
-) -> _Mask:
+    params: Mapping[str, Any],
+) -> ReductionConfig:
     """What is asked for, with the name's own mask where nothing else is said."""
     published, published_ratio = architecture.published_mask
-    if name is None:
-        name = published
-        if name == "none" and ratio:
+    if mask is None:
+        mask = published
+        if mask == NONE and ratio:
             raise InputError(f"mask ratio {ratio} without a mask: name one, such as mask='semantic'")
-    check_mask(name)
-    if keep is not None and name not in ("prune", "sparse"):
-        raise InputError(f"keep with mask {name!r}: it belongs to 'prune' and 'sparse'; give mask_ratio instead")
-    if merge is not None and name != "tome":
-        raise InputError(f"merge with mask {name!r}: it belongs to 'tome'; give mask_ratio instead")
-    if name == "none":
+    asked = reduction_config(mask, ratio, params)
+    if asked.is_none:
         if ratio:
             raise InputError(f"mask 'none' keeps every token: a mask ratio of {ratio} contradicts it")
-        return _NO_MASK
-    own_ratio = ratio is None or ratio == published_ratio
-    if keep is None and name == published and own_ratio and locations is None:
-        keep = architecture.keep
-    amounts = keep if merge is None else merge
-    if amounts is not None:
-        return _Mask(name, None if ratio is None else check_ratio(ratio), _numbers(amounts))
-    ratio = check_ratio(published_ratio if ratio is None else ratio)
-    return _Mask(name, ratio) if ratio > 0 else _NO_MASK
-
-
-def _numbers(amounts: float | Sequence[float]) -> float | tuple[float, ...]:
-    """One number, or a tuple of them."""
-    try:
-        several = not isinstance(amounts, str) and hasattr(amounts, "__iter__")
-        found = tuple(float(amount) for amount in amounts) if several else float(amounts)
-    except (TypeError, ValueError):
-        raise InputError(f"amounts {amounts!r}: give a number, or one for each location") from None
-    if found == ():
-        raise InputError("amounts are empty: give a number, or one for each location")
-    return found
+        return UNMASKED
+    amounts = find_reduction(asked.name).amounts
+    if amounts is not None and asked.get(amounts) is not None:
+        return asked
+    if asked.ratio is None:
+        asked = replace(asked, ratio=check_ratio(published_ratio))
+    return asked if asked.ratio > 0 else UNMASKED
 
 
 def _check_belongs(
     name: str,
-    asked: _Mask,
+    reduction: ReductionConfig,
     architecture: Architecture,
     positions: str,
-    locations: Sequence[int] | None,
-    execution: str,
     joint_mask: str | None,
     as_published: bool,
 ) -> None:
@@ -200,41 +165,19 @@ def _check_belongs(
         raise InputError(f"joint_mask {joint_mask!r} for {name}, which has no joint blocks: leave it out")
     if joint_mask not in (None, "full") and as_published:
         raise InputError(f"joint_mask {joint_mask!r} as published, where no joint mask has an effect: leave it out")
-    if locations is not None and asked.name in MASKS:
-        raise InputError(f"locations with mask {asked.name!r}, which acts before the first block: leave them out")
-    if execution != "dense" and asked.name != "sparse":
-        raise InputError(f"execution {execution!r} with mask {asked.name!r}: it belongs to 'sparse'")
-    if positions != "gather" and asked.name in REDUCTIONS:
-        raise InputError(f"positions {positions!r} with mask {asked.name!r}: only for masks before the first block")
+    if positions != "gather" and not reduction.is_none and find_reduction(reduction.name).layers is not None:
+        raise InputError(f"positions {positions!r} with mask {reduction.name!r}: only for masks before the first block")
 
 
-def _make_selection(
-    asked: _Mask,
-    architecture: Architecture,
-    shape: TransformerShape,
-    locations: Sequence[int] | None,
-    execution: str,
-    draw: str,
-    seed: int,
-) -> tuple[_Mask, TokenMask | TokenReduction | None]:
-    """The module that chooses tokens, and its mask with the ratio that explicit amounts come to."""
-    if asked.name not in REDUCTIONS:
-        return asked, TokenMask(asked.name, asked.ratio, shape, draw=draw, seed=seed) if asked.ratio else None
-    if locations is None and asked.name != "tome":
-        locations = architecture.reduce_at
-    given = REDUCTIONS[asked.name].locations(shape.blocks) if locations is None else locations
-    found = check_locations(given, shape.blocks)
-    ratio, amounts = asked.ratio, None
-    if asked.amounts is not None:
-        amounts = asked.amounts if isinstance(asked.amounts, tuple) else (asked.amounts,) * len(found)
-        if len(amounts) != len(found):
-            raise InputError(f"{len(amounts)} amounts for {len(found)} locations ({', '.join(map(str, found))})")
-        amounts = tuple(amount for _, amount in sorted(zip(given, amounts, strict=True)))
-        ratio = REDUCTIONS[asked.name].ratio_of(amounts, shape.tokens)
-        if asked.ratio is not None and abs(asked.ratio - ratio) > 1e-6:
-            raise InputError(f"mask ratio {asked.ratio:g} contradicts the amounts given, which come to {ratio:g}")
-    module = TokenReduction(asked.name, ratio, shape, locations=found, amounts=amounts, execution=execution)
-    return (replace(asked, ratio=ratio), module) if module.schedule.reduces else (_NO_MASK, None)
+def _places(
+    architecture: Architecture, reduction: ReductionConfig
+) -> tuple[tuple[int, ...] | None, tuple[float, ...] | None]:
+    """Where a reduction between the blocks acts in this model, and how much it leaves there, if nobody says; None leaves
+    it to the reduction and the ratio."""
+    default = find_reduction(reduction.name).layers
+    layers = architecture.reduce_at if default not in (None, every_block) else None
+    own = architecture.published_mask == (reduction.name, reduction.ratio) and not reduction.params
+    return layers, architecture.published_keep_ratio if own else None
 
 
 def _one_of(what: str, value: str, allowed: tuple[str, ...]) -> None:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import torch
 
-from ..masks import highest
-from .state import Attended, TokenState, pick
+from .context import Context, Selected
+from .tokens import highest, keep
 
 
-def prune(x: torch.Tensor, state: TokenState, seen: Attended, left: int) -> tuple[torch.Tensor, TokenState]:
-    """Keep the `left` visual tokens with the highest attention from the keypoint tokens, mean over heads and
-    keypoints, in their order. The choice has no gradient.
-    """
-    scores = seen.weights[:, :, : state.joints, state.joints :].detach().mean(dim=(1, 2))
-    index = highest(scores, left)
-    tokens = torch.cat((x[:, : state.joints], pick(x[:, state.joints :], index)), dim=1)
-    return tokens, state.change(positions=pick(state.positions, index), cells=state.cells.gather(1, index))
+def prune(tokens: torch.Tensor, context: Context, left: int) -> tuple[torch.Tensor, Selected]:
+    """Keep the tokens with the highest attention from the keypoint tokens, mean over heads and keypoints, in their
+    order. The choice has no gradient."""
+    prefix = context.prefix
+    queries = slice(prefix) if prefix else slice(None)  # a model without keypoint tokens: its visual tokens
+    scores = context.attn.weights[:, :, queries, prefix:].detach().mean(dim=(1, 2))
+    return keep(tokens, highest(scores, left))

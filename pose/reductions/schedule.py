@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from math import ceil, prod
 
 from ..errors import InputError
-from ..masks import kept_tokens
 
 
 @dataclass(frozen=True)
@@ -55,14 +54,19 @@ class Schedule:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What a schedule is made from. ratio: fraction gone after the last block; amounts: per location, go over it."""
+class Budget:
+    """What a schedule is made from. ratio: fraction gone after the last block; amounts: per layer, go over it."""
 
     total: int
     blocks: int
     ratio: float
-    locations: tuple[int, ...]
+    layers: tuple[int, ...]
     amounts: tuple[float, ...] | None = None
+
+
+def kept_tokens(total: int, ratio: float) -> int:
+    """Number of tokens kept of `total` at mask ratio `ratio` in [0, 1): max(1, floor((1 - r) N + 1e-6))."""
+    return max(1, int((1 - ratio) * total + 1e-6))
 
 
 def quarters(blocks: int) -> tuple[int, ...]:
@@ -74,67 +78,72 @@ def every_block(blocks: int) -> tuple[int, ...]:
     return tuple(range(blocks))
 
 
-def check_locations(locations: Sequence[int], blocks: int) -> tuple[int, ...]:
-    """Locations in rising order; InputError unless each is a block of the model, named once."""
-    found = tuple(int(at) if hasattr(at, "__index__") and not isinstance(at, bool) else at for at in locations)
+def check_layers(layers: Sequence[int], blocks: int) -> tuple[int, ...]:
+    """Blocks in rising order; InputError unless each is a block of the model, named once."""
+    found = tuple(int(at) if hasattr(at, "__index__") and not isinstance(at, bool) else at for at in layers)
     whole = all(isinstance(at, int) and not isinstance(at, bool) and 0 <= at < blocks for at in found)
     if not found or not whole or len(set(found)) < len(found):
         raise InputError(
-            f"locations {','.join(map(str, found)) or '(none)'}: give distinct blocks from 0 to {blocks - 1}"
+            f"layers {','.join(map(str, found)) or '(none)'}: give distinct blocks from 0 to {blocks - 1}"
         )
     return tuple(sorted(found))
 
 
-def in_steps(asked: Asked) -> Schedule:
-    """The same share of what is left at each location (PPT: 70 % at each of three).
+def at_once(budget: Budget) -> Schedule:
+    """All of it before the first block: what a mask of that ratio keeps goes into every block."""
+    return Schedule(kept_tokens(budget.total, budget.ratio), budget.blocks, ())
 
-    With a ratio r alone each of L locations keeps (1 - r)^(1 / L), rounded up, and the last leaves the same number as
-    a mask of that ratio does. `amounts`: shares kept, rounded up, one per location.
+
+def in_steps(budget: Budget) -> Schedule:
+    """The same share of what is left at each layer (PPT: 70 % at each of three).
+
+    With a ratio r alone each of L layers keeps (1 - r)^(1 / L), rounded up, and the last leaves the same number as
+    a mask of that ratio does. `amounts`: shares kept, rounded up, one per layer.
     """
-    shares = asked.amounts or [(1 - asked.ratio) ** (1 / len(asked.locations))] * len(asked.locations)
+    shares = budget.amounts or [(1 - budget.ratio) ** (1 / len(budget.layers))] * len(budget.layers)
     _check_shares(shares)
-    left, steps = asked.total, []
-    for at, share in zip(asked.locations, shares, strict=True):
+    left, steps = budget.total, []
+    for at, share in zip(budget.layers, shares, strict=True):
         left = max(1, ceil(share * left - 1e-6))
         steps.append([at, left])
-    if asked.amounts is None:
-        last = kept_tokens(asked.total, asked.ratio)
+    if budget.amounts is None:
+        last = kept_tokens(budget.total, budget.ratio)
         steps = [[at, max(left, last)] for at, left in steps[:-1]] + [[steps[-1][0], last]]
-    return Schedule(asked.total, asked.blocks, tuple(map(tuple, steps)))
+    return Schedule(budget.total, budget.blocks, tuple(map(tuple, steps)))
 
 
-def of_all(asked: Asked) -> Schedule:
-    """At each location anew the same share of all keys, rounded up (Improved TokenPose with Sparsity: 70 %)."""
-    shares = asked.amounts or [1 - asked.ratio] * len(asked.locations)
+def of_all(budget: Budget) -> Schedule:
+    """At each layer anew the same share of all keys, rounded up (Improved TokenPose with Sparsity: 70 %)."""
+    shares = budget.amounts or [1 - budget.ratio] * len(budget.layers)
     _check_shares(shares)
-    steps = [(at, max(1, ceil(share * asked.total - 1e-6))) for at, share in zip(asked.locations, shares, strict=True)]
-    return Schedule(asked.total, asked.blocks, tuple(steps), removes=False)
+    steps = [(at, max(1, ceil(share * budget.total - 1e-6))) for at, share in zip(budget.layers, shares, strict=True)]
+    return Schedule(budget.total, budget.blocks, tuple(steps), removes=False)
 
 
-def evenly(asked: Asked) -> Schedule:
-    """As nearly as possible the same number at each location (ToMe, section 3: a constant r).
+def evenly(budget: Budget) -> Schedule:
+    """As nearly as possible the same number at each layer (ToMe, section 3: a constant r).
 
     At most half of the tokens can merge at once, so a high ratio takes more from the first ones. `amounts`: r, tokens
-    that go, one per location, each cut to what can.
+    that go, one per layer, each cut to what can.
     """
-    goal, count = kept_tokens(asked.total, asked.ratio), len(asked.locations)
-    left, steps = asked.total, []
-    for number, at in enumerate(asked.locations):
-        if asked.amounts is None:
-            even = asked.total - (number + 1) * (asked.total - goal) // count
+    goal, count = kept_tokens(budget.total, budget.ratio), len(budget.layers)
+    left, steps = budget.total, []
+    for number, at in enumerate(budget.layers):
+        if budget.amounts is None:
+            even = budget.total - (number + 1) * (budget.total - goal) // count
             wanted = left - min(even, goal * 2 ** (count - number - 1))
         else:
-            wanted = asked.amounts[number]
+            wanted = budget.amounts[number]
             if wanted < 0 or wanted != int(wanted):
                 raise InputError(f"{wanted} tokens to merge: give whole numbers from 0 on")
         left -= min(int(wanted), left // 2)
         steps.append((at, left))
-    if asked.amounts is None and left > goal:
+    if budget.amounts is None and left > goal:
         raise InputError(
-            f"mask ratio {asked.ratio:g} for tome: {count} blocks, each halving the tokens at most, leave {left} of "
-            f"{asked.total} and not {goal}; give a ratio up to {int(1e4 * (1 - left / asked.total)) / 1e4:g}"
+            f"mask ratio {budget.ratio:g} by merging: {count} blocks, each halving the tokens at most, leave {left} of "
+            f"{budget.total} and not {goal}; give a ratio up to {int(1e4 * (1 - left / budget.total)) / 1e4:g}"
         )
-    return Schedule(asked.total, asked.blocks, tuple(steps))
+    return Schedule(budget.total, budget.blocks, tuple(steps))
 
 
 def ratio_of_steps(shares: Sequence[float], total: int) -> float:
@@ -151,8 +160,8 @@ def ratio_of_last(shares: Sequence[float], total: int) -> float:
 
 def ratio_of_merges(numbers: Sequence[int], total: int) -> float:
     """The mask ratio that merging these numbers of `total` tokens comes to."""
-    asked = Asked(total, len(numbers), 0.0, tuple(range(len(numbers))), tuple(numbers))
-    return round(1 - evenly(asked).last / total, 6)
+    budget = Budget(total, len(numbers), 0.0, tuple(range(len(numbers))), tuple(numbers))
+    return round(1 - evenly(budget).last / total, 6)
 
 
 def _check_shares(shares: Sequence[float]) -> None:
@@ -161,5 +170,15 @@ def _check_shares(shares: Sequence[float]) -> None:
             raise InputError(f"keep ratio {share!r}: give a number above 0 and up to 1, such as 0.7")
 
 
-Planner = Callable[[Asked], Schedule]
-RatioOf = Callable[[Sequence[float], int], float]
+@dataclass(frozen=True)
+class Plan:
+    """How much a reduction leaves where. schedule: from a budget; ratio_of: (amounts per layer, tokens) -> the mask ratio
+    that explicit amounts come to."""
+
+    schedule: Callable[[Budget], Schedule]
+    ratio_of: Callable[[Sequence[float], int], float]
+
+
+IN_STEPS = Plan(in_steps, ratio_of_steps)
+OF_ALL = Plan(of_all, ratio_of_last)
+EVENLY = Plan(evenly, ratio_of_merges)

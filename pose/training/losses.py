@@ -1,4 +1,4 @@
-"""What training minimises: heatmap losses, and the auxiliary loss of the scorer mask.
+"""What training minimises.
 
 Heatmaps and targets are (B, J, h, w), weights (B, J, 1) with 0 for joints without a target. All give a scalar.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F
 
 
 def mse(output: torch.Tensor, target: torch.Tensor, weight: torch.Tensor | None = None) -> torch.Tensor:
@@ -38,16 +37,6 @@ def mse_hard_joints(
 def _weighted_square(output: torch.Tensor, target: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
     difference = output.float() - target
     return (difference if weight is None else difference * weight[..., None]).square()
-
-
-def scorer_loss(logits: torch.Tensor, target: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
-    """Binary cross-entropy of the scorer mask against where the joints are.
-
-    logits: (B, N), one per visual token, row-major over `grid` = (gh, gw), N = gh * gw. A token's label is the
-    highest target value of any joint in its cell: `target` max-pooled over joints and to the grid.
-    """
-    labels = F.adaptive_max_pool2d(target.amax(dim=1, keepdim=True), grid).flatten(1).clamp(0, 1)
-    return F.binary_cross_entropy_with_logits(logits.float(), labels)
 
 
 LOSSES: dict[str, Callable[..., torch.Tensor]] = {

@@ -19,7 +19,7 @@ from ..errors import InputError
 from ..keypoints import SKELETONS
 from .accuracy import heatmap_accuracy
 from .batches import EpochBatches
-from .losses import LOSSES, scorer_loss
+from .losses import LOSSES
 from .meter import Meter
 from .optimizer import make_optimizer
 from .ratios import StepRatios
@@ -111,11 +111,11 @@ class Trainer:
 
     def step(self, batch: dict[str, Any], rate: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """One optimiser step at learning rate `rate`. Returns (loss, heatmaps, target), on the device, detached."""
-        loss, output, target = self.forward(batch)
+        loss, output, target, losses = self.forward(batch)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
-        self.scaler.scale(loss + self.auxiliary_loss(target)).backward()
+        self.scaler.scale(loss + self.recipe.scorer_weight * sum(losses)).backward()
         if self.recipe.clip_norm is not None:
             self.scaler.unscale_(self.optimizer)
             nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip_norm)
@@ -123,22 +123,16 @@ class Trainer:
         self.scaler.update()
         return loss.detach(), output.detach(), target
 
-    def forward(self, batch: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """(heatmap loss, heatmaps, target) of a batch."""
+    def forward(self, batch: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, list[torch.Tensor]]:
+        """(heatmap loss, heatmaps, target, losses of the model's reductions) of a batch."""
         images, target, weight = (
             batch[key].to(self.device, non_blocking=True) for key in ("image", "target", "target_weight")
         )
         dtype = getattr(torch, self.recipe.amp_dtype)
         with torch.autocast(self.device.type, dtype=dtype, enabled=self.recipe.amp):
-            output = self.model(images)
-        return LOSSES[self.recipe.loss](output, target, weight), output, target
-
-    def auxiliary_loss(self, target: torch.Tensor) -> torch.Tensor | float:
-        """The scorer mask's own loss after a forward pass, weighted; 0 for a model without that mask."""
-        logits = self.model.transformer.last_scorer_logits
-        if logits is None:
-            return 0.0
-        return self.recipe.scorer_weight * scorer_loss(logits, target, self.model.spec.grid)
+            output, state = self.model.run(images)
+        losses = [loss(target) for selected in state.selected for loss in selected.losses.values()]
+        return LOSSES[self.recipe.loss](output, target, weight), output, target, losses
 
     @torch.no_grad()
     def probe(self) -> float:

@@ -1,4 +1,4 @@
-"""Both ends of a pose transformer: patches to tokens, and keypoint tokens to heatmaps."""
+"""Keypoint tokens to heatmaps."""
 
 from __future__ import annotations
 
@@ -6,24 +6,6 @@ import torch
 from torch import nn
 
 from .shape import TransformerShape
-
-
-class PatchEmbedding(nn.Module):
-    """Cut (B, C, H, W) into patches and project each to a token: (B, N, dim), row-major.
-
-    Inside a patch the order is row, column, channel.
-    """
-
-    def __init__(self, shape: TransformerShape):
-        super().__init__()
-        self.grid, self.patch = shape.grid, shape.patch
-        self.projection = nn.Linear(shape.patch[0] * shape.patch[1] * shape.channels, shape.dim)
-
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        batch, channels = features.shape[:2]
-        (rows, columns), (height, width) = self.grid, self.patch
-        cells = features.reshape(batch, channels, rows, height, columns, width).permute(0, 2, 4, 3, 5, 1)
-        return self.projection(cells.reshape(batch, rows * columns, height * width * channels))
 
 
 class Head(nn.Module):

@@ -1,0 +1,103 @@
+"""What a model is asked to be, and what it came to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..reductions.config import UNMASKED, ReductionConfig
+from ..reductions.params import param_text
+from ..reductions.schedule import Schedule
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """Everything that decides what a model computes, its weights apart.
+
+    name: of the zoo, or "package.module:name". dataset: whose keypoints it predicts. input_size: (height, width) px.
+    reduction: what lessens its visual tokens. positions: "gather" or "prefix", draw: "sample" or "batch" (see
+    `create_model`). seed: of random masks at evaluation. joint_mask: of models with joint blocks.
+    """
+
+    name: str
+    dataset: str = "coco"
+    input_size: tuple[int, int]
+    reduction: ReductionConfig = UNMASKED
+    positions: str = "gather"
+    position_type: str | None = None
+    draw: str = "sample"
+    seed: int = 0
+    as_published: bool = False
+    joint_mask: str | None = None
+
+    @property
+    def mask(self) -> str:
+        """The reduction as it is written on the command line: its name, and its parameters where there are any."""
+        return self.reduction.text
+
+    @property
+    def mask_ratio(self) -> float:
+        return self.reduction.ratio or 0.0
+
+    def create_arguments(self) -> dict[str, Any]:
+        """Keyword arguments that make this model again with `create_model`, plain types only."""
+        return {
+            "name": self.name,
+            "dataset": self.dataset,
+            "input_size": list(self.input_size),
+            "mask": self.mask,
+            "mask_ratio": self.mask_ratio,
+            "positions": self.positions,
+            "position_type": self.position_type,
+            "draw": self.draw,
+            "seed": self.seed,
+            "as_published": self.as_published,
+            **({"joint_mask": self.joint_mask} if self.joint_mask else {}),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec(ModelConfig):
+    """A resolved configuration and the sizes that follow from it. Sizes are (height, width).
+
+    schedule: how many visual tokens or connections the reduction leaves in which block.
+    """
+
+    heatmap_size: tuple[int, int]
+    sigma: float
+    num_keypoints: int
+    grid: tuple[int, int]
+    schedule: Schedule = field(repr=False)
+
+    @property
+    def tokens_total(self) -> int:
+        return self.grid[0] * self.grid[1]
+
+    @property
+    def tokens_kept(self) -> int:
+        """Visual tokens after the last block; cut connections remove none."""
+        return self.schedule.last if self.schedule.removes else self.tokens_total
+
+    @property
+    def mean_ratio(self) -> float:
+        """Fraction of the visual tokens (or connections) that is gone, mean over the blocks."""
+        return 1 - self.schedule.mean_left / self.tokens_total
+
+
+def current_arguments(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of `create_model` from those that a checkpoint holds, also one of an earlier version, which kept the
+    parameters of a reduction beside its name."""
+    arguments = dict(stored)
+    old = {new: arguments.pop(name, None) for name, new in _RENAMED.items()}
+    inside = ", ".join(f"{name}={_text(value)}" for name, value in old.items() if value is not None)
+    if inside:
+        arguments["mask"] = f"{arguments['mask']}({inside})"
+    return arguments
+
+
+_RENAMED = {"locations": "layers", "keep": "keep_ratio", "merge": "r", "execution": "execution"}
+
+
+def _text(value: Any) -> str:
+    return param_text(tuple(value) if isinstance(value, list) else value)

@@ -1,0 +1,132 @@
+"""A reduction at its place in a model. Everything that choosing costs happens in here, so that it is counted as a part
+of its own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import nn
+
+from ..errors import InputError
+from ..reductions.config import ReductionConfig
+from ..reductions.context import Context, Selected
+from ..reductions.noise import evaluation_noise
+from ..reductions.registry import find_reduction
+from ..reductions.schedule import Budget, Schedule, at_once, check_layers
+from .shape import TransformerShape
+
+
+class TokenReducer(nn.Module):
+    """What a `ReductionConfig` says, done: before the first block, or in some of the blocks.
+
+    config: as asked for; `self.config` is the same with its ratio resolved. layers: where it acts, amounts: how much it
+    leaves at each layer, if the configuration does not say (None: the reduction's own; by the ratio). draw: "sample" (each sample its own noise) or "batch" (one
+    draw for the whole batch, as TMPose's code does).
+
+    Raises InputError for layers that the model has not, or amounts that do not go with them or the ratio.
+    """
+
+    def __init__(
+        self,
+        config: ReductionConfig,
+        shape: TransformerShape,
+        *,
+        layers: tuple[int, ...] | None = None,
+        amounts: tuple[float, ...] | None = None,
+        draw: str = "sample",
+        seed: int = 0,
+    ):
+        super().__init__()
+        self.reduction = find_reduction(config.name)
+        self.shape, self.draw, self.seed = shape, draw, seed
+        self.layers, self.amounts = self._places(config, layers, amounts)
+        self.config = config if self.amounts is None else self._resolved(config)
+        for name, module in self.reduction.make_modules(shape.dim).items():
+            self.add_module(name, module)
+        self.set_ratio(self.config.ratio)
+
+    def _places(
+        self, config: ReductionConfig, layers: tuple[int, ...] | None, amounts: tuple[float, ...] | None
+    ) -> tuple[tuple[int, ...], tuple[float, ...] | None]:
+        """The layers in rising order, none for before the first block, and the amount of each where there are any."""
+        default = self.reduction.layers
+        if layers is None and default is not None:
+            layers = default(self.shape.blocks)
+        given = config.get("layers", layers)
+        found = check_layers(given, self.shape.blocks) if given is not None else ()
+        amounts = config.get(self.reduction.amounts, amounts) if self.reduction.amounts else None
+        if amounts is None:
+            return found, None
+        several = amounts if isinstance(amounts, tuple) else (amounts,) * len(found)
+        if len(several) != len(found):
+            raise InputError(f"{len(several)} amounts for {len(found)} layers ({', '.join(map(str, found))})")
+        return found, tuple(amount for _, amount in sorted(zip(given, several, strict=True)))
+
+    def _resolved(self, config: ReductionConfig) -> ReductionConfig:
+        ratio = self.reduction.plan.ratio_of(self.amounts, self.shape.tokens)
+        if config.ratio is not None and abs(config.ratio - ratio) > 1e-6:
+            raise InputError(f"mask ratio {config.ratio:g} contradicts the amounts given, which come to {ratio:g}")
+        return replace(config, ratio=ratio)
+
+    def set_ratio(self, ratio: float) -> None:
+        """Reduce by another ratio from now on; 0 leaves everything as it is. The amounts belong to the first ratio."""
+        self.ratio = ratio
+        amounts = self.amounts if ratio == self.config.ratio else None
+        budget = Budget(self.shape.tokens, self.shape.blocks, ratio, self.layers, amounts)
+        self.schedule: Schedule = self.reduction.plan.schedule(budget) if self.layers else at_once(budget)
+
+    @property
+    def acts_before(self) -> bool:
+        """Whether it acts, before the first block."""
+        return not self.layers and self.ratio > 0
+
+    def acts_in(self, block: int) -> bool:
+        return self.schedule.reduces and self.schedule.left_at(block) is not None
+
+    @property
+    def reduces(self) -> bool:
+        """Whether anything goes anywhere."""
+        return self.acts_before or self.schedule.reduces
+
+    @property
+    def need_weights(self) -> bool:
+        """Whether the blocks where it acts must show their attention weights, which a fused attention does not."""
+        return bool(self.reduction.needs)
+
+    def forward(
+        self, tokens: torch.Tensor, context: Context, sample_ids: torch.Tensor | None, block: int | None = None
+    ) -> tuple[torch.Tensor, Selected | None]:
+        """Visual tokens (B, n, dim) after it acted in `block` (None: before the first), and what it chose; None where
+        as many are to be left as there are."""
+        left = self.schedule.total if block is None else self.schedule.left_at(block)
+        if left == tokens.shape[1] and self.schedule.removes:
+            return tokens, None
+
+        def noise(columns: int) -> torch.Tensor:
+            return self._noise(len(tokens), columns, sample_ids, tokens.device, block)
+
+        params = {param.name: self.config.get(param.name) for param in self.reduction.params}
+        context = replace(
+            context, noise=noise, modules=dict(self.named_children()), params=params, layer=block,
+            depth=self.shape.blocks, training=self.training,
+        )  # fmt: skip
+        return self.reduction.function()(tokens, context, left)
+
+    def _noise(
+        self, batch: int, columns: int, sample_ids: torch.Tensor | None, device: torch.device, block: int | None
+    ) -> torch.Tensor:
+        rows = 1 if self.draw == "batch" else batch
+        if self.training:
+            return torch.rand(rows, columns, device=device).expand(batch, -1)
+        ids = torch.arange(batch, device=device) if sample_ids is None else sample_ids.to(device)
+        seed = self.seed if block is None else self.seed + (block + 1) * 1_000_003  # each layer draws anew
+        return evaluation_noise(ids[:rows], columns, seed).expand(batch, -1)
+
+
+def make_reducer(config: ReductionConfig, shape: TransformerShape, **places: object) -> TokenReducer | None:
+    """The module for a configuration, None where nothing is reduced."""
+    if config.is_none:
+        return None
+    reducer = TokenReducer(config, shape, **places)
+    return reducer if reducer.reduces else None

@@ -1,0 +1,76 @@
+"""What flows from block to block beside the tokens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch.nn import functional as F
+
+from ..reductions.context import Selected
+from ..reductions.tokens import group_mean, group_sizes, pick
+
+
+@dataclass(frozen=True)
+class TokenState:
+    """The visual tokens on their way through the blocks.
+
+    prefix: J, the keypoint tokens at the front of the sequence.
+    positions: (1 or B, n, d), added again before each block.
+    token_indices: (B, n) the grid cell of each token, row-major.
+    sizes: (B, n) how many cells a merged token stands for; None for one each.
+    connections: (B, n, k) the visual keys that each visual query still sees, in no order; None for all.
+    allowed: (B, 1, J + n, J + n) the same as a mask with the keypoint tokens, True where a query sees a key.
+    selected: what each reduction did so far.
+    """
+
+    prefix: int
+    positions: torch.Tensor
+    token_indices: torch.Tensor
+    sizes: torch.Tensor | None = None
+    connections: torch.Tensor | None = None
+    allowed: torch.Tensor | None = None
+    selected: tuple[Selected, ...] = ()
+
+    def after(self, selected: Selected) -> TokenState:
+        """The state when a reduction has acted: positions go where their tokens went."""
+        state = replace(self, selected=(*self.selected, selected))
+        if selected.connections is not None:
+            allowed = _allowed(selected.connections, self.token_indices.shape[1], self.prefix)
+            return replace(state, connections=selected.connections, allowed=allowed)
+        index = selected.token_indices
+        if selected.source is None:
+            positions = pick(self.positions, index)
+        else:
+            ones = torch.ones_like(selected.source, dtype=self.positions.dtype)
+            sizes = ones if self.sizes is None else self.sizes
+            held = group_sizes(selected.source, sizes, index.shape[1])
+            positions = group_mean(self.positions, selected.source, sizes, held)
+        token_indices = self.token_indices.gather(1, index)
+        return replace(state, positions=positions, token_indices=token_indices, sizes=selected.sizes)
+
+    def holders(self, total: int) -> torch.Tensor:
+        """(B, total) which of the tokens now holds each of the first `total` tokens, -1 for what was dropped."""
+        found = torch.arange(total, device=self.token_indices.device).expand(len(self.token_indices), -1)
+        for selected in self.selected:
+            places = selected.holders(total)
+            total = selected.token_indices.shape[1]
+            found = torch.where(found >= 0, places.gather(1, found.clamp(min=0)), found)
+        return found
+
+    def attention_mask(self, dtype: torch.dtype) -> torch.Tensor | None:
+        """What is given to the attention: booleans, or what is added to the logits, or None for plain attention.
+
+        A token of size s counts as s equal keys: log s is added (ToMe, section 3.2, "proportional attention").
+        """
+        if self.sizes is None:
+            return self.allowed
+        bias = torch.cat((self.sizes.new_zeros(len(self.sizes), self.prefix), self.sizes.log()), dim=1)
+        return bias[:, None, None].to(dtype)
+
+
+def _allowed(connections: torch.Tensor, tokens: int, prefix: int) -> torch.Tensor:
+    """Connections (B, n, k) as a mask (B, 1, J + n, J + n) in which keypoint tokens see all and are seen by all."""
+    none = torch.zeros(len(connections), tokens, tokens, device=connections.device)
+    allowed = none.scatter(2, connections, torch.ones_like(none)) > 0
+    return F.pad(allowed, (prefix, 0, prefix, 0), value=True)[:, None]

@@ -1,0 +1,55 @@
+"""What users bring: objects named "package.module:name", and those that installed packages announce."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import inspect
+import sys
+from functools import lru_cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from .errors import InputError
+
+
+def is_reference(name: str) -> bool:
+    """Whether a name points into a module of the user's ("package.module:name")."""
+    return ":" in name
+
+
+def load_object(reference: str) -> Any:
+    """The object that "package.module:name" names; modules in the working folder are found, too.
+
+    Raises InputError where there is no such module or name, or where the module itself fails.
+    """
+    module_name, _, attribute = reference.partition(":")
+    if not module_name or not attribute:
+        raise InputError(f"{reference!r}: give package.module:name")
+    if "" not in sys.path and str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:  # whatever a user's module raises while it is imported
+        raise InputError(f"{reference}: cannot import {module_name} ({type(error).__name__}: {error})") from None
+    try:
+        return getattr(module, attribute)
+    except AttributeError:
+        raise InputError(f"{reference}: {module_name} has no {attribute!r}") from None
+
+
+@lru_cache
+def announced(group: str) -> dict[str, str]:
+    """Plug-ins that installed packages announce under "posebench.<group>": name -> "package.module:name"."""
+    return {point.name: point.value for point in entry_points(group=f"posebench.{group}")}
+
+
+def source_digest(thing: Any) -> str:
+    """First 16 hex digits of the SHA-256 of the file that defines `thing` (a function, class or descriptor's work)."""
+    module = inspect.getmodule(thing)
+    try:
+        text = Path(module.__file__).read_bytes()
+    except (AttributeError, TypeError, OSError):
+        text = repr(thing).encode()
+    return hashlib.sha256(text).hexdigest()[:16]

@@ -1,0 +1,14 @@
+"""Masks by a token's distance from the mean token."""
+
+from __future__ import annotations
+
+import torch
+
+from .context import Context, Selected
+from .tokens import highest, keep
+
+
+def norm(tokens: torch.Tensor, context: Context, left: int) -> tuple[torch.Tensor, Selected]:
+    """By the distance of a token's content from the mean token of its image; no parameters, no gradient."""
+    content = context.content.detach()
+    return keep(tokens, highest((content - content.mean(dim=1, keepdim=True)).square().sum(dim=2), left))
