@@ -23,20 +23,19 @@ def full_mask(skeleton: Skeleton) -> torch.Tensor:
     return torch.ones(skeleton.num_keypoints, skeleton.num_keypoints, dtype=torch.bool)
 
 
-def published_mask(skeleton: Skeleton) -> torch.Tensor:
-    """The matrix that the paper's checkpoints hold, (J, J): empty until such weights are loaded."""
-    return torch.zeros(skeleton.num_keypoints, skeleton.num_keypoints, dtype=torch.bool)
+def published_mask(skeleton: Skeleton) -> None:
+    """The matrix that the paper's checkpoints hold: there is none until such weights are loaded."""
 
 
-JOINT_MASKS: dict[str, Callable[[Skeleton], torch.Tensor]] = {
+JOINT_MASKS: dict[str, Callable[[Skeleton], torch.Tensor | None]] = {
     "skeleton": skeleton_mask,
     "full": full_mask,
     "published": published_mask,
 }
 
 
-def joint_mask(name: str, skeleton: Skeleton) -> torch.Tensor:
-    """(J, J) booleans, row sees column; InputError for an unknown name."""
+def joint_mask(name: str, skeleton: Skeleton) -> torch.Tensor | None:
+    """(J, J) booleans, row sees column, None for the one that comes with weights; InputError for an unknown name."""
     if name not in JOINT_MASKS:
         raise InputError(f"joint_mask {name!r}: give one of {', '.join(JOINT_MASKS)}")
     return JOINT_MASKS[name](skeleton)

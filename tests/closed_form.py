@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from posebench.pose.masks import kept_tokens
+from posebench.pose.reductions.schedule import kept_tokens
 
 
 @dataclass(frozen=True)

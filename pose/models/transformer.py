@@ -7,6 +7,7 @@ from dataclasses import replace
 import torch
 from torch import nn
 
+from ..errors import InputError
 from ..reductions.context import Attended, Context
 from ..reductions.schedule import Schedule
 from ..reductions.tokens import pick
@@ -26,7 +27,8 @@ class PoseTransformer(nn.Module):
 
     mask: what lessens the visual tokens, before the first block or in the blocks.
     positions: "gather" (each kept token keeps its own position) or "prefix" (the first K cells' positions go to the
-    kept tokens, as in TMPose's code). joint_mask: (J, J) which keypoint tokens see each other in the joint blocks.
+    kept tokens, as in TMPose's code). joint_mask: (J, J) which keypoint tokens see each other in the joint blocks; None
+    until weights bring it.
     """
 
     def __init__(
@@ -162,6 +164,8 @@ class PoseTransformer(nn.Module):
 
     def _joints_alone(self, keypoints: torch.Tensor) -> torch.Tensor:
         """The joint blocks on the keypoint tokens (B, J, dim), each seeing those that the joint mask allows."""
+        if self.joint_mask is None:
+            raise InputError("the published joint mask comes with the paper's weights: load them before using it")
         for block in self.joint_blocks:
             keypoints = block(keypoints, self.joint_mask[None, None])
         return keypoints

@@ -108,6 +108,9 @@ def load_weights(
     """
     what = "the given state dict" if isinstance(source, Mapping) else str(source)
     given = read_state_dict(source)
+    if model.spec.joint_mask == "published":  # it comes with the weights
+        joints = model.spec.num_keypoints
+        model.transformer.joint_mask = torch.zeros(joints, joints, dtype=torch.bool, device=_device(model))
     ours = model.state_dict()
     own = any(name.startswith(("backbone.", "transformer.stacks.")) for name in given)
     if not own:
@@ -132,6 +135,10 @@ def load_weights(
         raise InputError(f"{what} does not fit {model.spec.name} ({model.spec.dataset}): {problems}{_suggest(given)}")
     model.load_state_dict(given)
     return model
+
+
+def _device(model: nn.Module) -> torch.device:
+    return next(model.parameters()).device
 
 
 def load_backbone_weights(model: PoseModel, source: str | os.PathLike[str] | Mapping) -> PoseModel:

@@ -45,7 +45,7 @@ def default_mask(name: str) -> tuple[str, float]:
 
 
 def create_model(
-    model: str | ModelConfig,
+    name: str | ModelConfig,
     *,
     dataset: str = "coco",
     input_size: tuple[int, int] | None = None,
@@ -62,7 +62,7 @@ def create_model(
     """Make a model with fresh weights, in training mode.
 
     Args:
-        model: one of `list_models()`, or a whole configuration (then nothing else is given).
+        name: one of `list_models()`, or a whole configuration (then nothing else is given).
         dataset: "coco" (17 keypoints) or "mpii" (16).
         input_size: (height, width) in pixels; by default 256x192 for COCO and 256x256 for MPII.
         mask: a reduction (`posebench.pose.reductions`) by name, with parameters as in "prune(layers=3|6|9)", or
@@ -83,12 +83,12 @@ def create_model(
     Raises:
         InputError: unknown name or value, or an input size that the token grid does not divide.
     """
-    if isinstance(model, ModelConfig):
-        config = {field.name: getattr(model, field.name) for field in fields(ModelConfig)}
-        reduction, name = config.pop("reduction"), config.pop("name")
+    if isinstance(name, ModelConfig):
+        config = {field.name: getattr(name, field.name) for field in fields(ModelConfig)}
+        reduction = config.pop("reduction")
         # What as_published changes is in the configuration already.
-        return create_model(name, mask=reduction, mask_ratio=reduction.ratio, **config)
-    name = resolve_name(model)
+        return create_model(mask=reduction, mask_ratio=reduction.ratio, **config)
+    name = resolve_name(name)
     architecture = MODELS[name]
     if dataset not in SKELETONS:
         raise InputError(f"unknown dataset {dataset!r}: give 'coco' or 'mpii'")

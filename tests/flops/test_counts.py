@@ -14,8 +14,8 @@ from posebench import count_flops, create_model
 from posebench.benchmark.macs import UncountedOperatorError
 from posebench.pose.errors import InputError
 from posebench.pose.keypoints import SKELETONS
-from posebench.pose.masks import kept_tokens
-from posebench.pose.reductions import mask_names
+from posebench.pose.reductions.schedule import kept_tokens
+from posebench.pose.reductions import reduction_names
 
 REFERENCE = {
     "tokenpose_t": ("tokenpose_t", {}),
@@ -84,7 +84,7 @@ def test_tmpose_l_at_the_published_mask_has_the_papers_numbers_and_the_exact_one
 
 
 RATIOS = [0.0, 0.05, 0.2, 0.35, 0.4, 0.5, 0.61, 0.75, 0.9, 0.99]
-MASKED = [mask for mask in mask_names() if mask != "none"]
+MASKED = [mask for mask in reduction_names() if mask != "none"]
 
 
 @pytest.mark.parametrize("dataset", ["coco", "mpii"])

@@ -8,9 +8,12 @@ import torch
 
 from posebench import create_model
 from posebench.pose.errors import InputError
-from posebench.pose.masks import MASKS, check_ratio, evaluation_noise, highest, kept_tokens
+from posebench.pose.reductions import check_ratio, find_reduction, reduction_names
+from posebench.pose.reductions.noise import evaluation_noise
+from posebench.pose.reductions.schedule import kept_tokens
+from posebench.pose.reductions.tokens import highest, pick
 
-MASKED = [name for name in MASKS if name != "none"]
+MASKED = [name for name in reduction_names() if name != "none" and find_reduction(name).layers is None]
 RATIOS = [0.0, 0.1, 0.25, 0.4, 0.5, 0.61, 0.75, 0.9, 0.97, 0.999]
 
 
@@ -29,13 +32,6 @@ def test_every_mask_keeps_k_different_tokens_in_order(mask, ratio):
     assert kept.shape == (3, max(1, int((1 - ratio) * 48 + 1e-6)))
     assert (kept.diff(dim=1) > 0).all()
     assert kept.min() >= 0 and kept.max() < 48
-
-
-def test_a_scorer_can_be_copied_after_a_training_step():
-    model = tiny("scorer", 0.4).train()
-    model(IMAGES)
-    assert copy.deepcopy(model).transformer.last_scorer_logits is None
-    assert model.transformer.last_scorer_logits is not None
 
 
 @pytest.mark.parametrize(
@@ -117,12 +113,12 @@ def test_a_dropped_token_contributes_nothing(mask):
     # What a dropped token holds cannot reach the output, so it is not merely zeroed or hidden.
     model = tiny(mask, 0.6)
     features = model.backbone(IMAGES).detach()
-    kept = model.transformer.kept_indices(features)
-    model.transformer.mask.forward = lambda *args: kept
-    before = model.transformer(features)
+    before, state = model.transformer.run(features)
+    (selected,) = state.selected
+    model.transformer.mask.forward = lambda tokens, *args: (pick(tokens, selected.token_indices), selected)
     changed = features.clone()
     for sample in range(3):
-        for cell in set(range(48)) - set(kept[sample].tolist()):
+        for cell in set(range(48)) - set(selected.token_indices[sample].tolist()):
             r, c = divmod(cell, 6)
             changed[sample, :, r * 3 : r * 3 + 3, c * 3 : c * 3 + 3] += 100
     assert torch.equal(model.transformer(changed), before)
@@ -138,12 +134,20 @@ def test_gathered_positions_belong_to_the_kept_cells():
     assert torch.equal(full(IMAGES), same(IMAGES))
 
 
-def test_only_the_scorer_mask_trains_a_scorer():
+def test_only_the_scorer_mask_has_a_loss_of_its_own():
+    state = tiny("scorer", 0.5).train().run(IMAGES)[1]
+    loss = state.selected[0].losses["scorer"](torch.rand(3, 17, 24, 18))
+    loss.backward()
+    assert tiny("semantic", 0.5).run(IMAGES)[1].selected[0].losses == {}
+
+
+def test_a_scorer_learns_from_its_own_loss_alone():
     model = tiny("scorer", 0.5).train()
-    model(IMAGES).square().mean().backward()
-    assert model.transformer.last_scorer_logits.shape == (3, 48)
+    heatmaps, state = model.run(IMAGES)
+    heatmaps.square().mean().backward(retain_graph=True)
     assert model.transformer.mask.linear.weight.grad is None
-    assert tiny("semantic", 0.5).transformer.last_scorer_logits is None
+    state.selected[0].losses["scorer"](torch.rand(3, 17, 24, 18)).backward()
+    assert model.transformer.mask.linear.weight.grad.abs().max() > 0
 
 
 @pytest.mark.parametrize("ratio", [1.0, -0.1, "abc", float("nan"), None, 2])

@@ -7,16 +7,16 @@ from by_hand import connections_at, heatmaps, merge_at, prune_at
 
 CASES = {
     "prune": ("tmpose_tiny", {"mask": "prune", "mask_ratio": 0.6}, prune_at),
-    "prune-late": ("tmpose_tiny", {"mask": "prune", "keep": 0.5, "locations": (1, 3)}, prune_at),
+    "prune-late": ("tmpose_tiny", {"mask": "prune", "keep_ratio": 0.5, "layers": (1, 3)}, prune_at),
     "tome": ("tmpose_tiny", {"mask": "tome", "mask_ratio": 0.6}, merge_at),
-    "tome-once": ("tmpose_tiny", {"mask": "tome", "merge": (20,), "locations": (1,)}, merge_at),
+    "tome-once": ("tmpose_tiny", {"mask": "tome", "r": (20,), "layers": (1,)}, merge_at),
     "sparse": ("sparse_tokenpose_tiny", {"mask_ratio": 0.6}, connections_at),
     "sparse-gather": (
         "sparse_tokenpose_tiny",
-        {"keep": 0.3, "locations": (0,), "execution": "gather"},
+        {"keep_ratio": 0.3, "layers": (0,), "execution": "gather"},
         connections_at,
     ),
-    "sparse-mpii": ("sparse_tokenpose_tiny", {"dataset": "mpii", "keep": (0.2, 0.9, 0.4)}, connections_at),
+    "sparse-mpii": ("sparse_tokenpose_tiny", {"dataset": "mpii", "keep_ratio": (0.2, 0.9, 0.4)}, connections_at),
 }
 
 
@@ -35,11 +35,11 @@ def test_heatmaps_equal_a_computation_by_hand(case, lively):
         if "sparse" in case:
             assert [set(keys) for keys in state.connections[image].tolist()] == tokens.sees
         else:
-            assert len(tokens.cells) == state.cells.shape[1] == model.spec.tokens_kept
+            assert len(tokens.cells) == state.token_indices.shape[1] == model.spec.tokens_kept
+            holders = state.holders(model.spec.tokens_total)[image]
             for place, cells in enumerate(tokens.cells):
-                assert cells[0] == state.cells[image, place]
-                if state.holder is not None:
-                    assert (state.holder[image, cells] == place).all()
+                assert cells[0] == state.token_indices[image, place]
+                assert (holders[cells] == place).all()
 
 
 def test_a_choice_matters(lively, features):
@@ -47,6 +47,6 @@ def test_a_choice_matters(lively, features):
     model = lively(mask="prune", mask_ratio=0.6)
     with torch.no_grad():
         before = model.transformer(features)
-        model.transformer.mask.locations = (2,)
+        model.transformer.mask.layers = (2,)
         model.set_mask_ratio(0.6)
         assert (model.transformer(features) - before).abs().max() > 0.1 * before.std()

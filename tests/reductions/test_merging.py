@@ -8,7 +8,7 @@ from posebench import create_model
 
 def test_merging_equal_tokens_changes_nothing(lively, features):
     # Pairs of equal tokens without positions: one of size two attends and is attended to as the two were.
-    model, plain = lively(mask="tome", merge=(24,), locations=(0,)), lively(mask="none")
+    model, plain = lively(mask="tome", r=(24,), layers=(0,)), lively(mask="none")
     weight = torch.randn(2, 48, 8, 6, generator=torch.Generator().manual_seed(4))
     twins = weight[:, :, :, ::2].repeat_interleave(2, dim=3)
     pairs = twins.repeat_interleave(3, dim=2).repeat_interleave(3, dim=3)
@@ -17,7 +17,7 @@ def test_merging_equal_tokens_changes_nothing(lively, features):
     with torch.no_grad():
         found, state = model.transformer.run(pairs)
         expected = plain.transformer(pairs)
-    assert (state.sizes == 2).all() and state.cells.shape == (2, 24)
+    assert (state.sizes == 2).all() and state.token_indices.shape == (2, 24)
     assert expected.std() > 0.1
     assert (found - expected).abs().max() < 1e-4
 
@@ -27,7 +27,7 @@ def test_every_cell_is_held_by_one_token_and_sizes_say_how_many(ratio, lively, f
     model = lively(mask="tome", mask_ratio=ratio)
     with torch.no_grad():
         state = model.transformer.run(features)[1]
-    for holder, sizes, cells in zip(state.holder, state.sizes, state.cells, strict=True):
+    for holder, sizes, cells in zip(state.holders(48), state.sizes, state.token_indices, strict=True):
         assert torch.equal(torch.bincount(holder, minlength=len(sizes)).float(), sizes)
         assert sizes.sum() == 48 and torch.equal(holder[cells], torch.arange(len(cells)))
 
@@ -37,8 +37,8 @@ def test_positions_are_merged_like_the_tokens(lively, features):
     with torch.no_grad():
         state = model.transformer.run(features)[1]
     table = model.transformer.position_table[0]
-    for place in range(state.cells.shape[1]):
-        mean = table[state.holder[0] == place].mean(dim=0)
+    for place in range(state.token_indices.shape[1]):
+        mean = table[state.holders(48)[0] == place].mean(dim=0)
         assert (state.positions[0, place] - mean).abs().max() < 1e-5
 
 

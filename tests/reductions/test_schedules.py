@@ -4,7 +4,7 @@ import pytest
 
 from posebench import create_model
 from posebench.pose.errors import InputError
-from posebench.pose.masks import kept_tokens
+from posebench.pose.reductions.schedule import kept_tokens
 
 RATIOS = [0.05, 0.2, 0.4, 0.5, 0.61, 0.75, 0.9]
 IN_NETWORK = ["prune", "tome"]
@@ -22,23 +22,23 @@ def test_ppt_keeps_seven_tenths_rounded_up_at_three_blocks():
 
 
 def test_shares_and_locations_are_parameters():
-    assert steps("ppt_s", keep=(0.5, 0.9), locations=(2, 5)) == ((2, 128), (5, 116))
-    assert steps("tokenpose_s_v1", mask="prune", keep=0.5) == ((3, 128), (6, 64), (9, 32))
+    assert steps("ppt_s", keep_ratio=(0.5, 0.9), layers=(2, 5)) == ((2, 128), (5, 116))
+    assert steps("tokenpose_s_v1", mask="prune", keep_ratio=0.5) == ((3, 128), (6, 64), (9, 32))
     assert steps("sparse_tokenpose_s") == ((3, 180), (6, 180), (9, 180))
-    assert steps("sparse_tokenpose_s", keep=(0.7, 0.5, 0.3)) == ((3, 180), (6, 128), (9, 77))
-    assert steps("tokenpose_s_v1", mask="tome", merge=8) == tuple((i, 256 - 8 * (i + 1)) for i in range(12))
-    assert steps("tokenpose_s_v1", mask="tome", merge=(200, 10), locations=(0, 11)) == ((0, 128), (11, 118))
+    assert steps("sparse_tokenpose_s", keep_ratio=(0.7, 0.5, 0.3)) == ((3, 180), (6, 128), (9, 77))
+    assert steps("tokenpose_s_v1", mask="tome", r=8) == tuple((i, 256 - 8 * (i + 1)) for i in range(12))
+    assert steps("tokenpose_s_v1", mask="tome(r=200|10, layers=0|11)") == ((0, 128), (11, 118))
 
 
 def test_an_amount_stays_with_its_location_in_whatever_order_they_are_given():
-    assert steps("tmpose_tiny", mask="prune", keep=(0.5, 0.9), locations=(2, 0)) == ((0, 44), (2, 22))
-    assert steps("tmpose_tiny", mask="tome", merge=(10, 2), locations=(3, 1)) == ((1, 46), (3, 36))
+    assert steps("tmpose_tiny", mask="prune", keep_ratio=(0.5, 0.9), layers=(2, 0)) == ((0, 44), (2, 22))
+    assert steps("tmpose_tiny", mask="tome", r=(10, 2), layers=(3, 1)) == ((1, 46), (3, 36))
 
 
 def test_a_last_share_of_one_does_not_undo_the_others():
-    spec = create_model("sparse_tokenpose_s", keep=(0.5, 0.5, 1.0)).spec
-    assert spec.mask == "sparse" and spec.schedule.steps == ((3, 128), (6, 128), (9, 256))
-    assert create_model("sparse_tokenpose_s", keep=1.0).spec.mask == "none"
+    spec = create_model("sparse_tokenpose_s", keep_ratio=(0.5, 0.5, 1.0)).spec
+    assert spec.reduction.name == "sparse" and spec.schedule.steps == ((3, 128), (6, 128), (9, 256))
+    assert create_model("sparse_tokenpose_s", keep_ratio=1.0).spec.mask == "none"
 
 
 def test_the_ratio_in_a_tome_message_is_one_that_works():
@@ -49,7 +49,7 @@ def test_the_ratio_in_a_tome_message_is_one_that_works():
 
 
 def test_a_published_schedule_gives_way_to_other_locations_and_ratios(lively):
-    assert steps("ppt_s", locations=(3, 6)) == ((3, 150), (6, 87))
+    assert steps("ppt_s", layers=(3, 6)) == ((3, 150), (6, 87))
     model = create_model("ppt_s")
     for ratio, left in ((0.5, 128), (0.657, 89), (0.0, 256)):
         model.set_mask_ratio(ratio)
@@ -85,22 +85,25 @@ def test_the_mean_ratio_is_the_mean_over_blocks_of_what_is_gone(mask):
     ("options", "message"),
     [
         ({"mask": "tome", "mask_ratio": 0.98}, "give a ratio up to 0.9375"),
-        ({"mask": "tome", "merge": (1.5, 2, 3, 4)}, "whole numbers"),
-        ({"mask": "tome", "keep": 0.7}, "belongs to 'prune' and 'sparse'"),
-        ({"mask": "prune", "merge": 3}, "belongs to 'tome'"),
-        ({"mask": "prune", "keep": 0.0}, "above 0 and up to 1"),
-        ({"mask": "prune", "keep": (0.7, 0.7)}, "2 amounts for 3 locations"),
-        ({"mask": "prune", "mask_ratio": 0.2, "keep": 0.5}, "contradicts"),
-        ({"mask": "prune", "mask_ratio": 0.2, "locations": (1, 4)}, "blocks from 0 to 3"),
-        ({"mask": "prune", "mask_ratio": 0.2, "locations": (1, 1)}, "distinct"),
-        ({"mask": "random", "mask_ratio": 0.2, "locations": (1,)}, "before the first block"),
-        ({"mask": "prune", "mask_ratio": 0.2, "execution": "gather"}, "belongs to 'sparse'"),
+        ({"mask": "tome", "r": (1.5, 2, 3, 4)}, "whole numbers"),
+        ({"mask": "tome", "keep_ratio": 0.7}, "has no parameter 'keep_ratio': it takes layers, r"),
+        ({"mask": "prune", "r": 3}, "has no parameter 'r'"),
+        ({"mask": "prune", "keep_ratio": 0.0}, "above 0 and up to 1"),
+        ({"mask": "prune", "keep_ratio": (0.7, 0.7)}, "2 amounts for 3 layers"),
+        ({"mask": "prune", "mask_ratio": 0.2, "keep_ratio": 0.5}, "contradicts"),
+        ({"mask": "prune", "mask_ratio": 0.2, "layers": (1, 4)}, "blocks from 0 to 3"),
+        ({"mask": "prune", "mask_ratio": 0.2, "layers": (1, 1)}, "distinct"),
+        ({"mask": "semantic", "mask_ratio": 0.2, "layers": (1,)}, "has no parameter 'layers'"),
+        ({"mask": "prune", "mask_ratio": 0.2, "execution": "gather"}, "has no parameter 'execution'"),
+        ({"mask": "prune", "mask_ratio": 0.2, "layer": (1,)}, "did you mean 'layers'"),
+        ({"mask": "prune(layers=1,layers=2)", "mask_ratio": 0.2}, "layers is given twice"),
+        ({"mask": "prune(layers)", "mask_ratio": 0.2}, "is not param=value"),
+        ({"mask": "prune(", "mask_ratio": 0.2}, "is not a mask"),
+        ({"mask": "sparse(execution=fast)", "mask_ratio": 0.2}, "give one of dense, gather"),
         ({"mask": "none", "joint_mask": "full"}, "no joint blocks"),
-        ({"mask": "none", "execution": "gather"}, "belongs to 'sparse'"),
-        ({"mask": "random", "mask_ratio": 0.2, "execution": "gather"}, "belongs to 'sparse'"),
         ({"mask": "prune", "mask_ratio": 0.2, "positions": "prefix"}, "only for masks before the first block"),
-        ({"mask": "prune", "keep": "0.7,x"}, "give a number"),
-        ({"mask": "prune", "keep": ()}, "amounts are empty"),
+        ({"mask": "prune", "keep_ratio": "0.7|x"}, "give a number"),
+        ({"mask": "prune", "keep_ratio": ()}, "is empty"),
         ({"mask": "pruned", "mask_ratio": 0.2}, "did you mean 'prune'"),
     ],
 )
@@ -114,9 +117,9 @@ def test_what_cannot_be_is_refused_with_what_can(options, message):
     ("name", "options"),
     [
         ("ppt_s", {}),
-        ("ppt_b", {"keep": (0.5, 0.6), "locations": [2, 7]}),
+        ("ppt_b", {"keep_ratio": (0.5, 0.6), "layers": [2, 7]}),
         ("sparse_tokenpose_tiny", {"execution": "gather", "joint_mask": "full", "mask_ratio": 0.5}),
-        ("tmpose_tiny", {"mask": "tome", "merge": 5}),
+        ("tmpose_tiny", {"mask": "tome", "r": 5}),
         ("tmpose_tiny", {"mask": "prune", "mask_ratio": 0.4}),
     ],
 )

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from posebench import create_model
+from posebench import create_model, load_weights
 from posebench.pose.errors import InputError
 from posebench.pose.joint_mask import joint_mask
 from posebench.pose.keypoints import COCO, MPII
@@ -32,7 +32,7 @@ def attend(attention, x, way):
     index, allowed = connections()
     if way == "gathered":
         return attention.over_connections(x, J, index)
-    return attention(x, allowed, show=way == "shown")[0]
+    return attention(x, allowed, need_weights=way == "shown")[0]
 
 
 def attention_and_tokens(dtype):
@@ -87,7 +87,7 @@ def test_the_three_ways_agree(dtype):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_keep_ratio_one_with_a_full_joint_mask_is_dense_attention(dtype, lively, features):
-    sparse = lively("sparse_tokenpose_tiny", keep=1.0, joint_mask="full").to(dtype)
+    sparse = lively("sparse_tokenpose_tiny", keep_ratio=1.0, joint_mask="full").to(dtype)
     dense = lively("sparse_tokenpose_tiny", mask="none", joint_mask="full").to(dtype)
     for block in dense.transformer.joint_blocks:  # no mask at all, not even a full one
         block.register_forward_pre_hook(lambda module, args: args[:1])
@@ -103,7 +103,7 @@ def test_a_mask_that_allows_all_is_dense_attention():
     with torch.no_grad():
         dense = attention(x)[0]
         assert (attention(x, everything)[0] - dense).abs().max() < 1e-5
-        assert (attention(x, everything, show=True)[0] - dense).abs().max() < 1e-5
+        assert (attention(x, everything, need_weights=True)[0] - dense).abs().max() < 1e-5
         all_keys = torch.arange(N).expand(1, N, N)
         assert (attention.over_connections(x, J, all_keys) - dense).abs().max() < 1e-5
 
@@ -111,7 +111,7 @@ def test_a_mask_that_allows_all_is_dense_attention():
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_the_keep_ratio_and_the_joint_mask_change_the_output(dtype, lively, features):
     outputs = []
-    for options in ({}, {"keep": 0.3}, {"keep": 0.3, "locations": (1,)}, {"joint_mask": "full"}):
+    for options in ({}, {"keep_ratio": 0.3}, {"keep_ratio": 0.3, "layers": (1,)}, {"joint_mask": "full"}):
         with torch.no_grad():
             outputs.append(lively("sparse_tokenpose_tiny", **options).to(dtype).transformer(features.to(dtype)).float())
     assert all(output.isfinite().all() for output in outputs)
@@ -174,7 +174,7 @@ def test_the_published_joint_mask_comes_with_the_weights():
     with pytest.raises(InputError, match="comes with the paper's weights"):
         model(torch.zeros(1, 3, 96, 72))
     matrix = torch.eye(17, dtype=torch.bool)
-    model.load_state_dict(model.state_dict() | {"transformer.joint_mask": matrix})
+    load_weights(model, model.state_dict() | {"transformer.joint_mask": matrix})
     assert model.eval()(torch.zeros(1, 3, 96, 72)).isfinite().all()
 
 

@@ -11,8 +11,7 @@ from posebench.pose.data.folder import load_people
 from posebench.pose.data.synth.write import write_synthetic
 from posebench.pose.evaluation.decode import decode
 from posebench.pose.keypoints import COCO
-from posebench.pose.masks import MASKS
-from posebench.pose.reductions import REDUCTIONS
+from posebench.pose.reductions import reduction_names
 
 
 @pytest.fixture(autouse=True)
