@@ -21,6 +21,7 @@ from .execution import execution_sentences
 from .headline import headline
 from .page_tables import (
     all_rows_table,
+    clock_table,
     failed_table,
     legend_table,
     results_table,
@@ -30,6 +31,7 @@ from .page_tables import (
 from .page_text import CONVENTION, byline, conditions, convention_findings, training_sentences, warnings
 from .plot_style import LOOKS, dark_colors, themed
 from .plots import KINDS, Drawing
+from .verdicts import page_note
 
 _HERE = Path(__file__).parent
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -37,9 +39,7 @@ _MASKS_MOST = 48
 _WIDE_PX = 700
 _TABLE_NOTE = (
     "Small signed percentages: change against the unmasked model. ± is the standard deviation over seeds. IQR:"
-    " interquartile range of the single timings. A loss of AP is negligible when the lower end of its paired 95 %"
-    " interval is above -0.01, real when the upper end is below it, undecided otherwise; with several seeds the widest"
-    " interval decides."
+    " interquartile range of the single timings."
 )
 
 
@@ -81,6 +81,7 @@ def render_page(
     saving_tables = [saving_table(subject, size) for subject in subjects for size in subject.batch_sizes]
     findings = convention_findings(subjects)
     sentences = training_sentences(records)
+    margins = dict.fromkeys(subject.margin for subject in subjects)
     return environment.get_template("template.html").render(
         title=title,
         byline=byline(records),
@@ -96,7 +97,8 @@ def render_page(
         saving_tables=[table for table in saving_tables if table],
         convention={"explanation": CONVENTION, "findings": findings} if findings else None,
         tables=[results_table(subject) for subject in subjects],
-        table_note=_TABLE_NOTE if subjects else "",
+        clock_tables=[table for subject in subjects if (table := clock_table(subject))],
+        table_note=" ".join([_TABLE_NOTE, *map(page_note, margins)]) if subjects else "",
         all_rows=all_rows_table(records),
         legend=legend_table(records),
         masks=masks,

@@ -7,8 +7,9 @@ from typing import Any
 
 from .columns import CONDITIONS, describe
 from .comparison import Subject, saving
-from .headline import lead_point, percent
+from .headline import lead_point
 from .results import is_failed, is_missing, once_per_cell
+from .wording import percent
 
 _SHOWN = 4
 #: in the section of conditions: what was run, then on what
@@ -75,7 +76,7 @@ def warnings(records: Sequence[Mapping[str, Any]], subjects: Sequence[Subject]) 
     if shaky:
         found.append(
             f"{shaky} of {timed} timings are unstable (interquartile range above a tenth of the median, or"
-            " another job on the machine): hollow in the plots, not to be relied on."
+            " another job on the machine): hollow in the plots, and no saving is claimed from them."
         )
     unpaired = [subject.label for subject in subjects if subject.series and subject.baseline is None]
     if unpaired:
