@@ -144,7 +144,7 @@ def _clock(subject: Subject, point: Point, size: int) -> str | None:
         if saved is None:
             silent.setdefault(silence(timed, before), []).append(name)
         else:
-            claims.append(f"{name} {time_claim(saved, counted)}")
+            claims.append(time_claim(name, saved, counted))
     claims += [f"no saving of {' or '.join(names)} can be stated ({why})" for why, names in silent.items()]
     return f"{where}, {'; '.join(claims)}." if claims else None
 

@@ -7,6 +7,7 @@ import html
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,14 @@ def render_page(
     masks = [image for path in mask_files[:_MASKS_MOST] if (image := read_mask(path))]
     left_out = len(mask_files) - len(masks)
     headlines = [{"label": subject.label, "statements": headline(subject)} for subject in subjects]
-    saving_tables = [saving_table(subject, size) for subject in subjects for size in subject.batch_sizes]
+    # Each batch size has its plot and its table side by side.
+    saving_plots = plots["theoretical_vs_realised_saving"]
+    saving_tables = [
+        {"table": table}
+        for subject in subjects
+        for size in subject.batch_sizes
+        if (table := saving_table(subject, size))
+    ]
     findings = convention_findings(subjects)
     sentences = training_sentences(records)
     margins = dict.fromkeys(subject.margin for subject in subjects)
@@ -94,7 +102,7 @@ def render_page(
         equal_note=NOTE,
         elastic=[_elastic(matrix, matrices) for matrix in matrices],
         execution=execution_sentences(subjects),
-        saving_tables=[table for table in saving_tables if table],
+        savings=[item for pair in zip_longest(saving_plots, saving_tables) for item in pair if item],
         convention={"explanation": CONVENTION, "findings": findings} if findings else None,
         tables=[results_table(subject) for subject in subjects],
         clock_tables=[table for subject in subjects if (table := clock_table(subject))],

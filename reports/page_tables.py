@@ -12,7 +12,7 @@ from .grouping import is_elastic
 from .results import Spread, is_failed, is_missing, once_per_cell, spread
 from .tables import cell_text, is_numeric
 from .verdicts import against_count, loss_verdict, measured_saving, saving_words, silence
-from .wording import amount_text, percent, signed
+from .wording import amount_text, percent, percent_range, signed
 
 _LONG = 40
 
@@ -36,8 +36,8 @@ def results_table(subject: Subject) -> Grid:
 
     scale = ("%" if metric.full_scale == 100 else "0 to 1") + (", mean ± std" if _is_over_seeds(points) else "")
     add(metric.name, scale, [_spread_cell(p.accuracy, metric.digits) for p in points])
-    add("95 % interval", "bootstrap over people", [_interval_cell(p.ci, metric.digits) for p in points])
-    add("difference", "paired 95 % interval", [_difference_cell(p, metric.digits) for p in points])
+    add("95 % interval", "bootstrap, people", [_interval_cell(p.ci, metric.digits) for p in points])
+    add("difference", "95 % interval, paired", [_difference_cell(p, metric.digits) for p in points])
     if subject.allowed_loss is not None:
         verdicts = [loss_verdict(p.difference, subject.allowed_loss) for p in points]
         margin = f"margin {amount_text(subject.allowed_loss, metric)}"
@@ -142,8 +142,12 @@ def _claim_cell(now: PartTiming | None, before: PartTiming | None, counted: floa
     saved = measured_saving(now, before)
     if saved is None:
         return Cell(silence(now, before), kind="")
-    is_saving = counted is not None and counted > 0 and saved[0] > 0
-    return Cell(saving_words(saved), against_count(saved, counted) if is_saving else "", kind="")
+    aside = ""
+    if saved[0] <= 0 <= saved[1]:
+        aside = percent_range(*saved)
+    elif saved[0] > 0 and counted is not None and counted > 0:
+        aside = against_count(saved, counted)
+    return Cell(saving_words(saved), aside, kind="")
 
 
 def training_table(records: Sequence[Mapping[str, Any]]) -> Grid:

@@ -87,13 +87,13 @@ def silence(now: PartTiming | None, unmasked: PartTiming | None) -> str:
 
 
 def saving_words(saved: Interval) -> str:
-    """ "saves 12 to 15 %", "no saving shown (-2 to 3 %)", "12 to 15 % slower"."""
+    """ "saves 12 to 15 %", "12 to 15 % slower" or "no saving shown"."""
     low, high = saved
     if low > 0:
         return f"saves {percent_range(low, high)}"
     if high < 0:
         return f"{percent_range(-high, -low)} slower"
-    return f"no saving shown ({percent_range(low, high)})"
+    return "no saving shown"
 
 
 def against_count(saved: Interval, counted: float) -> str:
@@ -104,17 +104,20 @@ def against_count(saved: Interval, counted: float) -> str:
     return "more than counted" if saved[0] > counted else "as counted"
 
 
-def time_claim(saved: Interval, counted: float | None) -> str:
-    """A clause for sentences: "saves 12 to 15 %, less than counted (42.1 %)"."""
+def time_claim(name: str, saved: Interval, counted: float | None) -> str:
+    """A clause about `name`: "the transformer saves 12 to 15 %, less than counted (42.1 %)"."""
     words = saving_words(saved)
-    verb = words if saved[0] > 0 else f"is {words}" if saved[1] < 0 else f"has {words}"
+    if saved[0] > 0:
+        claim = f"{name} {words}"
+        if counted is not None and counted > 0:
+            return f"{claim}, {against_count(saved, counted)} ({percent(counted)})"
+    else:
+        claim = f"{name} is {words}" if saved[1] < 0 else f"{words} for {name} ({percent_range(*saved)})"
     if counted is None:
-        return verb
-    if saved[0] > 0 and counted > 0:
-        return f"{verb}, {against_count(saved, counted)} ({percent(counted)})"
-    moves = "falls" if counted > 0 else "rises"
-    count = "does not fall" if round(counted, 3) == 0 else f"{moves} by {percent(abs(counted))}"
-    return f"{verb}; its count {count}"
+        return claim
+    falls, moves = round(counted, 3) > 0, round(counted, 3) != 0
+    count = f"{'falls' if falls else 'rises'} by {percent(abs(counted))}" if moves else "does not fall"
+    return f"{claim}{' although' if falls or saved[0] > 0 else ', and'} its count {count}"
 
 
 def is_told_apart(low: float, high: float) -> bool:
