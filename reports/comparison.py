@@ -91,9 +91,9 @@ class Subject:
 
     @property
     def allowed_loss(self) -> float | None:
-        """The loss that counts as negligible, in the metric's unit; None without an unmasked accuracy."""
+        """The loss that counts as negligible, in the metric's unit; None without an unmasked accuracy above 0."""
         unmasked = mean_of(self.baseline.accuracy) if self.baseline else None
-        return None if unmasked is None else allowed_loss(self.margin, unmasked, self.metric.full_scale)
+        return None if not unmasked else allowed_loss(self.margin, unmasked, self.metric.full_scale)
 
     @property
     def points(self) -> list[Point]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..pose.errors import InputError
+from .grouping import AP, Metric
 from .verdicts import is_told_apart
 from .wording import listed
 
@@ -121,35 +122,41 @@ def read_equal(path: Path) -> list[EqualPoint]:
     return sorted(points, key=lambda point: (models.index(point.model), point.saving))
 
 
-def equal_sentence(point: EqualPoint) -> str:
-    """Who has the highest AP, who is not told apart from it, and who is behind; to lead, all others must be behind.
+def equal_sentence(point: EqualPoint, metric: Metric = AP) -> str:
+    """Who has the highest accuracy, who is not told apart from it, and who is behind; to lead, all must be behind.
 
     Of those behind, random is told with its distance: a method that looks at the image must beat it.
     """
     best = point.best
-    interval = f" ({best.interval[0]:.3f} to {best.interval[1]:.3f})" if best.interval else ""
-    ap = f"{best.ap:.3f}{interval}"
+    digits = metric.digits
+    interval = f" ({best.interval[0]:.{digits}f} to {best.interval[1]:.{digits}f})" if best.interval else ""
+    accuracy = f"{best.ap:.{digits}f}{interval}"
     start = f"At {saved_text(point)} less GFLOPsT than unmasked, "
     others = [standing for standing in point.standings if standing is not best]
     if not others:
-        return f"{start}{best.mask} has AP {ap}; no other mask reaches this point."
+        return f"{start}{best.mask} has {metric.name} {accuracy}; no other mask reaches this point."
     judged = [standing for standing in others if standing.from_best]
     if not judged:
-        return f"{start}{best.mask} has the highest AP, {ap}; no interval says whether it leads."
-    close = [f"{s.mask} ({s.ap:.3f})" for s in judged if not s.from_best.is_told_apart]
-    behind = [_behind(standing) for standing in judged if standing.from_best.is_told_apart]
+        return f"{start}{best.mask} has the highest {metric.name}, {accuracy}; no interval says whether it leads."
+    close = [f"{s.mask} ({s.ap:.{digits}f})" for s in judged if not s.from_best.is_told_apart]
+    behind = [_behind(standing, digits) for standing in judged if standing.from_best.is_told_apart]
     if not close:
-        return f"{start}{best.mask} leads with AP {ap}; told apart from it and behind: {listed(behind)}."
-    text = f"{start}no mask is shown to lead: {best.mask} has the highest AP, {ap}, and {listed(close)}"
+        return (
+            f"{start}{best.mask} leads with {metric.name} {accuracy}; told apart from it and behind: {listed(behind)}."
+        )
+    text = (
+        f"{start}no mask is shown to lead: {best.mask} has the highest {metric.name}, {accuracy}, and {listed(close)}"
+    )
     text += f" {'is' if len(close) == 1 else 'are'} not told apart from it"
     return f"{text}; behind it: {listed(behind)}." if behind else f"{text}."
 
 
-def _behind(standing: Standing) -> str:
+def _behind(standing: Standing, digits: int) -> str:
     if standing.mask != _RANDOM:
         return standing.mask
     found = standing.from_best
-    return f"{_RANDOM}, by {-found.mean:.3f} ({-found.high:.3f} to {-found.low:.3f})"
+    mean, low, high = (f"{value:.{digits}f}" for value in (-found.mean, -found.high, -found.low))
+    return f"{_RANDOM}, by {mean} ({low} to {high})"
 
 
 def saved_text(point: EqualPoint) -> str:

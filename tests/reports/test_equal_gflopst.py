@@ -5,7 +5,7 @@ import csv
 import pytest
 
 from posebench.pose.errors import InputError
-from posebench.reports.comparison import compare
+from posebench.reports.comparison import PCKH, compare
 from posebench.reports.equal import equal_sentence, read_equal
 from posebench.reports.equal_plot import ap_at_equal_gflopst
 from posebench.reports.equal_table import equal_table
@@ -136,6 +136,11 @@ def test_a_mask_leads_where_all_others_are_told_apart_from_it(tmp_path):
         " prune and random, by 0.041 (0.030 to 0.050)."
     )
     assert said(*read(tmp_path, rows[:1])).endswith("has AP 0.605 (0.590 to 0.620); no other mask reaches this point.")
+
+
+def test_the_sentence_names_the_metric_in_its_own_digits(tmp_path):
+    (point,) = read(tmp_path, [entry("semantic", 88.123, None, None, ap_low=87.0, ap_high=89.0)])
+    assert "semantic has PCKh@0.5 88.12 (87.00 to 89.00); no other" in equal_sentence(point, PCKH)
 
 
 def test_without_intervals_nobody_leads(tmp_path):

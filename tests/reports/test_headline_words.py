@@ -5,7 +5,7 @@ import pytest
 from posebench.pose.errors import InputError
 from posebench.reports.comparison import compare
 from posebench.reports.headline import headline
-from posebench.reports.verdicts import allowed_loss, loss_verdict
+from posebench.reports.verdicts import allowed_loss, allowed_words, loss_verdict
 
 
 def said(rows):
@@ -149,6 +149,23 @@ def test_the_lead_is_the_best_mask_at_the_deepest_ratio_that_most_masks_share(sw
 def test_mpii_is_told_in_pckh(one_row):
     rows = [one_row(dataset="mpii", ap=None, pckh=88.5), one_row("random", 0.4, dataset="mpii", ap=None, pckh=87.25)]
     assert "PCKh@0.5 87.25 % against 88.50 % unmasked (-1.25 points)" in said(rows)
+
+
+def test_where_the_unmasked_model_finds_nothing_no_loss_is_judged(one_row):
+    rows = pair(one_row, dict(ap=0.0, ap_diff=0.0, ap_diff_low=0.0, ap_diff_high=0.0))
+    rows[0]["ap"] = 0.0
+    text = said(rows)
+    assert "neglig" not in text and "lose" not in text
+
+
+def test_the_margin_of_pckh_is_told_in_points(one_row):
+    rows = [one_row(dataset="mpii", ap=None, pckh=88.5), one_row("random", 0.4, dataset="mpii", ap=None, pckh=87.25)]
+    (subject,) = compare(rows)
+    assert allowed_words(subject) == "1 point of PCKh@0.5"
+    rows[0]["pckh"] = 20.0
+    assert allowed_words(compare(rows)[0]).replace("\N{NO-BREAK SPACE}", " ") == (
+        "0.4 points of PCKh@0.5, 2 % of the unmasked model's"
+    )
 
 
 def test_without_a_baseline_no_saving_is_claimed(one_row):
