@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 MASKS = (
     "random, uniform, block, semantic, scorer, norm, first (before the blocks), prune, tome, sparse (in the network)"
 )
-RATIOS = "fractions of the visual tokens that are gone after the last block, from 0 (unmasked) to below 1"
+RATIOS = "fractions of the visual tokens (sparse: connections) gone after the last block, from 0 (unmasked) to below 1"
 Model = Annotated[str, typer.Option(help="a model of `posebench models`")]
 Mask = Annotated[str | None, typer.Option(help=f"{MASKS} (default: the model's own)")]
 Ratio = Annotated[
-    float | None, typer.Option("--ratio", help="fraction of the visual tokens gone after the last block, in [0, 1)")
+    float | None,
+    typer.Option("--ratio", help="fraction of the tokens (sparse: connections) gone after the last block, in [0, 1)"),
 ]
 InputSize = Annotated[str | None, typer.Option(help="crop as HEIGHTxWIDTH (default: the model's own)")]
 AsPublished = Annotated[bool, typer.Option("--as-published", help="the reference code's own behaviours")]

@@ -30,6 +30,7 @@ Examples:
 """
 
 
+MARGIN_HELP = "loss of accuracy to call negligible, as a fraction of the full scale; at low accuracies 2 x that of it"
 REPORT_EXAMPLE = "Example:  posebench report runs/three-masks"
 PANEL = "Sweep and report"
 
@@ -101,6 +102,7 @@ def sweep(
     threads: Annotated[str | None, typer.Option(help="CPU threads of each cell (default: 1 for tiny models)")] = None,
     jobs: Annotated[str | None, typer.Option(help="cells at the same time (default: cores / threads; CUDA: 1)")] = None,
     workers: Annotated[str | None, typer.Option(help="loader processes of each cell (default: 0)")] = None,
+    margin: Annotated[str | None, typer.Option(help=f"{MARGIN_HELP} (default: 0.01)")] = None,
     out: Annotated[Path | None, typer.Option(help="folder (default: runs/..., named after the grid)")] = None,
     dry_run: Annotated[
         bool,
@@ -141,6 +143,7 @@ def sweep(
             "threads": threads,
             "jobs": jobs,
             "workers": workers,
+            "margin": margin,
         },
         spec_file,
     )
@@ -161,11 +164,12 @@ def sweep(
 def report(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="a sweep's folder, or any with a results.csv")],
     title: Annotated[str | None, typer.Option(help="title of the page (default: named after the models)")] = None,
+    margin: Annotated[str | None, typer.Option(help=f"{MARGIN_HELP} (default: the sweep's)")] = None,
 ) -> None:
     """Write report.html and the plots anew from the stored results.csv."""
     from ..reports.report import write_report
 
-    typer.echo(write_report(folder, title=title))
+    typer.echo(write_report(folder, title=title, margin=margin))
 
 
 def _run(spec: SweepSpec, out: Path | None, console: Console) -> bool:

@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from .comparison import Point, Subject
 from .curves import UNMASKED, Curve, Range, accuracy_curves, bars_note, clipped, draw, label, reference_line
-from .figure import SIZE, device_text, dress, note_lines
+from .figure import SIZE, batch_text, device_text, dress, note_lines
 from .plot_style import BASELINE, LOOKS, MUTED, looks_for
 
 COMPUTE_AXIS = "GFLOPsT (1e9 multiply-adds per image, exact)"
@@ -29,15 +29,15 @@ def accuracy_vs_latency(subject: Subject, size: int) -> tuple[Figure, str] | Non
 
     def x_of(point: Point) -> tuple[float, Range | None, bool] | None:
         timing = point.timings.get(size)
-        if not timing or not timing.latency:
+        if not timing or not timing.whole:
             return None
-        x = timing.latency.mean
-        half = (timing.iqr or 0.0) / 2
-        return x, ((x - half, x + half) if half else None), timing.unstable
+        x = timing.whole.latency.mean
+        half = (timing.whole.iqr or 0.0) / 2
+        return x, ((x - half, x + half) if half else None), timing.whole.unstable
 
     curves = accuracy_curves(subject, x_of)
     axis = f"latency of the whole model (ms, median), batch size {size}{device_text(subject)}"
-    return _figure(subject, curves, "accuracy against latency", axis) if curves else None
+    return _figure(subject, curves, f"accuracy against latency, {batch_text(size)}", axis) if curves else None
 
 
 def all_models(subjects: Sequence[Subject]) -> tuple[Figure, str] | None:

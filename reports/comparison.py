@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,23 +10,36 @@ import pandas as pd
 
 from .grouping import AP, PCKH, SUBJECT_KEYS, Metric, SeriesNames, grouped, is_elastic, label_of, metric_of
 from .results import Spread, is_failed, is_missing, once_per_cell, records_of, spread, to_frame
+from .verdicts import MARGIN, allowed_loss, check_margin
 
-__all__ = ["AP", "PCKH", "Metric", "Point", "Subject", "Timing", "compare", "mean_of", "saving"]
+__all__ = ["AP", "PCKH", "Metric", "PartTiming", "Point", "Subject", "Timing", "compare", "mean_of", "saving"]
 
 _RUN = ("ap", "pckh", "latency_ms_median", "latency_transformer_ms_median")
 _COUNTED = ("gflops_t", "gflops")
+ColumnOf = Callable[[str], list[Any]]
+#: a value with the lower and the upper end of its interval, the widest over the seeds
+Estimate = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class PartTiming:
+    """Latency of the whole model or of its transformer: milliseconds per forward pass.
+
+    `iqr`: interquartile range, mean over seeds. `ratio`: to the unmasked model's median, with its 95 % interval.
+    """
+
+    latency: Spread
+    iqr: float | None
+    unstable: bool
+    ratio: Estimate | None
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Measurements at one batch size; milliseconds per forward pass, MiB. Interquartile ranges are means over seeds."""
+    """Measurements at one batch size; memory in MiB."""
 
-    latency: Spread | None
-    iqr: float | None
-    unstable: bool
-    transformer: Spread | None
-    transformer_iqr: float | None
-    transformer_unstable: bool
+    whole: PartTiming | None
+    transformer: PartTiming | None
     memory: Spread | None
 
 
@@ -46,7 +59,7 @@ class Point:
     tokens_total: int | None
     accuracy: Spread | None
     ci: tuple[float, float] | None
-    difference: tuple[float, float, float] | None
+    difference: Estimate | None
     gflops: float | None
     gflops_t: float | None
     published_gflops: float | None
@@ -56,16 +69,31 @@ class Point:
     execution: str | None = None
     timings: Mapping[int, Timing] = field(default_factory=dict)
 
+    @property
+    def keeps_all_tokens(self) -> bool:
+        """True of a masked point that drops no token: its ratio is one of connections."""
+        return self.ratio > 0 and self.tokens_kept is not None and self.tokens_kept == self.tokens_total
+
 
 @dataclass(frozen=True)
 class Subject:
-    """One model under one set of conditions: its unmasked baseline and, per mask, its points by rising ratio."""
+    """One model under one set of conditions: its unmasked baseline and, per mask, its points by rising ratio.
+
+    `margin`: the loss that counts as negligible, as a fraction of the metric's full scale.
+    """
 
     label: str
     keys: Mapping[str, Any]
     metric: Metric
     baseline: Point | None
     series: Mapping[str, Sequence[Point]]
+    margin: float = MARGIN
+
+    @property
+    def allowed_loss(self) -> float | None:
+        """The loss that counts as negligible, in the metric's unit; None without an unmasked accuracy above 0."""
+        unmasked = mean_of(self.baseline.accuracy) if self.baseline else None
+        return None if not unmasked else allowed_loss(self.margin, unmasked, self.metric.full_scale)
 
     @property
     def points(self) -> list[Point]:
@@ -79,8 +107,10 @@ class Subject:
         return sorted({size for point in every for size in point.timings})
 
 
-def compare(rows: pd.DataFrame | Sequence[Mapping[str, Any]]) -> list[Subject]:
+def compare(rows: pd.DataFrame | Sequence[Mapping[str, Any]], margin: float | None = None) -> list[Subject]:
     """Group rows into subjects, in order of appearance; rows without a measurement are left out.
+
+    margin: the loss that counts as negligible; None takes the one recorded in the rows (the strictest), else MARGIN.
 
     Of a failed cell whatever was measured before it failed is kept; counts alone are not. Rows of a model that was
     trained at another ratio than it was evaluated at are no points: a mask's series is trained as evaluated.
@@ -104,7 +134,8 @@ def compare(rows: pd.DataFrame | Sequence[Mapping[str, Any]]) -> list[Subject]:
         masks = dict.fromkeys(point.mask for point in points if point.mask != "none")
         series = {mask: sorted((p for p in points if p.mask == mask), key=lambda p: p.ratio) for mask in masks}
         baseline = next((point for point in points if point.mask == "none" and point.ratio == 0), None)
-        subjects.append(Subject(label_of(keys, models[keys["model"]]), keys, metric, baseline, series))
+        label = label_of(keys, models[keys["model"]])
+        subjects.append(Subject(label, keys, metric, baseline, series, margin or _recorded_margin(members)))
     return subjects
 
 
@@ -132,12 +163,7 @@ def _point(mask: str, ratio: float, rows: Sequence[dict[str, Any]], metric: Metr
     ci = None
     if metric.ci and (lows := column(metric.ci[0])) and (highs := column(metric.ci[1])):
         ci = (min(lows), max(highs))
-    difference = None
-    if metric is AP and (middle := spread(column("ap_diff"))):
-        lows, highs = column("ap_diff_low"), column("ap_diff_high")
-        # An interval counts only if each seed has one: the widest of some seeds would claim too much.
-        if len(lows) == len(highs) == middle.n:
-            difference = (middle.mean, min(lows), max(highs))
+    difference = _estimate(column, "ap_diff") if metric is AP else None
     sizes = dict.fromkeys(row["batch_size"] for row in rows if not is_missing(row["batch_size"]))
     timings = {int(size): _timing([row for row in rows if row["batch_size"] == size]) for size in sizes}
     return Point(
@@ -157,25 +183,42 @@ def _point(mask: str, ratio: float, rows: Sequence[dict[str, Any]], metric: Metr
         gflops_t_needed=mean_of(spread(column("gflops_t_needed"))),
         execution=next(iter(column("execution")), None),
         timings={
-            size: timing for size, timing in timings.items() if any((timing.latency, timing.transformer, timing.memory))
+            size: timing for size, timing in timings.items() if any((timing.whole, timing.transformer, timing.memory))
         },
     )
 
 
 def _timing(rows: Sequence[Mapping[str, Any]]) -> Timing:
     column = _column_of(rows)
-    return Timing(
-        latency=spread(column("latency_ms_median")),
-        iqr=mean_of(spread(column("latency_ms_iqr"))),
-        unstable=any(column("latency_unstable")),
-        transformer=spread(column("latency_transformer_ms_median")),
-        transformer_iqr=mean_of(spread(column("latency_transformer_ms_iqr"))),
-        transformer_unstable=any(column("latency_transformer_unstable")),
-        memory=spread(column("peak_memory_mib")),
-    )
+    memory = spread(column("peak_memory_mib"))
+    return Timing(_part(column, "latency"), _part(column, "latency_transformer"), memory)
 
 
-def _column_of(rows: Sequence[Mapping[str, Any]]):
+def _part(column: ColumnOf, prefix: str) -> PartTiming | None:
+    median = spread(column(f"{prefix}_ms_median"))
+    if median is None:
+        return None
+    iqr = mean_of(spread(column(f"{prefix}_ms_iqr")))
+    return PartTiming(median, iqr, any(column(f"{prefix}_unstable")), _estimate(column, f"{prefix}_vs_unmasked"))
+
+
+def _estimate(column: ColumnOf, name: str) -> Estimate | None:
+    """Mean, lowest and highest end over the seeds; None unless every seed has an interval.
+
+    The widest of some seeds' intervals would claim too much.
+    """
+    middle, lows, highs = spread(column(name)), column(f"{name}_low"), column(f"{name}_high")
+    if middle is None or not len(lows) == len(highs) == middle.n:
+        return None
+    return middle.mean, min(lows), max(highs)
+
+
+def _recorded_margin(rows: Sequence[Mapping[str, Any]]) -> float:
+    recorded = _column_of(rows)("loss_margin")
+    return min((check_margin(value, "results.csv, column loss_margin") for value in recorded), default=MARGIN)
+
+
+def _column_of(rows: Sequence[Mapping[str, Any]]) -> ColumnOf:
     return lambda name: [row[name] for row in rows if not is_missing(row.get(name))]
 
 

@@ -33,10 +33,10 @@ def exact_vs_published(subject: Subject) -> tuple[Figure, str] | None:
         both = [p for p in points if p.gflops_t is not None and p.published_gflops_t is not None]
         exact = [Mark(p.ratio, p.gflops_t / base.gflops_t, f"{p.gflops_t / base.gflops_t:.0%}") for p in both]
         published = [p.published_gflops_t / base.published_gflops_t for p in both]
-        left = [Mark(p.ratio, y, f"{y:.0%}") for p, y in zip(both, published, strict=True)]
+        counted = [Mark(p.ratio, y, f"{y:.0%}") for p, y in zip(both, published, strict=True)]
         counts += [
             _counted("exact count", _EXACT, exact, counts[:1], looks[name]),
-            _counted("published convention", _PUBLISHED, left, counts[1:2], looks[name]),
+            _counted("published convention", _PUBLISHED, counted, counts[1:2], looks[name]),
         ]
         marks = []
         # Latencies of masks hardly differ: side by side they can be told apart.
@@ -44,8 +44,9 @@ def exact_vs_published(subject: Subject) -> tuple[Figure, str] | None:
         for point in points:
             timing = point.timings.get(size)
             if before and timing and timing.transformer:
-                unstable = timing.transformer_unstable or base.timings[size].transformer_unstable
-                marks.append(Mark(point.ratio + aside, timing.transformer.mean / before.mean, "", unstable))
+                now = timing.transformer
+                left = now.latency.mean / before.latency.mean
+                marks.append(Mark(point.ratio + aside, left, "", now.unstable or before.unstable))
         if marks:
             curves.append(Curve(name, looks[name], marks))
     for number, curve in enumerate(counts):
@@ -63,7 +64,8 @@ def exact_vs_published(subject: Subject) -> tuple[Figure, str] | None:
         draw(axes, [Curve(curve.name, curve.look, [mark]) for mark in curve.marks])
     axes.set_ylim(0, 1.06 * max([1.0, *(mark.y for curve in curves for mark in curve.marks)]))
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-    axes.set_xlabel("mask ratio (fraction of the visual tokens dropped)")
+    connections = "; sparse: of connections" if any(p.keeps_all_tokens for p in subject.points) else " dropped"
+    axes.set_xlabel(f"mask ratio (fraction of the visual tokens{connections})")
     axes.set_ylabel("share of the unmasked model's")
     axes.margins(x=0.07)
     what = f"markers: measured latency of the transformer, batch size {size}{device_text(subject)}" if curves else ""

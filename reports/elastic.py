@@ -10,9 +10,10 @@ import pandas as pd
 
 from ..pose.errors import InputError
 from .comparison import has_measurement
-from .grouping import AP, SUBJECT_KEYS, Metric, SeriesNames, grouped, is_elastic, label_of, metric_of
-from .headline import accuracy_text, listed
+from .grouping import SUBJECT_KEYS, Metric, SeriesNames, grouped, is_elastic, label_of, metric_of
 from .results import Spread, once_per_cell, records_of, spread, to_frame
+from .verdicts import outside_spread
+from .wording import accuracy_text, listed
 
 #: the mask ratios that a model was trained at: one, or several of which each training step drew one
 Trained = tuple[float, ...]
@@ -145,9 +146,10 @@ def _drawn(matrix: Matrix) -> list[str]:
 
 
 def _spread_verdict(pairs: Sequence[tuple[float, Spread, Spread]]) -> str:
-    if any(one.std is None or other.std is None for _, one, other in pairs):
+    outside = {ratio: outside_spread(one, other) for ratio, one, other in pairs}
+    if None in outside.values():
         return "One seed gives no spread to judge these differences by."
-    apart = [ratio for ratio, one, other in pairs if abs(one.mean - other.mean) > one.std + other.std]
+    apart = [ratio for ratio, is_outside in outside.items() if is_outside]
     if not apart:
         return "That is within the seeds' spread everywhere: mean ± std of the two overlap at every ratio."
     if len(apart) == len(pairs):
@@ -170,7 +172,7 @@ def _against(own: Spread, other: Spread, matrix: Matrix) -> str:
     difference = round(own.mean - other.mean, digits)
     if difference == 0:
         return "level with"
-    unit = "" if matrix.metric is AP else " points"
+    unit = " points" if matrix.metric.full_scale == 100 else ""
     return f"{abs(difference):.{digits}f}{unit} {'above' if difference > 0 else 'below'}"
 
 

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..pose.errors import InputError
-from .headline import listed
+from .grouping import AP, Metric
+from .verdicts import is_told_apart
+from .wording import listed
 
 COLUMNS: tuple[str, ...] = (
     "model",
@@ -45,7 +47,7 @@ class Difference:
     @property
     def is_told_apart(self) -> bool:
         """Whether the interval leaves out 0."""
-        return self.low > 0 or self.high < 0
+        return is_told_apart(self.low, self.high)
 
 
 @dataclass(frozen=True)
@@ -120,25 +122,41 @@ def read_equal(path: Path) -> list[EqualPoint]:
     return sorted(points, key=lambda point: (models.index(point.model), point.saving))
 
 
-def equal_sentence(point: EqualPoint) -> str:
-    """What the point says, in words: which mask is best, how far above random, and which are not told apart from it."""
+def equal_sentence(point: EqualPoint, metric: Metric = AP) -> str:
+    """Who has the highest accuracy, who is not told apart from it, and who is behind; to lead, all must be behind.
+
+    Of those behind, random is told with its distance: a method that looks at the image must beat it.
+    """
     best = point.best
-    interval = f" ({best.interval[0]:.3f} to {best.interval[1]:.3f})" if best.interval else ""
-    text = f"At {saved_text(point)} less GFLOPsT than unmasked, {best.mask} is best: AP {best.ap:.3f}{interval}"
+    digits = metric.digits
+    interval = f" ({best.interval[0]:.{digits}f} to {best.interval[1]:.{digits}f})" if best.interval else ""
+    accuracy = f"{best.ap:.{digits}f}{interval}"
+    start = f"At {saved_text(point)} less GFLOPsT than unmasked, "
     others = [standing for standing in point.standings if standing is not best]
     if not others:
-        return f"{text}. No other mask reaches this point."
-    if best.from_random:
-        found = best.from_random
-        text += f", {found.mean:.3f} ({found.low:.3f} to {found.high:.3f}) above random"
+        return f"{start}{best.mask} has {metric.name} {accuracy}; no other mask reaches this point."
     judged = [standing for standing in others if standing.from_best]
-    close = [standing.mask for standing in judged if not standing.from_best.is_told_apart]
     if not judged:
-        return f"{text}."
+        return f"{start}{best.mask} has the highest {metric.name}, {accuracy}; no interval says whether it leads."
+    close = [f"{s.mask} ({s.ap:.{digits}f})" for s in judged if not s.from_best.is_told_apart]
+    behind = [_behind(standing, digits) for standing in judged if standing.from_best.is_told_apart]
     if not close:
-        return f"{text}; every other mask is told apart from it."
-    are = "is" if len(close) == 1 else "are"
-    return f"{text}; {listed(close)} {are} not told apart from it."
+        return (
+            f"{start}{best.mask} leads with {metric.name} {accuracy}; told apart from it and behind: {listed(behind)}."
+        )
+    text = (
+        f"{start}no mask is shown to lead: {best.mask} has the highest {metric.name}, {accuracy}, and {listed(close)}"
+    )
+    text += f" {'is' if len(close) == 1 else 'are'} not told apart from it"
+    return f"{text}; behind it: {listed(behind)}." if behind else f"{text}."
+
+
+def _behind(standing: Standing, digits: int) -> str:
+    if standing.mask != _RANDOM:
+        return standing.mask
+    found = standing.from_best
+    mean, low, high = (f"{value:.{digits}f}" for value in (-found.mean, -found.high, -found.low))
+    return f"{_RANDOM}, by {mean} ({low} to {high})"
 
 
 def saved_text(point: EqualPoint) -> str:

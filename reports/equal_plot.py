@@ -36,10 +36,10 @@ def ap_at_equal_gflopst(subjects: Sequence[Subject], points: Sequence[EqualPoint
     if curves[-1].name == UNMASKED:
         reference_line(axes, curves[-1].marks[0].y)
     _mark_points(axes, points)
-    note = note_lines("numbers: mask ratio", "dashed: compared here, at this saving of GFLOPsT", "ring: the best there")
+    note = note_lines("numbers: mask ratio", "dashed: compared here, at this saving of GFLOPsT", "ring: highest AP")
     dress(figure, f"{points[0].model}: AP at equal GFLOPsT", curves, note=note)
     label(axes, curves, [[(point.gflops_t, y) for y in axes.get_ylim()] for point in points])
-    compared = ", ".join(f"{point.gflops_t:.4g} ({saved_text(point)} less, {point.best.mask} best)" for point in points)
+    compared = ", ".join(f"{p.gflops_t:.4g} ({saved_text(p)} less, {p.best.mask} highest)" for p in points)
     masks = ", ".join(curve.name for curve in curves)
     return figure, f"AP against {COMPUTE_AXIS}, one line per mask: {masks}. Vertical lines at {compared}."
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from .equal import Difference, EqualPoint, Standing, saved_text
 from .grid import Cell, Grid, Head, Row
-from .headline import signed
+from .wording import signed
 
 NOTE = (
     "AP is interpolated linearly in GFLOPsT between the measured mask ratios around the point; the ratio is the one"
@@ -17,7 +17,7 @@ NOTE = (
 
 
 def equal_table(points: Sequence[EqualPoint]) -> Grid:
-    """One line per mask of one model; for each point AP, the mask ratio it takes, differences to best and random.
+    """One line per mask of one model; for each point AP, the mask ratio it takes, differences to highest and random.
 
     A mask that cannot reach a point has empty cells there.
     """
@@ -26,7 +26,7 @@ def equal_table(points: Sequence[EqualPoint]) -> Grid:
     heads = [Head("mask", numeric=False)]
     groups = [("", 1)]
     for point in points:
-        heads += [Head("AP", "0 to 1"), Head("mask ratio"), Head("to the best", "AP")]
+        heads += [Head("AP", "0 to 1"), Head("mask ratio"), Head("to the highest", "AP")]
         heads += [Head("to random", "AP")] if has_random else []
         groups.append((f"{saved_text(point)} less: {point.gflops_t:.4g} GFLOPsT", 4 if has_random else 3))
     rows = []
@@ -46,7 +46,7 @@ def _cells(standing: Standing | None, has_random: bool) -> list[Cell]:
         return [Cell("")] * (4 if has_random else 3)
     interval = f"{standing.interval[0]:.3f} to {standing.interval[1]:.3f}" if standing.interval else ""
     cells = [Cell(f"{standing.ap:.3f}", interval, "n best" if standing.is_best else "n"), Cell(f"{standing.ratio:.2f}")]
-    cells.append(Cell("best", kind="n best") if standing.is_best else _difference(standing.from_best))
+    cells.append(Cell("highest", kind="n best") if standing.is_best else _difference(standing.from_best))
     if has_random:
         cells.append(_difference(standing.from_random))
     return cells

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .comparison import Point, Subject, Timing
-from .headline import percent
+from .comparison import PartTiming, Point, Subject
+from .verdicts import it_paid, measured_saving, silence
+from .wording import percent_range
 
 DENSE_KERNEL = (
     "Executed, needed: a dense kernel computes the products of a cut connection all the same and masks the result, so"
@@ -22,7 +23,7 @@ def execution_sentences(subjects: Sequence[Subject]) -> list[str]:
     sentences = [DENSE_KERNEL] if any(point.gflops_t_needed is not None for point in every) else []
     for subject in subjects:
         for dense, gather in _pairs(subject):
-            told = [_compared(dense, gather, size) for size in subject.batch_sizes]
+            told = [_compared(dense, gather, subject.baseline, size) for size in subject.batch_sizes]
             told = [clause for clause in told if clause]
             if told:
                 who = f"{subject.label}, {_base(gather)} at ratio {gather.ratio:g}"
@@ -52,26 +53,22 @@ def _base(point: Point) -> str:
     return point.mask.removesuffix(f", {point.execution}")
 
 
-def _compared(dense: Point, gather: Point, size: int) -> str | None:
-    before, now = dense.timings.get(size), gather.timings.get(size)
-    if not before or not now:
-        return None
-    for part, iqr, shaky, name in (
-        ("transformer", "transformer_iqr", "transformer_unstable", "the transformer"),
-        ("latency", "iqr", "unstable", "the whole model"),
-    ):
-        if getattr(before, part) and getattr(now, part):
-            return f"at batch size {size} {name} {_verdict(before, now, part, iqr, shaky)}"
+def _compared(dense: Point, gather: Point, unmasked: Point | None, size: int) -> str | None:
+    timings = [point.timings.get(size) if point else None for point in (dense, gather, unmasked)]
+    for part, name in (("transformer", "the transformer"), ("whole", "the whole model")):
+        before, now, base = (getattr(timing, part) if timing else None for timing in timings)
+        if before and now:
+            return f"at batch size {size} {name} {_verdict(before, now, base)}"
     return None
 
 
-def _verdict(before: Timing, now: Timing, part: str, iqr: str, shaky: str) -> str:
-    old, new = getattr(before, part).mean, getattr(now, part).mean
-    took = f"takes {new:.2f} ms against {old:.2f} ms"
-    if getattr(before, shaky) or getattr(now, shaky):
-        return f"{took} (unstable measurement: no verdict)"
-    noise = max(getattr(before, iqr) or 0.0, getattr(now, iqr) or 0.0)
-    if abs(new - old) <= noise:
-        return f"{took}, no difference beyond the timings' interquartile range: it did not pay"
-    change = percent(abs(new - old) / old)
-    return f"{took}, {change} less: it paid" if new < old else f"{took}, {change} more: it did not pay"
+def _verdict(before: PartTiming, now: PartTiming, unmasked: PartTiming | None) -> str:
+    """Both are judged by what they save of the unmasked model's time, their intervals against each other."""
+    saved, saved_before = measured_saving(now, unmasked), measured_saving(before, unmasked)
+    if saved is None or saved_before is None:
+        why = silence(*((now, unmasked) if saved is None else (before, unmasked)))
+        return f"gives no verdict ({why})"
+    took = f"takes {now.latency.mean:.2f} ms against {before.latency.mean:.2f} ms"
+    took += f", and saves {percent_range(*saved)} of the unmasked time against {percent_range(*saved_before)}"
+    paid = {True: "it paid", False: "it did not pay", None: "the intervals meet, so it is not shown to pay"}
+    return f"{took}: {paid[it_paid(saved, saved_before)]}"

@@ -53,6 +53,11 @@ def _legend_columns(labels: Sequence[str]) -> int:
     return min(columns, 2 if longest > 22 else 3 if longest > 14 else 4)
 
 
+def batch_text(size: int) -> str:
+    """The batch size in a title, where a line break must not part it."""
+    return f"batch\N{NO-BREAK SPACE}{size}"
+
+
 def device_text(subject: Subject) -> str:
     """ ", cpu" for an axis label; empty where no device was recorded."""
     return f", {subject.keys['device']}" if subject.keys["device"] else ""

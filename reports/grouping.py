@@ -32,17 +32,18 @@ _FLAG_WORDS = {"flip_test": "flip test", "as_published": "as published", "amp": 
 
 @dataclass(frozen=True)
 class Metric:
-    """An accuracy column: its name in prose, its unit, how many decimals to show, its full scale."""
+    """An accuracy column: its name in prose, its axis, how many decimals to show, its interval, its largest value."""
 
     column: str
     name: str
     axis: str
     digits: int
     ci: tuple[str, str] | None = None
+    full_scale: float = 1.0
 
 
 AP = Metric("ap", "AP", "AP (0 to 1)", 3, ("ap_ci_low", "ap_ci_high"))
-PCKH = Metric("pckh", "PCKh@0.5", "PCKh@0.5 (%)", 2)
+PCKH = Metric("pckh", "PCKh@0.5", "PCKh@0.5 (%)", 2, full_scale=100.0)
 
 
 def is_elastic(row: Mapping[str, Any]) -> bool:

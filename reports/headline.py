@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .comparison import AP, Metric, Point, Subject, mean_of, saving
+from .comparison import Point, Subject, mean_of, saving
+from .verdicts import allowed_words, loss_verdict, measured_saving, silence, time_claim
+from .wording import accuracy_text, percent, signed
 
-#: a loss of AP that counts as negligible; the test is one of non-inferiority against this margin
-MARGIN = 0.01
-#: measured saving over counted saving: from here on "realised", below the second "mostly not"
-REALISED, HALF = 0.9, 0.5
 #: masks at one ratio whose GFLOPsT differ by more than this fraction are not ranked without saying so
 _SAME_COST = 0.05
 #: what goes inside the network is no mask of the input; the word behind is what --mask takes
@@ -24,7 +22,7 @@ def headline(subject: Subject) -> list[str]:
         return [f"{subject.label} has no unmasked row, so no saving and no loss can be stated."]
     lead = lead_point(subject)
     statements = [_trade(subject, lead), _ranking(subject, lead), *_loss(subject)]
-    statements += [_realised(subject, lead, size) for size in _told_sizes(subject)]
+    statements += [_clock(subject, lead, size) for size in _told_sizes(subject)]
     statements.append(_convention(subject, lead))
     return [statement for statement in statements if statement]
 
@@ -34,62 +32,13 @@ def lead_point(subject: Subject) -> Point:
 
     Points that keep every token are told only if there is no other: a ratio of connections is none of tokens.
     """
-    points = [point for point in subject.points if not _keeps_all(point)] or subject.points
+    points = [point for point in subject.points if not point.keeps_all_tokens] or subject.points
     counts: dict[float, int] = {}
     for point in points:
         counts[point.ratio] = counts.get(point.ratio, 0) + 1
     ratio = max(counts, key=lambda ratio: (counts[ratio], ratio))
     candidates = [point for point in points if point.ratio == ratio]
     return max(candidates, key=lambda point: (point.accuracy is not None, mean_of(point.accuracy) or 0.0))
-
-
-def _keeps_all(point: Point) -> bool:
-    return point.tokens_kept is not None and point.tokens_kept == point.tokens_total
-
-
-def loss_verdict(point: Point, margin: float = MARGIN) -> str | None:
-    """What the paired interval says about the loss of AP; None without an interval.
-
-    "negligible": even the interval's lower end is above -margin (non-inferiority test). "real": its upper end is
-    below -margin. "undecided": it holds -margin.
-    """
-    if point.difference is None:
-        return None
-    _, low, high = point.difference
-    if low >= -margin:
-        return "negligible"
-    return "real" if high < -margin else "undecided"
-
-
-def realised_verdict(measured: float, counted: float) -> str:
-    """How much of a counted saving the clock shows: in words, by the ratio of the two fractions."""
-    if counted <= 0:
-        return "there was nothing to realise"
-    if measured <= 0.02:
-        return "not realised"
-    if measured < HALF * counted:
-        return "mostly not realised"
-    return "realised" if measured >= REALISED * counted else "only partly realised"
-
-
-def percent(fraction: float) -> str:
-    """A fraction as a percentage with one decimal: 42.1 %, its sign held by a no-break space."""
-    return f"{round(100 * fraction, 1) + 0.0:.1f}\N{NO-BREAK SPACE}%"
-
-
-def accuracy_text(value: float, metric: Metric) -> str:
-    """An accuracy in its metric's unit: 0.604, or 88.12 %."""
-    return f"{value:.{metric.digits}f}" + ("" if metric is AP else " %")
-
-
-def signed(value: float, digits: int) -> str:
-    """A number with its sign; what rounds to zero is +0.000, never -0.000."""
-    return f"{round(value, digits) + 0.0:+.{digits}f}"
-
-
-def listed(parts: Sequence[str]) -> str:
-    """ "a", "a and b", "a, b and c"."""
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def _trade(subject: Subject, point: Point) -> str:
@@ -100,11 +49,11 @@ def _trade(subject: Subject, point: Point) -> str:
         difference = point.accuracy.mean - base.mean
         interval = ""
         if point.difference:
-            mean, low, high = point.difference
-            difference = mean
+            difference, low, high = point.difference
             widest = ", widest over the seeds" if point.seeds > 1 else ""
-            interval = f", 95 % interval {signed(low, 3)} to {signed(high, 3)} over the same people{widest}"
-        unit = "" if metric is AP else " points"
+            ends = f"{signed(low, metric.digits)} to {signed(high, metric.digits)}"
+            interval = f", 95 % interval {ends} over the same people{widest}"
+        unit = " points" if metric.full_scale == 100 else ""
         parts.append(
             f"{metric.name} {accuracy_text(point.accuracy.mean, metric)} against"
             f" {accuracy_text(base.mean, metric)} unmasked ({signed(difference, metric.digits)}{unit}{interval})"
@@ -143,24 +92,26 @@ def _other_cost(point: Point, lead: Point) -> str:
 
 def _loss(subject: Subject) -> list[str]:
     """Whether any mask's loss is negligible, as a test against the margin; nothing where no interval was computed."""
-    every = [(point, verdict) for point in subject.points if (verdict := loss_verdict(point))]
+    every = [(p, verdict) for p in subject.points if (verdict := loss_verdict(p.difference, subject.allowed_loss))]
     # What keeps every token and saves nothing is no cut, however little it loses.
-    judged = [pair for pair in every if not _keeps_all(pair[0]) or _saves(pair[0], subject)] or every
+    judged = [pair for pair in every if not pair[0].keeps_all_tokens or _saves(pair[0], subject)] or every
     if not judged:
         return []
     negligible = [point for point, verdict in judged if verdict == "negligible"]
     undecided = sum(verdict == "undecided" for _, verdict in judged)
-    test = f"non-inferiority at a margin of {MARGIN} AP, 95 % paired bootstrap"
+    allowed = allowed_words(subject)
+    test = "non-inferiority, 95 % paired bootstrap"
     if negligible:
         best = max(negligible, key=lambda point: (saving(point.gflops_t, subject.baseline.gflops_t) or 0, point.ratio))
         saved = saving(best.gflops_t, subject.baseline.gflops_t)
         what = f", which removes {percent(saved)} of GFLOPsT" if saved is not None else ""
-        return [f"The deepest cut whose loss is negligible ({test}) is {best.mask} at {best.ratio:g}{what}."]
-    all_ = len(judged) == 1
+        told = f"The deepest cut whose loss is negligible, that is below {allowed} ({test}),"
+        return [f"{told} is {best.mask} at {best.ratio:g}{what}."]
     if undecided:
         doubt = "" if undecided == len(judged) else f" for {undecided} of {len(judged)}"
-        return [f"No masked model is shown to lose less than {MARGIN} AP ({test}); the data leave it open{doubt}."]
-    return [f"{'The' if all_ else 'Every'} masked model loses more than {MARGIN} AP: not negligible ({test})."]
+        return [f"No masked model is shown to lose less than {allowed} ({test}); the data leave it open{doubt}."]
+    which = "The" if len(judged) == 1 else "Every"
+    return [f"{which} masked model loses more than {allowed}: not negligible ({test})."]
 
 
 def _saves(point: Point, subject: Subject) -> bool:
@@ -174,39 +125,28 @@ def _told_sizes(subject: Subject) -> Sequence[int]:
     return sizes if len(sizes) < 3 else (sizes[0], sizes[-1])
 
 
-def _realised(subject: Subject, point: Point, size: int) -> str | None:
+def _clock(subject: Subject, point: Point, size: int) -> str | None:
+    """What the clock shows of the counted saving at one batch size; a claim only where there is an interval for it."""
     now, base = point.timings.get(size), subject.baseline.timings.get(size)
     if not now or not base:
         return None
     where = f"At batch size {size}" + (f" on {subject.keys['device']}" if subject.keys["device"] else "")
-    clauses = []
-    for name, latency, before, counted, doubtful in (
-        (
-            "the transformer",
-            now.transformer,
-            base.transformer,
-            saving(point.gflops_t, subject.baseline.gflops_t),
-            now.transformer_unstable or base.transformer_unstable,
-        ),
-        (
-            "the whole model",
-            now.latency,
-            base.latency,
-            saving(point.gflops, subject.baseline.gflops),
-            now.unstable or base.unstable,
-        ),
-    ):
-        measured = saving(mean_of(latency), mean_of(before))
-        if measured is None:
+    counts = (
+        ("transformer", "the transformer", saving(point.gflops_t, subject.baseline.gflops_t)),
+        ("whole", "the whole model", saving(point.gflops, subject.baseline.gflops)),
+    )
+    claims, silent = [], {}
+    for part, name, counted in counts:
+        timed, before = getattr(now, part), getattr(base, part)
+        if not timed or not before:
             continue
-        moves = "falls" if measured >= 0 else "rises"
-        clause = f"measured latency of {name} {moves} by {percent(abs(measured))}"
-        if doubtful:
-            clause += " (unstable measurement: no verdict)"
-        elif counted is not None:
-            clause += f": the counted saving of {percent(counted)} is {realised_verdict(measured, counted)}"
-        clauses.append(clause)
-    return f"{where}, {'; '.join(clauses)}." if clauses else None
+        saved = measured_saving(timed, before)
+        if saved is None:
+            silent.setdefault(silence(timed, before), []).append(name)
+        else:
+            claims.append(time_claim(name, saved, counted))
+    claims += [f"no saving of {' or '.join(names)} can be stated ({why})" for why, names in silent.items()]
+    return f"{where}, {'; '.join(claims)}." if claims else None
 
 
 def _convention(subject: Subject, point: Point) -> str | None:

@@ -7,6 +7,7 @@ import html
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from .execution import execution_sentences
 from .headline import headline
 from .page_tables import (
     all_rows_table,
+    clock_table,
     failed_table,
     legend_table,
     results_table,
@@ -30,6 +32,7 @@ from .page_tables import (
 from .page_text import CONVENTION, byline, conditions, convention_findings, training_sentences, warnings
 from .plot_style import LOOKS, dark_colors, themed
 from .plots import KINDS, Drawing
+from .verdicts import page_note
 
 _HERE = Path(__file__).parent
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -37,9 +40,7 @@ _MASKS_MOST = 48
 _WIDE_PX = 700
 _TABLE_NOTE = (
     "Small signed percentages: change against the unmasked model. ± is the standard deviation over seeds. IQR:"
-    " interquartile range of the single timings. A loss of AP is negligible when the lower end of its paired 95 %"
-    " interval is above -0.01, real when the upper end is below it, undecided otherwise; with several seeds the widest"
-    " interval decides."
+    " interquartile range of the single timings."
 )
 
 
@@ -78,9 +79,17 @@ def render_page(
     masks = [image for path in mask_files[:_MASKS_MOST] if (image := read_mask(path))]
     left_out = len(mask_files) - len(masks)
     headlines = [{"label": subject.label, "statements": headline(subject)} for subject in subjects]
-    saving_tables = [saving_table(subject, size) for subject in subjects for size in subject.batch_sizes]
+    # Each batch size has its plot and its table side by side.
+    saving_plots = plots["theoretical_vs_realised_saving"]
+    saving_tables = [
+        {"table": table}
+        for subject in subjects
+        for size in subject.batch_sizes
+        if (table := saving_table(subject, size))
+    ]
     findings = convention_findings(subjects)
     sentences = training_sentences(records)
+    margins = dict.fromkeys(subject.margin for subject in subjects)
     return environment.get_template("template.html").render(
         title=title,
         byline=byline(records),
@@ -93,10 +102,11 @@ def render_page(
         equal_note=NOTE,
         elastic=[_elastic(matrix, matrices) for matrix in matrices],
         execution=execution_sentences(subjects),
-        saving_tables=[table for table in saving_tables if table],
+        savings=[item for pair in zip_longest(saving_plots, saving_tables) for item in pair if item],
         convention={"explanation": CONVENTION, "findings": findings} if findings else None,
         tables=[results_table(subject) for subject in subjects],
-        table_note=_TABLE_NOTE if subjects else "",
+        clock_tables=[table for subject in subjects if (table := clock_table(subject))],
+        table_note=" ".join([_TABLE_NOTE, *map(page_note, margins)]) if subjects else "",
         all_rows=all_rows_table(records),
         legend=legend_table(records),
         masks=masks,

@@ -6,24 +6,25 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .columns import CONDITIONS, Column, describe
-from .comparison import AP, Point, Subject, mean_of, saving
+from .comparison import PartTiming, Point, Subject, mean_of, saving
 from .grid import Cell, Grid, Head, Row
 from .grouping import is_elastic
-from .headline import loss_verdict, percent, realised_verdict, signed
 from .results import Spread, is_failed, is_missing, once_per_cell, spread
 from .tables import cell_text, is_numeric
+from .verdicts import against_count, loss_verdict, measured_saving, saving_words, silence
+from .wording import amount_text, percent, percent_range, signed
 
 _LONG = 40
 
 
 def results_table(subject: Subject) -> Grid:
-    """One line per mask and ratio, the unmasked model first; columns without any value are left out."""
+    """Accuracy and counts, one line per mask and ratio, the unmasked model first; empty columns are left out."""
     metric = subject.metric
     base = subject.baseline
     points = [*([base] if base else []), *subject.points]
-    head = [Head("mask, ratio", numeric=False), Head("kept", "tokens")]
+    head = [Head("mask, ratio", numeric=False), Head("kept", _kept_unit(points))]
     columns = [[_name_cell(p) for p in points]]
-    columns.append([Cell("" if p.tokens_kept is None else str(p.tokens_kept)) for p in points])
+    columns.append([_kept_cell(p) for p in points])
     if any(map(_is_inside, points)):
         head.append(Head("mean ratio", "over blocks"))
         columns.append([Cell("" if p.mean_ratio is None else f"{p.mean_ratio:.2f}") for p in points])
@@ -33,27 +34,50 @@ def results_table(subject: Subject) -> Grid:
             head.append(Head(label, unit))
             columns.append(cells)
 
-    accuracy_unit = "0 to 1, mean ± std" if metric is AP else "%, mean ± std"
-    add(metric.name, accuracy_unit, [_spread_cell(p.accuracy, metric.digits) for p in points])
-    add("95 % interval", "bootstrap over people", [_interval_cell(p.ci, metric.digits) for p in points])
-    add("difference", "paired 95 % interval", [_difference_cell(p) for p in points])
-    add("loss", "margin 0.01 AP", [Cell(loss_verdict(p) or "", kind="") for p in points])
+    scale = ("%" if metric.full_scale == 100 else "0 to 1") + (", mean ± std" if _is_over_seeds(points) else "")
+    add(metric.name, scale, [_spread_cell(p.accuracy, metric.digits) for p in points])
+    add("95 % interval", "bootstrap, people", [_interval_cell(p.ci, metric.digits) for p in points])
+    add("difference", "95 % interval, paired", [_difference_cell(p, metric.digits) for p in points])
+    if subject.allowed_loss is not None:
+        verdicts = [loss_verdict(p.difference, subject.allowed_loss) for p in points]
+        margin = f"margin {amount_text(subject.allowed_loss, metric)}"
+        add("loss", margin, [Cell(verdict or "", kind="") for verdict in verdicts])
     for values, bases, label, unit in _counted(points, base):
         digits = _digits(values)
         add(label, unit, [_saved_cell(value, before, digits) for value, before in zip(values, bases, strict=True)])
+    return Grid(subject.label, head, _rows(points, columns, base))
+
+
+def clock_table(subject: Subject) -> Grid | None:
+    """Latency of both parts and peak memory, batch size by batch size; None where nothing was measured."""
+    points = [*([subject.baseline] if subject.baseline else []), *subject.points]
+    heads, groups, columns = [Head("mask, ratio", numeric=False)], [("", 1)], [[_name_cell(p) for p in points]]
     for size in subject.batch_sizes:
         timings = [p.timings.get(size) for p in points]
-        at = f"ms, batch {size}"
-        add("transformer latency", at, [_time_cell(t, "transformer") for t in timings])
-        add("latency", at, [_time_cell(t, "latency") for t in timings])
         memory = [mean_of(t.memory) if t else None for t in timings]
-        add("peak memory", f"MiB, batch {size}", [Cell("" if m is None else f"{m:.1f}") for m in memory])
+        own = (
+            ("transformer", "ms", [_time_cell(t.transformer if t else None) for t in timings]),
+            ("whole model", "ms", [_time_cell(t.whole if t else None) for t in timings]),
+            ("peak memory", "MiB", [Cell("" if m is None else f"{m:.1f}") for m in memory]),
+        )
+        own = [(Head(label, unit), cells) for label, unit, cells in own if any(cell.text for cell in cells)]
+        heads += [head for head, _ in own]
+        columns += [cells for _, cells in own]
+        groups.append((f"batch size {size}", len(own)))
+    if len(columns) == 1:
+        return None
+    device = f", {subject.keys['device']}" if subject.keys["device"] else ""
+    caption = f"{subject.label}: median latency and peak memory{device}"
+    return Grid(caption, heads, _rows(points, columns, subject.baseline), groups)
+
+
+def _rows(points: Sequence[Point], columns: Sequence[Sequence[Cell]], base: Point | None) -> list[Row]:
     rows = []
     for number, point in enumerate(points):
         is_first = number > 0 and point.mask != points[number - 1].mask
         kind = "baseline" if point is base else "first" if is_first else ""
         rows.append(Row([column[number] for column in columns], kind))
-    return Grid(subject.label, head, rows)
+    return rows
 
 
 def _counted(points: Sequence[Point], base: Point | None):
@@ -96,27 +120,34 @@ def saving_table(subject: Subject, size: int) -> Grid | None:
             now = point.timings.get(size)
             if not now or not before:
                 continue
-            transformer = saving(mean_of(now.transformer), mean_of(before.transformer))
-            whole = saving(mean_of(now.latency), mean_of(before.latency))
-            if transformer is None and whole is None:
-                continue
-            counted_t = saving(point.gflops_t, base.gflops_t)
-            shaky = now.transformer_unstable or before.transformer_unstable
-            verdict = ""
-            if transformer is not None and counted_t is not None:
-                verdict = "unstable" if shaky else realised_verdict(transformer, counted_t)
-            values = [counted_t, transformer, saving(point.gflops, base.gflops), whole]
+            parts = ((point.gflops_t, base.gflops_t, "transformer"), (point.gflops, base.gflops, "whole"))
             cells = [_name_cell(point)]
-            cells += [Cell("" if value is None else percent(value)) for value in values[:2]]
-            cells += [Cell(verdict, kind="")]
-            cells += [Cell("" if value is None else percent(value)) for value in values[2:]]
-            rows.append(Row(cells, "first" if number == 0 and rows else ""))
+            for count, unmasked, part in parts:
+                counted = saving(count, unmasked)
+                cells.append(Cell("" if counted is None else percent(counted)))
+                cells.append(_claim_cell(getattr(now, part), getattr(before, part), counted))
+            if any(cell.text for cell in (cells[2], cells[4])):
+                rows.append(Row(cells, "first" if number == 0 and rows else ""))
     if not rows:
         return None
-    heads = [Head("mask, ratio", numeric=False), Head("GFLOPsT", "counted"), Head("transformer", "measured")]
-    heads += [Head("saving is", numeric=False), Head("GFLOPs", "counted"), Head("whole model", "measured")]
+    heads = [Head("mask, ratio", numeric=False), Head("GFLOPsT", "counted"), Head("transformer", "measured", False)]
+    heads += [Head("GFLOPs", "counted"), Head("whole model", "measured", False)]
     device = f", {subject.keys['device']}" if subject.keys["device"] else ""
     return Grid(f"Saving against the unmasked {subject.label}, batch size {size}{device}", heads, rows)
+
+
+def _claim_cell(now: PartTiming | None, before: PartTiming | None, counted: float | None) -> Cell:
+    if not now or not before:
+        return Cell("", kind="")
+    saved = measured_saving(now, before)
+    if saved is None:
+        return Cell(silence(now, before), kind="")
+    aside = ""
+    if saved[0] <= 0 <= saved[1]:
+        aside = percent_range(*saved)
+    elif saved[0] > 0 and counted is not None and counted > 0:
+        aside = against_count(saved, counted)
+    return Cell(saving_words(saved), aside, kind="")
 
 
 def training_table(records: Sequence[Mapping[str, Any]]) -> Grid:
@@ -201,11 +232,11 @@ def _interval_cell(interval: tuple[float, float] | None, digits: int) -> Cell:
     return Cell("" if interval is None else f"{interval[0]:.{digits}f} to {interval[1]:.{digits}f}")
 
 
-def _difference_cell(point: Point) -> Cell:
+def _difference_cell(point: Point, digits: int) -> Cell:
     if point.difference is None:
         return Cell("")
-    mean, low, high = point.difference
-    return Cell(signed(mean, 3), f"{signed(low, 3)} to {signed(high, 3)}")
+    mean, low, high = (signed(value, digits) for value in point.difference)
+    return Cell(mean, f"{low} to {high}")
 
 
 def _saved_cell(value: float | None, base: float | None, digits: int) -> Cell:
@@ -221,11 +252,23 @@ def _digits(values: Sequence[float | None]) -> int:
     return 4 if largest >= 0.1 else 5
 
 
-def _time_cell(timing: Any, part: str) -> Cell:
-    found = getattr(timing, part) if timing else None
-    if found is None:
+def _time_cell(timing: PartTiming | None) -> Cell:
+    if timing is None:
         return Cell("")
-    iqr = timing.iqr if part == "latency" else timing.transformer_iqr
-    unstable = timing.unstable if part == "latency" else timing.transformer_unstable
-    asides = [f"IQR {iqr:.2f}" if iqr is not None else "", "unstable" if unstable else ""]
-    return Cell(f"{found.mean:.2f}", ", ".join(aside for aside in asides if aside))
+    asides = [f"IQR {timing.iqr:.2f}" if timing.iqr is not None else "", "unstable" if timing.unstable else ""]
+    return Cell(f"{timing.latency.mean:.2f}", "\n".join(aside for aside in asides if aside))
+
+
+def _kept_unit(points: Sequence[Point]) -> str:
+    total = {point.tokens_total for point in points} - {None}
+    return f"of {total.pop()} tokens" if len(total) == 1 else "tokens"
+
+
+def _kept_cell(point: Point) -> Cell:
+    """The tokens left; of a mask of connections all are, and its ratio is said to be of something else."""
+    text = "" if point.tokens_kept is None else str(point.tokens_kept)
+    return Cell(text, "cuts connections" if point.keeps_all_tokens else "")
+
+
+def _is_over_seeds(points: Sequence[Point]) -> bool:
+    return any(point.accuracy and point.accuracy.std is not None for point in points)

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .columns import CONDITIONS, describe
-from .comparison import Subject, saving
-from .headline import lead_point, percent
+from .comparison import AP, PCKH, Subject, saving
+from .headline import lead_point
 from .results import is_failed, is_missing, once_per_cell
+from .wording import percent
 
 _SHOWN = 4
 #: in the section of conditions: what was run, then on what
@@ -75,12 +76,12 @@ def warnings(records: Sequence[Mapping[str, Any]], subjects: Sequence[Subject]) 
     if shaky:
         found.append(
             f"{shaky} of {timed} timings are unstable (interquartile range above a tenth of the median, or"
-            " another job on the machine): hollow in the plots, not to be relied on."
+            " another job on the machine): hollow in the plots, and no saving is claimed from them."
         )
     unpaired = [subject.label for subject in subjects if subject.series and subject.baseline is None]
     if unpaired:
         found.append(f"No unmasked row to compare with: {', '.join(unpaired)}.")
-    if any(row.get("training") == "none" and not is_missing(row.get("ap", row.get("pckh"))) for row in records):
+    if any(row.get("training") == "none" and _has_accuracy(row) for row in records):
         found.append("Some accuracies are those of untrained weights.")
     differing = [name for name in ("device", "device_name", "dtype", "threads", "torch_version", "git_revision")
                  if len({row.get(name) for row in records if not is_missing(row.get(name))}) > 1]  # fmt: skip
@@ -115,6 +116,10 @@ def convention_findings(subjects: Sequence[Subject]) -> list[str]:
         if pairs:
             found.append(f"Saving of GFLOPsT here, {subject.label} with the {mask} mask: {'; '.join(pairs)}.")
     return found
+
+
+def _has_accuracy(row: Mapping[str, Any]) -> bool:
+    return any(not is_missing(row.get(metric.column)) for metric in (AP, PCKH))
 
 
 def _listed(records: Sequence[Mapping[str, Any]], name: str) -> str:

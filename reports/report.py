@@ -16,6 +16,7 @@ from .equal import read_equal
 from .html import render_page
 from .plots import draw_all, save_all
 from .results import read_results, records_of, to_frame, write_results
+from .verdicts import check_margin
 
 
 def write_report(
@@ -24,14 +25,18 @@ def write_report(
     *,
     title: str | None = None,
     notes: Sequence[str] | None = None,
+    margin: float | str | None = None,
 ) -> Path:
     """Write plots/*.png, plots/*.svg and report.html into `directory` and return the page's path.
 
     Reads directory/results.csv, or takes `rows` and writes that file first, and directory/equal_gflopst.csv where there
     is one; if that is broken, the page says so in its place. Pictures found as plots/masks/*.png are
-    shown on the page; `notes` are paragraphs below its headline. Raises InputError if there are no results.
+    shown on the page; `notes` are paragraphs below its headline. `margin`: the loss of accuracy that counts as
+    negligible, as a fraction of the metric's full scale (None: as recorded in the rows; see verdicts.py). Raises
+    InputError if there are no results.
     """
     directory = Path(directory)
+    margin = None if margin is None else check_margin(margin)
     if rows is not None:
         frame = to_frame(rows)
         write_results(directory / "results.csv", frame)
@@ -40,7 +45,7 @@ def write_report(
     if frame.empty:
         raise InputError(f"{directory / 'results.csv'}: no rows, nothing to report")
     records = records_of(frame)
-    subjects = compare(frame)
+    subjects = compare(frame, margin)
     matrices = elastic_matrices(frame)
     try:
         equal, broken = read_equal(directory / "equal_gflopst.csv"), []

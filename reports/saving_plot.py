@@ -5,14 +5,14 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from .comparison import Subject, mean_of, saving
+from .comparison import Subject, saving
 from .curves import Curve, Mark, bars_note, draw, label
-from .figure import TALL, device_text, dress, note_lines
+from .figure import TALL, batch_text, device_text, dress, note_lines
 from .plot_style import INK, MUTED, looks_for
 
 _PARTS = (
     ("transformer", "Transformer part (dashed: time falls as GFLOPsT does)"),
-    ("latency", "Whole model (dashed: as GFLOPsT; dotted: as its own GFLOPs)"),
+    ("whole", "Whole model (dashed: as GFLOPsT; dotted: as its own GFLOPs)"),
 )
 
 
@@ -44,20 +44,20 @@ def savings(subject: Subject, size: int) -> tuple[Figure, str] | None:
         counted = [(0.0, 0.0), *((x, y) for x, y in counted if x is not None and y is not None)]
         dotted.append(counted)
         both[1].plot(*zip(*counted, strict=True), color=INK, linewidth=1.1, linestyle=(0, (1, 1.8)), zorder=1.6)
-    note = note_lines("numbers: mask ratio", bars_note(every, "half the interquartile range to both sides"))
+    note = note_lines("numbers: mask ratio", bars_note(every, "95 % interval of the ratio to unmasked"))
     both[1].set_xlabel(f"counted saving of GFLOPsT; batch size {size}{device_text(subject)}")
-    dress(figure, f"{subject.label}: counted and measured saving", list({c.name: c for c in every}.values()), note=note)
+    title = f"{subject.label}: counted and measured saving, {batch_text(size)}"
+    dress(figure, title, list({curve.name: curve for curve in every}.values()), note=note)
     for axes, (_, curves) in zip(both, panels, strict=True):
         label(axes, curves, [[(0, 0), (end, end)], *dotted])
-    return figure, "Measured saving of latency against the counted saving of GFLOPsT, transformer part and whole model."
+    what = "transformer part and whole model"
+    return figure, f"Measured saving of latency against the counted saving of GFLOPsT, {what}, at batch size {size}."
 
 
 def _saving_curves(subject: Subject, size: int, part: str) -> list[Curve]:
-    """Per mask: x counted saving of GFLOPsT, y measured saving; bars over seeds, or half the IQR to both sides."""
-    base = subject.baseline.timings[size]
-    before = getattr(base, part)
+    """Per mask: x counted saving of GFLOPsT, y measured saving; bars over seeds, and of the paired interval."""
+    before = getattr(subject.baseline.timings[size], part)
     looks = looks_for(subject.series)
-    unstable, iqr = ("unstable", "iqr") if part == "latency" else (f"{part}_unstable", f"{part}_iqr")
     curves = []
     for name, points in subject.series.items():
         marks = []
@@ -65,14 +65,22 @@ def _saving_curves(subject: Subject, size: int, part: str) -> list[Curve]:
             timing = point.timings.get(size)
             now = getattr(timing, part) if timing else None
             x = saving(point.gflops_t, subject.baseline.gflops_t)
-            y = saving(mean_of(now), mean_of(before))
-            if x is None or y is None:
+            if x is None or now is None or before is None:
                 continue
-            half = (getattr(timing, iqr) or 0.0) / 2 / before.mean
-            seeds = (1 - now.high / before.mean, 1 - now.low / before.mean) if now.low < now.high else None
-            hollow = getattr(timing, unstable) or getattr(base, unstable)
-            interval = (y - half, y + half) if half else None
-            marks.append(Mark(x, y, f"{point.ratio:g}", hollow, seeds, interval))
+            # The interval belongs to the ratio, which is of the very samples that it was taken from.
+            ratio, low, high = now.ratio or (now.latency.mean / before.latency.mean, None, None)
+            ends = now.latency
+            seeds = (1 - ends.high / before.latency.mean, 1 - ends.low / before.latency.mean)
+            marks.append(
+                Mark(
+                    x,
+                    1 - ratio,
+                    f"{point.ratio:g}",
+                    hollow=now.unstable or before.unstable,
+                    seeds=seeds if ends.low < ends.high else None,
+                    interval=None if low is None else (1 - high, 1 - low),
+                )
+            )
         if marks:
             curves.append(Curve(name, looks[name], marks, Mark(0.0, 0.0, "")))
     return curves

@@ -73,6 +73,7 @@ def asked_columns(cell: Cell, plan: Plan) -> dict[str, Any]:
         "amp": config["amp"],
         "threads": config["threads"],
         "device": config["device"],
+        "loss_margin": plan.spec.margin,
     }
 
 

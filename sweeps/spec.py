@@ -17,6 +17,7 @@ from ..pose.errors import InputError
 from ..pose.models.architectures import MODELS
 from ..pose.models.zoo import resolve_name
 from ..pose.reductions import check_mask, check_ratio
+from ..reports.verdicts import MARGIN, check_margin
 
 DEFAULT_SEEDS = (0,)
 TRAINING = ("finetune", "scratch", "weights")
@@ -33,7 +34,8 @@ class SweepSpec:
     threads: per cell (None: decided by device and model); jobs: cells at the same time (None: what the cores allow).
     workers: loader processes of each cell. latency: False leaves the timing out; samples: timed passes, at most, of
     each configuration and batch size. elastic: every trained model is evaluated at every other ratio, too, and one more
-    is trained for each mask with a ratio drawn anew for each step.
+    is trained for each mask with a ratio drawn anew for each step. margin: the loss of accuracy that the report calls
+    negligible, as a fraction of the metric's full scale (see reports/verdicts.py).
     """
 
     models: tuple[str, ...] = ("tmpose_tiny",)
@@ -59,6 +61,7 @@ class SweepSpec:
     latency: bool = True
     samples: int = 130
     elastic: bool = False
+    margin: float = MARGIN
 
     def weights_of(self, model: str) -> str | None:
         """The weights file given for `model`, if any."""
@@ -287,4 +290,5 @@ PARSERS: dict[str, Callable[[Any, str], Any]] = {
     "latency": _flag,
     "samples": _integer(1),
     "elastic": _flag,
+    "margin": check_margin,
 }

@@ -60,6 +60,11 @@ def one_row(mask: str = "none", ratio: float = 0.0, seed: int = 0, batch_size: i
     )  # fmt: skip
     if mask != "none":
         row.update(ap_diff=ap - 0.676, ap_diff_low=ap - 0.676 - 0.009, ap_diff_high=ap - 0.676 + 0.009)
+        unmasked_ms = (0.55 + 1.4 * batch_size) * speed
+        times = (("latency", t_ms + 1.3 * batch_size, unmasked_ms + 1.3 * batch_size),)
+        for part, now, before in (*times, ("latency_transformer", t_ms, unmasked_ms)):
+            for end, off in (("", 0.0), ("_low", -0.02), ("_high", 0.02)):
+                row[f"{part}_vs_unmasked{end}"] = now / before + off
     return {**row, **changes}
 
 

@@ -5,7 +5,7 @@ import csv
 import pytest
 
 from posebench.pose.errors import InputError
-from posebench.reports.comparison import compare
+from posebench.reports.comparison import PCKH, compare
 from posebench.reports.equal import equal_sentence, read_equal
 from posebench.reports.equal_plot import ap_at_equal_gflopst
 from posebench.reports.equal_table import equal_table
@@ -113,31 +113,44 @@ def test_a_file_of_another_kind_is_named_in_one_line(tmp_path, content, words):
     assert words in str(caught.value) and str(path) in str(caught.value)
 
 
-def test_the_sentence_says_who_is_best_by_how_much_and_who_is_not_told_apart(tmp_path):
+START = "At 20 % less GFLOPsT than unmasked, "
+NO_LEAD = "no mask is shown to lead: semantic has the highest AP, 0.605 (0.590 to 0.620), and "
+
+
+def test_who_is_not_told_apart_from_the_highest_takes_the_lead_from_it(tmp_path):
     (point,) = read(tmp_path, point_rows())
     assert said(point) == (
-        "At 20 % less GFLOPsT than unmasked, semantic is best: AP 0.605 (0.590 to 0.620), 0.041 (0.030 to 0.050) above"
-        " random; prune is not told apart from it."
+        f"{START}{NO_LEAD}prune (0.600) is not told apart from it; behind it: random, by 0.041 (0.030 to 0.050)."
     )
+    rows = point_rows()
+    rows[2].update(from_best_high=0.01)
+    everyone = "prune (0.600) and random (0.564) are not told apart from it."
+    assert said(*read(tmp_path, rows)) == f"{START}{NO_LEAD}{everyone}"
 
 
-def test_the_sentence_follows_the_intervals_the_other_way_too(tmp_path):
+def test_a_mask_leads_where_all_others_are_told_apart_from_it(tmp_path):
     rows = point_rows()
     rows[1].update(from_best_high=-0.001)
-    assert said(*read(tmp_path, rows)).endswith("above random; every other mask is told apart from it.")
-    rows[1].update(from_best_high=0.0)
-    rows[2].update(from_best_high=0.01)
-    assert said(*read(tmp_path, rows)).endswith("; prune, random are not told apart from it.".replace(", r", " and r"))
-    alone = said(*read(tmp_path, rows[:1]))
-    assert alone.endswith("No other mask reaches this point.")
+    assert said(*read(tmp_path, rows)) == (
+        f"{START}semantic leads with AP 0.605 (0.590 to 0.620); told apart from it and behind:"
+        " prune and random, by 0.041 (0.030 to 0.050)."
+    )
+    assert said(*read(tmp_path, rows[:1])).endswith("has AP 0.605 (0.590 to 0.620); no other mask reaches this point.")
 
 
-def test_without_random_and_intervals_nothing_is_claimed_of_them(tmp_path):
+def test_the_sentence_names_the_metric_in_its_own_digits(tmp_path):
+    (point,) = read(tmp_path, [entry("semantic", 88.123, None, None, ap_low=87.0, ap_high=89.0)])
+    assert "semantic has PCKh@0.5 88.12 (87.00 to 89.00); no other" in equal_sentence(point, PCKH)
+
+
+def test_without_intervals_nobody_leads(tmp_path):
     nothing = dict(ap_low="", ap_high="", ap_std="")
     rows = [entry("semantic", 0.6, **nothing), entry("prune", 0.59, ("", "", ""), best="false", **nothing)]
-    assert said(*read(tmp_path, rows)) == "At 20 % less GFLOPsT than unmasked, semantic is best: AP 0.600."
+    assert (
+        said(*read(tmp_path, rows)) == f"{START}semantic has the highest AP, 0.600; no interval says whether it leads."
+    )
     heads = [head.label for head in equal_table(read(tmp_path, rows)).heads]
-    assert heads == ["mask", "AP", "mask ratio", "to the best"]
+    assert heads == ["mask", "AP", "mask ratio", "to the highest"]
 
 
 def test_the_table_marks_the_best_and_what_is_not_told_apart(tmp_path):
@@ -150,7 +163,7 @@ def test_the_table_marks_the_best_and_what_is_not_told_apart(tmp_path):
     ]
     assert sum(span for _, span in table.groups) == len(table.heads) == 9
     semantic, prune, random = ([(cell.text, cell.aside) for cell in row.cells] for row in table.rows)
-    assert semantic[1:5] == [("0.605", "0.590 to 0.620"), ("0.27", ""), ("best", ""), ("+0.041", "+0.030 to +0.050")]
+    assert semantic[1:5] == [("0.605", "0.590 to 0.620"), ("0.27", ""), ("highest", ""), ("+0.041", "+0.030 to +0.050")]
     assert [cell.kind for cell in table.rows[0].cells[1:4:2]] == ["n best"] * 2
     assert prune[3] == ("-0.005", "-0.012 to +0.002\nnot told apart") and prune[5:] == [("", "")] * 4
     assert random[3] == ("-0.041", "-0.050 to -0.030") and random[4] == ("", "")
@@ -166,7 +179,7 @@ def test_the_plot_has_a_line_and_a_ring_at_each_point(tmp_path, sweep_rows):
         assert {point.gflops_t for point in points} <= {line.get_xdata()[0] for line in lines}
         rings = [line for line in axes.get_lines() if line.get_marker() == "o" and line.get_markersize() == 10]
         assert {(line.get_xdata()[0], line.get_ydata()[0]) for line in rings} == {(p.gflops_t, 0.605) for p in points}
-    assert "20\N{NO-BREAK SPACE}% less, semantic best" in alt
+    assert "20\N{NO-BREAK SPACE}% less, semantic highest" in alt
     assert ap_at_equal_gflopst(subjects, read(tmp_path, point_rows(model="another"))) is None
 
 
@@ -208,7 +221,7 @@ def test_the_page_has_the_section_only_with_the_file(tmp_path, sweep_rows):
     assert not (tmp_path / "plots" / "ap_at_equal_gflopst.png").exists()
     write(tmp_path / "equal_gflopst.csv", point_rows())
     page = write_report(tmp_path).read_text()
-    assert heading in page and "prune is not told apart from it." in page
+    assert heading in page and "prune (0.600) is not told apart from it;" in page
     assert (tmp_path / "plots" / "ap_at_equal_gflopst.svg").exists()
 
 

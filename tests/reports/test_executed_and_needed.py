@@ -3,9 +3,10 @@
 import pytest
 
 from posebench.reports.comparison import compare
+from posebench.reports.count_plot import exact_vs_published
 from posebench.reports.execution import DENSE_KERNEL, execution_sentences
 from posebench.reports.headline import headline, lead_point
-from posebench.reports.page_tables import results_table
+from posebench.reports.page_tables import clock_table, results_table, saving_table
 from posebench.reports.report import write_report
 
 
@@ -15,7 +16,9 @@ def sparse_row(one_row, execution="dense", transformer_ms=2.0, **changes):
     row = dict(mask="sparse", cell=f"sparse {execution}", execution=execution, tokens_kept=48, ap=0.69,
                gflops_t=executed, gflops=executed + 2.0, gflops_t_needed=1.8, published_gflops_t=2.0,
                mask_ratio_mean=0.3, latency_transformer_ms_median=transformer_ms,
-               latency_transformer_ms_iqr=0.1)  # fmt: skip
+               latency_transformer_vs_unmasked=transformer_ms / 2.0,
+               latency_transformer_vs_unmasked_low=transformer_ms / 2.0 - 0.05,
+               latency_transformer_vs_unmasked_high=transformer_ms / 2.0 + 0.05)  # fmt: skip
     return {**one_row("random", 0.4), **row, **changes}
 
 
@@ -43,7 +46,7 @@ def test_executed_needed_and_published_stand_side_by_side_where_connections_are_
     needed = column(table, "needed GFLOPsT")
     assert needed["sparse 0.4"] == ("1.8000", "-10.0 %")
     assert needed["unmasked"] == ("2.0000", "") and needed["random 0.4"] == ("1.0000", "-50.0 %")
-    assert "latency" in labels(table)
+    assert labels(clock_table(subject)) == ["mask, ratio", "transformer", "whole model", "peak memory"]
 
 
 def test_a_model_that_cuts_its_own_connections_is_compared_with_what_it_needs_unmasked(one_row, base):
@@ -75,7 +78,7 @@ def test_the_mean_ratio_is_shown_only_where_tokens_go_inside_the_network(one_row
 def test_executions_are_series_of_their_own_against_the_same_baseline(one_row, base):
     (subject,) = compare([base, sparse_row(one_row), sparse_row(one_row, "gather", 1.0), one_row("random", 0.4)])
     assert list(subject.series) == ["sparse, dense", "sparse, gather", "random"]
-    assert [points[0].timings[1].transformer.mean for points in subject.series.values()][:2] == [2.0, 1.0]
+    assert [points[0].timings[1].transformer.latency.mean for points in subject.series.values()][:2] == [2.0, 1.0]
     (alone,) = compare([base, sparse_row(one_row)])
     assert list(alone.series) == ["sparse"] and alone.label == "tmpose_tiny"
 
@@ -83,9 +86,12 @@ def test_executions_are_series_of_their_own_against_the_same_baseline(one_row, b
 @pytest.mark.parametrize(
     ("milliseconds", "words"),
     [
-        (1.5, "1.50 ms against 2.00 ms, 25.0 % less: it paid."),
-        (3.0, "3.00 ms against 2.00 ms, 50.0 % more: it did not pay."),
-        (1.95, "no difference beyond the timings' interquartile range: it did not pay."),
+        (1.5, "1.50 ms against 2.00 ms, and saves 20 to 30 % of the unmasked time against -5 to 5 %: it paid."),
+        (
+            3.0,
+            "3.00 ms against 2.00 ms, and saves -55 to -45 % of the unmasked time against -5 to 5 %: it did not pay.",
+        ),
+        (1.95, "the intervals meet, so it is not shown to pay."),
     ],
 )
 def test_whether_leaving_connections_out_paid_is_read_from_the_clock(one_row, base, milliseconds, words):
@@ -99,7 +105,7 @@ def test_whether_leaving_connections_out_paid_is_read_from_the_clock(one_row, ba
 def test_an_unstable_timing_decides_nothing(one_row, base):
     gather = sparse_row(one_row, "gather", 1.0, latency_transformer_unstable=True)
     _, sentence = execution_sentences(compare([base, sparse_row(one_row), gather]))
-    assert "no verdict" in sentence and "paid" not in sentence
+    assert "no verdict (unstable timing)" in sentence and "paid" not in sentence and "1.00 ms" not in sentence
 
 
 def test_one_execution_alone_is_not_judged(one_row, base):
@@ -126,3 +132,13 @@ def test_a_cut_that_saves_nothing_is_not_the_deepest_with_a_negligible_loss(one_
 def test_the_page_says_what_a_dense_kernel_does(tmp_path, one_row, base):
     assert DENSE_KERNEL not in write_report(tmp_path, [base, one_row("random", 0.4)]).read_text()
     assert DENSE_KERNEL in write_report(tmp_path, [base, sparse_row(one_row)]).read_text()
+
+
+def test_connections_are_not_shown_as_tokens_that_are_gone_nor_slower_as_nothing(one_row, base):
+    (subject,) = compare([base, one_row("random", 0.4), sparse_row(one_row, transformer_ms=2.7)])
+    kept = column(results_table(subject), "kept")
+    assert kept["sparse 0.4"] == ("48", "cuts connections") and kept["random 0.4"] == ("28", "")
+    saving = column(saving_table(subject, 1), "transformer")["sparse 0.4"]
+    assert saving == ("30 to 40\N{NO-BREAK SPACE}% slower", "")
+    figure, _ = exact_vs_published(subject)
+    assert figure.axes[0].get_xlabel() == "mask ratio (fraction of the visual tokens; sparse: of connections)"

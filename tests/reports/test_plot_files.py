@@ -53,6 +53,26 @@ def test_several_models_and_batch_sizes_get_plots_of_their_own_and_one_together(
     assert all("/" not in name for name in names)
 
 
+def test_the_title_of_a_plot_of_one_batch_size_names_it_unbroken(sweep_rows):
+    (subject,) = compare(
+        sweep_rows(seeds=(0,), ratios=(0.4,), batch_sizes=(1, 16), model="a_model_of_quite_a_long_name")
+    )
+    with style():
+        for draw in (accuracy_vs_latency, savings):
+            titles = [draw(subject, size)[0].texts[0].get_text() for size in (1, 16)]
+            assert [title.splitlines()[-1][-8:].split()[-1] for title in titles] == ["1", "16"]
+            assert all("batch\N{NO-BREAK SPACE}" in title for title in titles)
+
+
+def test_the_bar_of_a_saving_is_its_paired_interval(sweep_rows):
+    rows = sweep_rows(seeds=(0,), ratios=(0.4,))
+    with style():
+        figure, _ = savings(compare(rows)[0], 1)
+    spans = [tuple(line.get_ydata()) for line in figure.axes[0].get_lines() if len(line.get_ydata()) == 2]
+    low, high = (rows[1][f"latency_transformer_vs_unmasked_{end}"] for end in ("low", "high"))
+    assert (1 - high, 1 - low) in spans
+
+
 def test_rows_lacking_accuracy_or_latency_give_the_plots_that_remain(one_row, sweep_rows):
     def names(**gone):
         return {drawing.name for drawing in draw_all(compare(sweep_rows(seeds=(0,), **gone)))}

@@ -139,6 +139,22 @@ def test_a_timing_shared_by_seeds_is_counted_once(tmp_path, sweep_rows):
     assert "1 of 2 timings are unstable" in page.text
 
 
+def test_accuracies_of_untrained_weights_are_said_to_be_such_in_any_metric(tmp_path, sweep_rows):
+    for folder, metric in (("coco", {}), ("mpii", dict(dataset="mpii", ap=None, pckh=3.0))):
+        page = report(tmp_path / folder, sweep_rows(seeds=(0,), ratios=(0.4,), training="none", **metric))
+        assert "Some accuracies are those of untrained weights." in page.text
+
+
+def test_the_margin_of_the_page_is_the_given_one_or_the_recorded_one(tmp_path, sweep_rows):
+    rows = sweep_rows(ratios=(0.4,), loss_margin=0.03)
+    assert "The margin is 0.03 of the metric's full scale, or 6 % of" in report(tmp_path, rows).text
+    text = Page(write_report(tmp_path, margin=0.005).read_text(encoding="utf-8")).text
+    assert "The margin is 0.005 of the metric's full scale, or 1 % of" in text and "margin 0.005 AP" in text
+    for nonsense in (0, 1, -0.01, "nan", "much"):
+        with pytest.raises(InputError, match=r"--margin: .* is no margin; give a fraction"):
+            write_report(tmp_path, margin=nonsense)
+
+
 def test_every_reference_inside_the_page_resolves_and_no_id_occurs_twice(tmp_path, sweep_rows):
     page = report(tmp_path, sweep_rows(seeds=(0,)))
     ids = [value for _, name, value in page.attributes if name == "id"]

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -236,3 +237,30 @@ def test_results_do_not_depend_on_how_many_cells_run_side_by_side(whole, people,
     for mask, ratio in (("none", 0.0), ("random", 0.5)):
         assert rows[mask, ratio, 1]["ap"] == wanted[mask, ratio, 1]["ap"]
         assert rows[mask, ratio, 1]["loss_final"] == wanted[mask, ratio, 1]["loss_final"]
+
+
+def test_the_pages_words_about_time_follow_the_intervals_in_the_file(whole):
+    rows, page = rows_of(whole), (whole / "report.html").read_text()
+    for size in (1, 2):
+        masked, unmasked = rows["random", 0.5, size], rows["none", 0.0, size]
+        table = page.split(f"Saving against the unmasked tmpose_tiny, batch size {size}, cpu")[-1].split("</table>")[0]
+        for part, place in (("latency_transformer", 2), ("latency", 4)):
+            cell = re.findall(r"<td.*?>(.*?)</td>", table)[place]
+            low, high = (round(1 - float(masked[f"{part}_vs_unmasked_{end}"]), 3) for end in ("high", "low"))
+            if "true" in (masked[f"{part}_unstable"], unmasked[f"{part}_unstable"]):
+                assert cell == "unstable timing"
+            elif low > 0:
+                assert cell.startswith("saves ")
+            else:
+                assert cell.endswith(" slower") if high < 0 else cell.startswith("no saving shown")
+
+
+def test_the_margin_is_recorded_and_a_new_one_runs_nothing_again(whole, people, tmp_path):
+    assert {row["loss_margin"] for row in rows_of(whole).values()} == {"0.01"}
+    folder = shutil.copytree(whole, tmp_path / "copy")
+    before = identities(folder)
+    options = OPTIONS | {"data": people, "batch_sizes": "1,2", "samples": 8, "margin": "0.03"}
+    run_sweep(parse(options), out=folder)
+    assert identities(folder) == before
+    assert {row["loss_margin"] for row in rows_of(folder).values()} == {"0.03"}
+    assert "The margin is 0.03 of the metric" in (folder / "report.html").read_text()

@@ -56,6 +56,8 @@ def test_the_command_line_goes_over_the_file(tmp_path):
         ({"mask_rations": "0.2"}, ["mask_rations"]),
         ({"rations": "0.2"}, ["rations", "'ratios'"]),
         ({"amp": True}, ["--amp", "cuda"]),
+        ({"margin": "0"}, ["--margin", "'0'", "such as 0.01"]),
+        ({"margin": "1 AP"}, ["--margin", "'1 AP'"]),
         ({"weights": ["a.pt"], "training": "scratch"}, ["--weights", "--from-scratch"]),
         ({"weights": ["a.pt"], "models": "tmpose_tiny,tmpose_b"}, ["a.pt", "NAME=FILE"]),
         ({"weights": ["tmpose_b=a.pt"]}, ["tmpose_b", "not in this sweep"]),
