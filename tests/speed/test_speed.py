@@ -14,6 +14,8 @@ from posebench.pose.keypoints import COCO
 from posebench.pose.masks import MASKS
 from posebench.pose.reductions import REDUCTIONS
 
+pytestmark = pytest.mark.speed
+
 
 @pytest.fixture(autouse=True)
 def one_thread():
