@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: sweep test slow bench counts clean
+.PHONY: sweep test slow real real-folder bench counts clean
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -17,6 +17,13 @@ test: .venv/ready
 
 slow: .venv/ready
 	$(BIN)/python -m pytest -m slow
+
+# POSEBENCH_REAL names a folder with a few real people: coco/ and mpii/ in the layouts of the README, "val" splits alone.
+real: real-folder .venv/ready
+	$(BIN)/python -m pytest -m real
+
+real-folder:
+	$(if $(POSEBENCH_REAL),,$(error make real: set POSEBENCH_REAL to a folder with coco/ and mpii/))
 
 bench: .venv/ready
 	$(BIN)/python -m pytest tests/speed --benchmark-only -o addopts=--import-mode=importlib

@@ -6,7 +6,7 @@ import shutil
 import cv2
 import numpy as np
 import pytest
-from oracle import REAL, needs_real_images
+from photographs import COCO_PEOPLE, MPII_PEOPLE
 
 from posebench.pose.data.check import check_folder, inspect_folder
 
@@ -125,9 +125,8 @@ def test_progress_counts_images(coco_folder):
     assert calls == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
-@needs_real_images
-def test_real_folders_have_no_errors():
-    coco, mpii = inspect_folder(REAL / "coco"), inspect_folder(REAL / "mpii")
-    assert coco.ok and mpii.ok
-    assert [(split.images, split.people) for split in coco.splits + mpii.splits] == [(4, 12), (5, 5)]
-    assert any(problem.file.name == "gt_valid.mat" for problem in mpii.problems)
+def test_the_oddities_of_real_sets_are_no_faults(photographs):
+    coco, mpii = inspect_folder(photographs / "coco"), inspect_folder(photographs / "mpii")
+    assert [split.people for split in coco.splits + mpii.splits] == [COCO_PEOPLE, MPII_PEOPLE]
+    for folder in (coco, mpii):
+        assert folder.ok and all("train" in problem.file.name for problem in folder.problems), folder.problems

@@ -3,7 +3,6 @@
 import cv2
 import numpy as np
 import pytest
-from oracle import ORACLE, needs_oracle
 
 from posebench.pose.data.affine import apply_affine, crop_matrix, heatmap_to_image, mirrored, warp_crop
 from posebench.pose.data.boxes import box_to_center_scale, clip_box
@@ -85,17 +84,16 @@ def test_mirrored_matrix_equals_mirroring_the_image_first():
     assert np.abs(ours - expected).max() <= 5
 
 
-@needs_oracle
 @pytest.mark.parametrize("convention", CONVENTIONS)
-def test_crops_equal_the_reference_crops_within_interpolation(convention):
-    given = np.load(ORACLE / "warp.npz")
-    size = tuple(int(length) for length in given["in_out_size_wh"])
-    for index, expected in enumerate(given[f"out_crops__{convention}"]):
-        matrix = crop_matrix(
-            given["in_center"][index], given["in_scale"][index], given["in_rot_deg"][index], size, convention=convention
-        )
-        crop = warp_crop(given["in_image"], matrix, size)
-        assert np.abs(crop.astype(int) - expected.astype(int)).max() <= 5
+def test_crops_equal_the_reference_crops_within_interpolation(reference, convention):
+    size = tuple(int(length) for length in reference("warp", "in_out_size_wh"))
+    crops = zip(*(reference("warp", f"in_{name}") for name in ("center", "scale", "rot_deg")), strict=True)
+    expected = reference("warp", f"out_crops_every_4th__{convention}").astype(int)
+    for (center, scale, turn), wanted in zip(crops, expected, strict=True):
+        matrix = crop_matrix(center, scale, turn, size, convention=convention)
+        crop = warp_crop(reference("warp", "in_image"), matrix, size).astype(int)
+        assert crop.shape == (size[1], size[0], 3)
+        assert np.abs(crop[::4, ::4] - wanted).max() <= 5
 
 
 def test_clipping_keeps_the_part_of_a_box_inside_the_image():

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from oracle import REAL, needs_real_images
+from photographs import COCO_PEOPLE, DETECTIONS, MPII_PEOPLE
 
 from posebench.pose.data.folder import detect_layout, load_people
 from posebench.pose.errors import InputError
@@ -63,18 +63,17 @@ def test_mpii_people_equal_the_reference_list(reference, tmp_path):
     assert [person.image_id for person in people] == list(range(40))
 
 
-@needs_real_images
-def test_real_coco_people_are_those_that_pycocotools_would_score(capsys):
+def test_coco_people_are_those_that_pycocotools_would_score(photographs, capsys):
     from pycocotools.coco import COCO
 
-    data = load_people(REAL / "coco", "val")
+    data = load_people(photographs / "coco", "val")
     coco = COCO(str(data.annotation_file))
     scored = {
         annotation["id"]: annotation
         for annotation in coco.loadAnns(coco.getAnnIds(catIds=[1], iscrowd=False))
         if annotation["num_keypoints"] > 0
     }
-    assert len(data.people) == 12
+    assert len(data.people) == COCO_PEOPLE == len(coco.anns) - 2
     assert {person.person_id for person in data.people} == set(scored)
     for person in data.people:
         annotation = scored[person.person_id]
@@ -86,16 +85,19 @@ def test_real_coco_people_are_those_that_pycocotools_would_score(capsys):
         assert person.scale[0] * 200 >= 1.2 * width and person.scale[1] * 200 >= 1.2 * height
 
 
-@needs_real_images
-def test_real_detections_and_mpii_people_are_read():
-    name = "COCO_val2017_detections_AP_H_56_person.json"
-    path = REAL / "coco" / "person_detection_results" / name
-    kept = [one for one in json.loads(path.read_text()) if one["category_id"] == 1 and one["score"] >= 0.1]
-    assert len(load_people(REAL / "coco", "val", boxes=name).people) == len(kept) > 12
-    assert len(load_people(REAL / "coco", "val", boxes=str(path)).people) == len(kept)
-    people = load_people(REAL / "mpii", "val").people
-    assert len(people) == 5
-    for person in people:  # every annotated joint lies in the square that will be cropped
+def test_detections_are_read_by_name_and_by_path(photographs):
+    path = photographs / "coco" / "person_detection_results" / DETECTIONS
+    detections = json.loads(path.read_text())
+    kept = [one for one in detections if one["score"] >= 0.1]
+    assert len(detections) > len(kept) > COCO_PEOPLE / 2
+    assert len(load_people(photographs / "coco", "val", boxes=DETECTIONS).people) == len(kept)
+    assert len(load_people(photographs / "coco", "val", boxes=str(path)).people) == len(kept)
+
+
+def test_every_annotated_joint_of_mpii_lies_in_the_square_that_will_be_cropped(photographs):
+    people = load_people(photographs / "mpii", "val").people
+    assert len(people) == MPII_PEOPLE
+    for person in people:
         assert np.all(np.abs(person.keypoints[person.visible > 0] - person.center) < person.scale * 100)
 
 

@@ -4,7 +4,7 @@ import math
 import numpy as np
 import pytest
 from known_answers import DATA
-from oracle import REAL, needs_real_images
+from photographs import COCO_PEOPLE
 
 from posebench.pose.errors import InputError
 from posebench.pose.evaluation.coco_metrics import (
@@ -50,9 +50,9 @@ def test_the_annotations_score_one_against_themselves(ground_truth):
     assert set(statistics.values()) == {1.0}
 
 
-@needs_real_images
-def test_real_annotations_score_one_against_themselves():
-    truth = read_ground_truth(REAL / "coco" / "annotations" / "person_keypoints_val2017.json")
+def test_annotations_with_a_crowd_and_an_unlabelled_person_score_one_against_themselves(photographs):
+    truth = read_ground_truth(photographs / "coco" / "annotations" / "person_keypoints_val2017.json")
+    assert len(truth["annotations"]) == COCO_PEOPLE + 2
     statistics, _ = coco_statistics(truth, annotated_results(truth))
     assert set(statistics.values()) == {1.0}
 

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import torch
 from known_answers import KnowsTheAnswer, spec_of
-from oracle import ORACLE, REAL, needs_oracle, needs_real_images
+from photographs import COCO_PEOPLE, DETECTIONS
+from reference import arrays
 from torch import nn
 
 from posebench.pose.data.folder import load_people
@@ -36,22 +37,24 @@ class Constant(nn.Module):
         return self.value.expand(len(images), self.spec.num_keypoints, *self.spec.heatmap_size)
 
 
-@needs_oracle
 @pytest.mark.parametrize(
     ("name", "variant"),
     [("noflip", "dark"), ("noflip", "hrnet"), ("flip", "dark"), ("flip", "hrnet"), ("flip_shift", "hrnet")],
 )
-def test_the_evaluation_step_gives_the_published_poses_and_loss(name, variant):
-    content = np.load(ORACLE / "validate.npz")
-    maps = torch.tensor(content["in_heatmaps"])
+def test_the_evaluation_step_gives_the_published_poses(reference, name, variant):
+    maps = torch.tensor(reference["validate_in_heatmaps"])
     if name != "noflip":
-        mirrored = torch.tensor(content["in_heatmaps_of_flipped_image"])
+        mirrored = torch.tensor(reference["validate_in_heatmaps_of_flipped_image"])
         maps = average_flipped(maps, mirrored, COCO, shift=name == "flip_shift")
-    poses = decode_to_image(maps.numpy(), content["in_center"], content["in_scale"], variant)
-    assert np.abs(poses - content[f"out_{name}__all_preds__{variant}"]).max() < 5e-3
-    loss = weighted_loss(maps, torch.tensor(content["in_target"]), torch.tensor(content["in_target_weight"]))
-    suffix = "__hrnet" if name == "flip_shift" else ""
-    assert loss == pytest.approx(float(content[f"out_{name}__loss{suffix}"]), rel=1e-5)
+    crops = reference["validate_in_center"], reference["validate_in_scale"]
+    poses = decode_to_image(maps.numpy(), *crops, variant)
+    assert np.abs(poses - reference[f"validate_out_{name}__all_preds__{variant}"]).max() < 5e-3
+
+
+def test_the_loss_of_an_evaluation_is_the_published_one():
+    reference = arrays("loss")
+    maps = (torch.tensor(reference[f"in_{name}"]) for name in ("output", "target", "target_weight"))
+    assert weighted_loss(*maps) == pytest.approx(float(reference["out_mse_weighted"]), rel=1e-6)
 
 
 @pytest.mark.parametrize("flip_test", [True, False])
@@ -70,18 +73,16 @@ def test_a_model_that_knows_the_answer_is_right(coco_folder, flip_test):
     assert np.abs(poses[order][:, visible, :2] - np.array(wanted)[:, visible]).max() < 0.5
 
 
-@needs_real_images
-def test_a_model_that_knows_the_answer_is_right_on_real_people():
-    data = load_people(REAL / "coco", "val", input_size=SIZE)
+def test_a_model_that_knows_the_answer_is_right_beside_crowds_and_on_grey_or_turned_images(photographs):
+    data = load(photographs / "coco")
     found = evaluate(KnowsTheAnswer(data.people), data)
+    assert found.num_people == COCO_PEOPLE
     assert found.metrics["ap"] > 0.97
     assert found.metrics["ap75"] == 1.0
 
 
-@needs_real_images
-def test_real_detections_are_evaluated_without_a_loss():
-    name = "COCO_val2017_detections_AP_H_56_person.json"
-    data = load_people(REAL / "coco", "val", boxes=name, input_size=SIZE)
+def test_detections_are_evaluated_without_a_loss(photographs):
+    data = load(photographs / "coco", boxes=DETECTIONS)
     found = evaluate(Constant(0.5), data, resamples=20)
     assert "loss" not in found.metrics
     assert 0 <= found.metrics["ap"] < 0.2

@@ -1,11 +1,9 @@
 """Counts equal the reference's, a closed form and torch's own counter, to the multiply-add."""
 
-import json
-
 import pytest
 import torch
 from closed_form import SIZES, backbone_macs, masked_macs, transformer_macs
-from oracle import ORACLE, needs_oracle
+from reference import counts
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
@@ -37,9 +35,8 @@ UNUSED_PARAMETERS = {"sparsity_s_mpii": 2 * 2 * 768}
 
 
 def reference_cases():
-    models = json.loads((ORACLE / "models.json").read_text())["models"] if ORACLE.is_dir() else {}
     for key, (name, options) in REFERENCE.items():
-        facts = models.get(key, {})
+        facts = counts()[key]
         for keep, figures in facts.get("ratios", {"1.0": facts}).items():
             masked = (
                 {"mask": "random", "mask_ratio": round(1 - float(keep), 6)} if float(keep) < 1 else {"mask": "none"}
@@ -49,7 +46,6 @@ def reference_cases():
             yield pytest.param(name, {**masked, **options}, figures, id=f"{key}-{keep}")
 
 
-@needs_oracle
 @pytest.mark.parametrize(("name", "options", "expected"), list(reference_cases()))
 def test_counts_equal_the_reference_to_the_multiply_add(name, options, expected):
     count = count_flops(name, **options)
@@ -61,9 +57,8 @@ def test_counts_equal_the_reference_to_the_multiply_add(name, options, expected)
         assert round(count.published_gflops_t, 6) == expected["published_gflops_transformer"]
 
 
-@needs_oracle
 def test_the_joint_blocks_cost_what_the_references_cost():
-    expected = json.loads((ORACLE / "models.json").read_text())["models"]["sparsity_s_mpii"]
+    expected = counts()["sparsity_s_mpii"]
     count = count_flops("sparse_tokenpose_s", dataset="mpii")
     assert count.parts["joint_blocks"] == expected["exact_macs_joint_transformer"]
 

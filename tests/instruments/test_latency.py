@@ -71,11 +71,12 @@ def test_samples_that_keep_falling_are_marked_as_not_steady():
     assert not falling.steady and falling.unstable
 
 
-def test_the_slower_of_two_callables_measures_slower():
-    small, large = matmul(64), matmul(512)  # 512 times the work
-    result = measure_latency({"small": small, "large": large}, max_samples=30, threads=1, retries=0)
-    assert np.all(result["large"].seconds > 0)
-    assert result["large"].summary.median > 5 * result["small"].summary.median
+def test_each_callable_is_charged_the_time_that_passed_in_it_and_no_other(spend):
+    nanoseconds = {"short": 1_000, "long": 64_000, "none": 0}
+    calls = {name: spend(time) for name, time in nanoseconds.items()}
+    result = measure_latency(calls, min_samples=12, max_samples=12, retries=0)
+    for name, time in nanoseconds.items():
+        assert result[name].seconds.tolist() == [time / 1e9] * 12
 
 
 def test_threads_and_the_garbage_collector_are_set_during_and_restored_after():

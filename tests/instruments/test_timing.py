@@ -49,7 +49,18 @@ def test_the_saving_is_the_ratio_to_the_baseline_of_the_same_part(rows):
         masked, full = (rows[name][f"{part}_ms_median"] for name in ("masked", "full"))
         assert rows["masked"][f"{part}_vs_unmasked"] == pytest.approx(masked / full)
         assert rows["masked"][f"{part}_vs_unmasked_low"] <= masked / full <= rows["masked"][f"{part}_vs_unmasked_high"]
-        assert rows["masked"][f"{part}_vs_unmasked"] < 0.6  # an eighth of the work
+
+
+def test_the_model_and_its_transformer_have_each_their_own_time_and_saving(spend):
+    subjects = {
+        "full": Subject(spend(8_000_000), spend(2_000_000)),
+        "masked": Subject(spend(6_000_000), spend(500_000), baseline="full"),
+    }
+    rows = time_together(subjects, 3, max_samples=10, threads=1, retries=0)
+    row = rows["masked"]
+    assert (row["latency_ms_median"], row["latency_transformer_ms_median"]) == (6.0, 0.5)
+    assert (row["latency_vs_unmasked"], row["latency_transformer_vs_unmasked"]) == (0.75, 0.25)
+    assert row["throughput_images_per_s"] == 500
 
 
 def test_what_was_not_measured_has_no_column(rows):

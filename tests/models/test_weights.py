@@ -1,10 +1,8 @@
 """Weights load under our names and the papers', and anything that does not fit is refused with its reason."""
 
-import json
-
 import pytest
 import torch
-from oracle import ORACLE, needs_oracle
+from reference import state_dict_shapes
 
 from posebench import create_model, load_weights
 from posebench.pose.errors import InputError
@@ -84,11 +82,9 @@ def test_an_imagenet_hrnet_gives_the_backbone_its_stem_and_stages_2_and_3():
         load_backbone_weights(create_model("tokenpose_l_d6"), hrnet)
 
 
-@needs_oracle
 @pytest.mark.parametrize("joint_mask", ["published", "skeleton"])
 def test_the_sparsity_papers_checkpoint_loads_with_its_joint_mask_and_its_unused_norms(joint_mask):
-    shapes = json.loads((ORACLE / "keys" / "sparsity_s_mpii.json").read_text())
-    state = {name: torch.full(shape, 0.01) for name, shape in shapes.items()}
+    state = {name: torch.full(shape, 0.01) for name, shape in state_dict_shapes("sparsity_s_mpii").items()}
     matrix = torch.rand(1, 16, 16, generator=torch.Generator().manual_seed(0)).round()
     state["features.joint_mask"] = matrix
     model = create_model("sparse_tokenpose_s", dataset="mpii", joint_mask=joint_mask)

@@ -13,6 +13,8 @@ from posebench.pose.evaluation.decode import decode
 from posebench.pose.keypoints import COCO
 from posebench.pose.reductions import reduction_names
 
+pytestmark = pytest.mark.speed
+
 
 @pytest.fixture(autouse=True)
 def one_thread():
