@@ -22,7 +22,7 @@ def assemble_rows(
 ) -> list[dict[str, Any]]:
     """Rows of all cells that have a result, failed ones included, in the grid's order.
 
-    timings: configuration -> batch size (as text) -> latency columns (see sweeps/timing.py). differences: cell key ->
+    timings: key of what is executed -> batch size (as text) -> latency columns (see sweeps/timing.py). differences: cell key ->
     AP difference to the unmasked cell, low, high.
     """
     rows = []
@@ -38,7 +38,7 @@ def assemble_rows(
             rows.append(_known(row))
             continue
         for batch_size in plan.spec.batch_sizes:
-            timing = timings.get(timing_name(cell.config), {}).get(str(batch_size), {})
+            timing = timings.get(cell.timing_key, {}).get(str(batch_size), {})
             memory = store.memory(cell.key, batch_size) or {}
             rows.append(_known(row | memory | timing | {"batch_size": batch_size}))
     return rows
@@ -74,12 +74,6 @@ def asked_columns(cell: Cell, plan: Plan) -> dict[str, Any]:
         "threads": config["threads"],
         "device": config["device"],
     }
-
-
-def timing_name(config: Mapping[str, Any]) -> str:
-    """Cells of one name compute the same thing and so share a latency: all seeds of a model, mask and ratio."""
-    height, width = config["input_size"]
-    return f"{config['model']} {height}x{width} {config['mask']} {config['mask_ratio']:g}"
 
 
 def baseline_of(cell: Cell, cells: list[Cell]) -> Cell:
