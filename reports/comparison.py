@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
-from .grouping import AP, PCKH, SUBJECT_KEYS, Metric, SeriesNames, grouped, is_elastic, label_of, metric_of
+from ..pose.metrics import METRICS, Metric
+from ..row import PartTiming, Score, part_of
+from .grouping import SUBJECT_KEYS, SeriesNames, grouped, is_elastic, label_of, metric_of
 from .results import Spread, is_failed, is_missing, once_per_cell, records_of, spread, to_frame
 
-__all__ = ["AP", "PCKH", "Metric", "Point", "Subject", "Timing", "compare", "mean_of", "saving"]
-
-_RUN = ("ap", "pckh", "latency_ms_median", "latency_transformer_ms_median")
+_RUN = (*(metric.column for metric in METRICS), "latency_ms_median", "latency_transformer_ms_median")
 _COUNTED = ("gflops_t", "gflops")
 
 
@@ -129,15 +130,13 @@ def has_measurement(row: Mapping[str, Any]) -> bool:
 def _point(mask: str, ratio: float, rows: Sequence[dict[str, Any]], metric: Metric) -> Point:
     cells = once_per_cell(rows)
     column = _column_of(cells)
-    ci = None
-    if metric.ci and (lows := column(metric.ci[0])) and (highs := column(metric.ci[1])):
-        ci = (min(lows), max(highs))
+    scores: list[Score] = [part_of(row, metric.column) for row in cells]
+    differences = [(score.diff, score.diff_low, score.diff_high) for score in scores if not is_missing(score.diff)]
     difference = None
-    if metric is AP and (middle := spread(column("ap_diff"))):
-        lows, highs = column("ap_diff_low"), column("ap_diff_high")
-        # An interval counts only if each seed has one: the widest of some seeds would claim too much.
-        if len(lows) == len(highs) == middle.n:
-            difference = (middle.mean, min(lows), max(highs))
+    # An interval counts only if each seed has one: the widest of some seeds would claim too much.
+    if differences and not any(map(is_missing, (end for ends in differences for end in ends))):
+        middles, lows, highs = zip(*differences, strict=True)
+        difference = (statistics.fmean(middles), min(lows), max(highs))
     sizes = dict.fromkeys(row["batch_size"] for row in rows if not is_missing(row["batch_size"]))
     timings = {int(size): _timing([row for row in rows if row["batch_size"] == size]) for size in sizes}
     return Point(
@@ -146,8 +145,8 @@ def _point(mask: str, ratio: float, rows: Sequence[dict[str, Any]], metric: Metr
         seeds=len({row["seed"] for row in cells}),
         tokens_kept=_first(column("tokens_kept")),
         tokens_total=_first(column("tokens_total")),
-        accuracy=spread(column(metric.column)),
-        ci=ci,
+        accuracy=spread(score.value for score in scores),
+        ci=_widest((score.ci_low, score.ci_high) for score in scores),
         difference=difference,
         gflops=mean_of(spread(column("gflops"))),
         gflops_t=mean_of(spread(column("gflops_t"))),
@@ -163,16 +162,23 @@ def _point(mask: str, ratio: float, rows: Sequence[dict[str, Any]], metric: Metr
 
 
 def _timing(rows: Sequence[Mapping[str, Any]]) -> Timing:
-    column = _column_of(rows)
+    whole: list[PartTiming] = [part_of(row, "latency") for row in rows]
+    transformer: list[PartTiming] = [part_of(row, "latency_transformer") for row in rows]
     return Timing(
-        latency=spread(column("latency_ms_median")),
-        iqr=mean_of(spread(column("latency_ms_iqr"))),
-        unstable=any(column("latency_unstable")),
-        transformer=spread(column("latency_transformer_ms_median")),
-        transformer_iqr=mean_of(spread(column("latency_transformer_ms_iqr"))),
-        transformer_unstable=any(column("latency_transformer_unstable")),
-        memory=spread(column("peak_memory_mib")),
+        latency=spread(part.ms_median for part in whole),
+        iqr=mean_of(spread(part.ms_iqr for part in whole)),
+        unstable=any(part.unstable for part in whole),
+        transformer=spread(part.ms_median for part in transformer),
+        transformer_iqr=mean_of(spread(part.ms_iqr for part in transformer)),
+        transformer_unstable=any(part.unstable for part in transformer),
+        memory=spread(row["peak_memory_mib"] for row in rows),
     )
+
+
+def _widest(intervals: Iterable[tuple[float | None, float | None]]) -> tuple[float, float] | None:
+    """The lowest and the highest of the ends that are there; None without both."""
+    lows, highs = ([end for end in ends if not is_missing(end)] for ends in zip(*intervals, strict=True))
+    return (min(lows), max(highs)) if lows and highs else None
 
 
 def _column_of(rows: Sequence[Mapping[str, Any]]):

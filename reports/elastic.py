@@ -9,8 +9,9 @@ from typing import Any
 import pandas as pd
 
 from ..pose.errors import InputError
+from ..pose.metrics import Metric
 from .comparison import has_measurement
-from .grouping import AP, SUBJECT_KEYS, Metric, SeriesNames, grouped, is_elastic, label_of, metric_of
+from .grouping import SUBJECT_KEYS, SeriesNames, grouped, is_elastic, label_of, metric_of
 from .headline import accuracy_text, listed
 from .results import Spread, once_per_cell, records_of, spread, to_frame
 
@@ -170,7 +171,7 @@ def _against(own: Spread, other: Spread, matrix: Matrix) -> str:
     difference = round(own.mean - other.mean, digits)
     if difference == 0:
         return "level with"
-    unit = "" if matrix.metric is AP else " points"
+    unit = " points" if matrix.metric.is_percent else ""
     return f"{abs(difference):.{digits}f}{unit} {'above' if difference > 0 else 'below'}"
 
 

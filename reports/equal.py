@@ -1,42 +1,27 @@
-"""equal_gflopst.csv: the masks of a model side by side where each of them costs the same GFLOPsT."""
+"""equal_gflopst.csv: the masks of a model side by side where each of them costs the same GFLOPsT.
+
+The columns of the accuracy are named after the data set's metric: ap, ap_low, ap_high, ap_std, or pckh, ...
+"""
 
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..pose.errors import InputError
+from ..pose.files import write_atomic
+from ..pose.metrics import AP, METRICS, Metric
 from .headline import listed
-
-COLUMNS: tuple[str, ...] = (
-    "model",
-    "saving",
-    "gflops_t",
-    "mask",
-    "mask_ratio",
-    "mask_ratio_mean",
-    "ap",
-    "ap_low",
-    "ap_high",
-    "ap_std",
-    "seeds",
-    "best",
-    "from_best",
-    "from_best_low",
-    "from_best_high",
-    "from_random",
-    "from_random_low",
-    "from_random_high",
-)
-_RANDOM = "random"
 
 
 @dataclass(frozen=True)
 class Difference:
-    """AP minus another mask's AP, with the paired 95 % bootstrap interval."""
+    """A mask's accuracy minus another's, with the paired 95 % bootstrap interval."""
 
     mean: float
     low: float
@@ -55,7 +40,7 @@ class Standing:
     mask: str
     ratio: float
     mean_ratio: float | None
-    ap: float
+    accuracy: float
     interval: tuple[float, float] | None
     std: float | None
     seeds: int | None
@@ -72,11 +57,55 @@ class EqualPoint:
     saving: float
     gflops_t: float
     standings: Sequence[Standing]
+    metric: Metric = AP
 
     @property
     def best(self) -> Standing:
-        """The mask of the highest AP."""
+        """The mask of the highest accuracy."""
         return next(standing for standing in self.standings if standing.is_best)
+
+
+def columns_of(metric: Metric) -> tuple[str, ...]:
+    """The file's columns, in order."""
+    return (
+        "model", "saving", "gflops_t", "mask", "mask_ratio", "mask_ratio_mean", *_accuracy_columns(metric), "seeds",
+        "best", *_difference_columns("from_best"), *_difference_columns("from_random"),
+    )  # fmt: skip
+
+
+def _accuracy_columns(metric: Metric) -> tuple[str, ...]:
+    return tuple(metric.column + ending for ending in ("", "_low", "_high", "_std"))
+
+
+def _difference_columns(name: str) -> tuple[str, ...]:
+    return name, f"{name}_low", f"{name}_high"
+
+
+def write_equal_points(path: Path, points: Sequence[EqualPoint]) -> None:
+    """Write at least one point, all of one metric, whole or not at all; `read_equal` gives the same back."""
+    metric = points[0].metric
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns_of(metric))
+    for point in points:
+        for standing in point.standings:
+            differences = [_ends(found) for found in (standing.from_best, standing.from_random)]
+            row = [point.model, point.saving, point.gflops_t, standing.mask, standing.ratio, standing.mean_ratio]
+            row += [standing.accuracy, *(standing.interval or (None, None)), standing.std, standing.seeds]
+            writer.writerow(map(_text, [*row, standing.is_best, *differences[0], *differences[1]]))
+    write_atomic(path, text.getvalue())
+
+
+def _ends(difference: Difference | None) -> tuple[float | None, ...]:
+    return (difference.mean, difference.low, difference.high) if difference else (None, None, None)
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return repr(float(value)) if isinstance(value, float) else str(value)
 
 
 def read_equal(path: Path) -> list[EqualPoint]:
@@ -94,7 +123,8 @@ def read_equal(path: Path) -> list[EqualPoint]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: not a readable CSV file ({error})") from None
     header = lines[0] if lines else []
-    missing = [name for name in COLUMNS if name not in header]
+    metric = next((metric for metric in METRICS if metric.column in header), AP)
+    missing = [name for name in columns_of(metric) if name not in header]
     if missing:
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
         raise InputError(f"{path}: not a comparison at equal GFLOPsT: column {', '.join(missing[:3])}{more} missing")
@@ -104,7 +134,7 @@ def read_equal(path: Path) -> list[EqualPoint]:
             raise InputError(f"{path}: row {number} has {len(line)} values, the first line names {len(header)}")
         row = _Row(path, number, dict(zip(header, line, strict=True)))
         key = (row.text("model"), row.number("saving"))
-        groups.setdefault(key, []).append((row.number("gflops_t"), _standing(row)))
+        groups.setdefault(key, []).append((row.number("gflops_t"), _standing(row, metric)))
     points = []
     for (model, saving), members in groups.items():
         standings = [standing for _, standing in members]
@@ -115,22 +145,24 @@ def read_equal(path: Path) -> list[EqualPoint]:
         best = sum(standing.is_best for standing in standings)
         if best != 1:
             raise InputError(f"{where} has {best} rows marked best; exactly one is right")
-        points.append(EqualPoint(model, saving, members[0][0], standings))
+        points.append(EqualPoint(model, saving, members[0][0], standings, metric))
     models = list(dict.fromkeys(point.model for point in points))
     return sorted(points, key=lambda point: (models.index(point.model), point.saving))
 
 
 def equal_sentence(point: EqualPoint) -> str:
     """What the point says, in words: which mask is best, how far above random, and which are not told apart from it."""
-    best = point.best
-    interval = f" ({best.interval[0]:.3f} to {best.interval[1]:.3f})" if best.interval else ""
-    text = f"At {saved_text(point)} less GFLOPsT than unmasked, {best.mask} is best: AP {best.ap:.3f}{interval}"
+    best, metric, digits = point.best, point.metric, point.metric.digits
+    interval = f" ({best.interval[0]:.{digits}f} to {best.interval[1]:.{digits}f})" if best.interval else ""
+    accuracy = f"{metric.name} {metric.text(best.accuracy)}{interval}"
+    text = f"At {saved_text(point)} less GFLOPsT than unmasked, {best.mask} is best: {accuracy}"
     others = [standing for standing in point.standings if standing is not best]
     if not others:
         return f"{text}. No other mask reaches this point."
     if best.from_random:
         found = best.from_random
-        text += f", {found.mean:.3f} ({found.low:.3f} to {found.high:.3f}) above random"
+        above = f"{found.mean:.{digits}f} ({found.low:.{digits}f} to {found.high:.{digits}f})"
+        text += f", {above}{' points' if metric.is_percent else ''} above random"
     judged = [standing for standing in others if standing.from_best]
     close = [standing.mask for standing in judged if not standing.from_best.is_told_apart]
     if not judged:
@@ -146,16 +178,17 @@ def saved_text(point: EqualPoint) -> str:
     return f"{round(100 * point.saving, 1):g}\N{NO-BREAK SPACE}%"
 
 
-def _standing(row: _Row) -> Standing:
-    low, high = row.maybe("ap_low"), row.maybe("ap_high")
+def _standing(row: _Row, metric: Metric) -> Standing:
+    accuracy, *names, std = _accuracy_columns(metric)
+    low, high = map(row.maybe, names)
     seeds = row.maybe("seeds")
     return Standing(
         mask=row.text("mask"),
         ratio=row.number("mask_ratio"),
         mean_ratio=row.maybe("mask_ratio_mean"),
-        ap=row.number("ap"),
+        accuracy=row.number(accuracy),
         interval=None if low is None or high is None else (low, high),
-        std=row.maybe("ap_std"),
+        std=row.maybe(std),
         seeds=None if seeds is None else int(seeds),
         is_best=row.flag("best"),
         from_best=row.difference("from_best"),
@@ -201,7 +234,7 @@ class _Row:
         return text == "true"
 
     def difference(self, name: str) -> Difference | None:
-        found = [self.maybe(column) for column in (name, f"{name}_low", f"{name}_high")]
+        found = [self.maybe(column) for column in _difference_columns(name)]
         return None if None in found else Difference(*found)
 
     def _wrong(self, name: str, problem: str) -> InputError:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .comparison import AP, Metric, Point, Subject, mean_of, saving
+from ..pose.metrics import Metric
+from .comparison import Point, Subject, mean_of, saving
 
-#: a loss of AP that counts as negligible; the test is one of non-inferiority against this margin
+#: a loss that counts as negligible, as a fraction of the metric's full scale; the test is one of non-inferiority
 MARGIN = 0.01
 #: measured saving over counted saving: from here on "realised", below the second "mostly not"
 REALISED, HALF = 0.9, 0.5
@@ -48,7 +49,7 @@ def _keeps_all(point: Point) -> bool:
 
 
 def loss_verdict(point: Point, margin: float = MARGIN) -> str | None:
-    """What the paired interval says about the loss of AP; None without an interval.
+    """What the paired interval says about the loss of accuracy; None without an interval.
 
     "negligible": even the interval's lower end is above -margin (non-inferiority test). "real": its upper end is
     below -margin. "undecided": it holds -margin.
@@ -79,7 +80,7 @@ def percent(fraction: float) -> str:
 
 def accuracy_text(value: float, metric: Metric) -> str:
     """An accuracy in its metric's unit: 0.604, or 88.12 %."""
-    return f"{value:.{metric.digits}f}" + ("" if metric is AP else " %")
+    return metric.text(value)
 
 
 def signed(value: float, digits: int) -> str:
@@ -103,8 +104,9 @@ def _trade(subject: Subject, point: Point) -> str:
             mean, low, high = point.difference
             difference = mean
             widest = ", widest over the seeds" if point.seeds > 1 else ""
-            interval = f", 95 % interval {signed(low, 3)} to {signed(high, 3)} over the same people{widest}"
-        unit = "" if metric is AP else " points"
+            ends = f"{signed(low, metric.digits)} to {signed(high, metric.digits)}"
+            interval = f", 95 % interval {ends} over the same people{widest}"
+        unit = " points" if metric.is_percent else ""
         parts.append(
             f"{metric.name} {accuracy_text(point.accuracy.mean, metric)} against"
             f" {accuracy_text(base.mean, metric)} unmasked ({signed(difference, metric.digits)}{unit}{interval})"
@@ -143,14 +145,17 @@ def _other_cost(point: Point, lead: Point) -> str:
 
 def _loss(subject: Subject) -> list[str]:
     """Whether any mask's loss is negligible, as a test against the margin; nothing where no interval was computed."""
-    every = [(point, verdict) for point in subject.points if (verdict := loss_verdict(point))]
+    metric = subject.metric
+    allowed = MARGIN * metric.full_scale
+    margin = f"{allowed:g} {'point of ' if metric.is_percent else ''}{metric.name}"
+    every = [(point, verdict) for point in subject.points if (verdict := loss_verdict(point, allowed))]
     # What keeps every token and saves nothing is no cut, however little it loses.
     judged = [pair for pair in every if not _keeps_all(pair[0]) or _saves(pair[0], subject)] or every
     if not judged:
         return []
     negligible = [point for point, verdict in judged if verdict == "negligible"]
     undecided = sum(verdict == "undecided" for _, verdict in judged)
-    test = f"non-inferiority at a margin of {MARGIN} AP, 95 % paired bootstrap"
+    test = f"non-inferiority at a margin of {margin}, 95 % paired bootstrap"
     if negligible:
         best = max(negligible, key=lambda point: (saving(point.gflops_t, subject.baseline.gflops_t) or 0, point.ratio))
         saved = saving(best.gflops_t, subject.baseline.gflops_t)
@@ -159,8 +164,8 @@ def _loss(subject: Subject) -> list[str]:
     all_ = len(judged) == 1
     if undecided:
         doubt = "" if undecided == len(judged) else f" for {undecided} of {len(judged)}"
-        return [f"No masked model is shown to lose less than {MARGIN} AP ({test}); the data leave it open{doubt}."]
-    return [f"{'The' if all_ else 'Every'} masked model loses more than {MARGIN} AP: not negligible ({test})."]
+        return [f"No masked model is shown to lose less than {margin} ({test}); the data leave it open{doubt}."]
+    return [f"{'The' if all_ else 'Every'} masked model loses more than {margin}: not negligible ({test})."]
 
 
 def _saves(point: Point, subject: Subject) -> bool:

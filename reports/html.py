@@ -37,9 +37,9 @@ _MASKS_MOST = 48
 _WIDE_PX = 700
 _TABLE_NOTE = (
     "Small signed percentages: change against the unmasked model. ± is the standard deviation over seeds. IQR:"
-    " interquartile range of the single timings. A loss of AP is negligible when the lower end of its paired 95 %"
-    " interval is above -0.01, real when the upper end is below it, undecided otherwise; with several seeds the widest"
-    " interval decides."
+    " interquartile range of the single timings. A loss is negligible when the lower end of its paired 95 % interval"
+    " is above minus the margin, real when the upper end is below it, undecided otherwise; with several seeds the"
+    " widest interval decides."
 )
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .columns import CONDITIONS, Column, describe
-from .comparison import AP, Point, Subject, mean_of, saving
+from ..pose.metrics import Metric
+from ..row import CONDITIONS, Column, describe
+from .comparison import Point, Subject, mean_of, saving
 from .grid import Cell, Grid, Head, Row
 from .grouping import is_elastic
-from .headline import loss_verdict, percent, realised_verdict, signed
+from .headline import MARGIN, loss_verdict, percent, realised_verdict, signed
 from .results import Spread, is_failed, is_missing, once_per_cell, spread
 from .tables import cell_text, is_numeric
 
@@ -33,11 +34,12 @@ def results_table(subject: Subject) -> Grid:
             head.append(Head(label, unit))
             columns.append(cells)
 
-    accuracy_unit = "0 to 1, mean ± std" if metric is AP else "%, mean ± std"
-    add(metric.name, accuracy_unit, [_spread_cell(p.accuracy, metric.digits) for p in points])
+    add(metric.name, f"{metric.unit}, mean ± std", [_spread_cell(p.accuracy, metric.digits) for p in points])
     add("95 % interval", "bootstrap over people", [_interval_cell(p.ci, metric.digits) for p in points])
-    add("difference", "paired 95 % interval", [_difference_cell(p) for p in points])
-    add("loss", "margin 0.01 AP", [Cell(loss_verdict(p) or "", kind="") for p in points])
+    add("difference", "paired 95 % interval", [_difference_cell(p, metric) for p in points])
+    margin = MARGIN * metric.full_scale
+    verdicts = [Cell(loss_verdict(p, margin) or "", kind="") for p in points]
+    add("loss", f"margin {margin:g} {metric.name}", verdicts)
     for values, bases, label, unit in _counted(points, base):
         digits = _digits(values)
         add(label, unit, [_saved_cell(value, before, digits) for value, before in zip(values, bases, strict=True)])
@@ -201,11 +203,11 @@ def _interval_cell(interval: tuple[float, float] | None, digits: int) -> Cell:
     return Cell("" if interval is None else f"{interval[0]:.{digits}f} to {interval[1]:.{digits}f}")
 
 
-def _difference_cell(point: Point) -> Cell:
+def _difference_cell(point: Point, metric: Metric) -> Cell:
     if point.difference is None:
         return Cell("")
     mean, low, high = point.difference
-    return Cell(signed(mean, 3), f"{signed(low, 3)} to {signed(high, 3)}")
+    return Cell(signed(mean, metric.digits), f"{signed(low, metric.digits)} to {signed(high, metric.digits)}")
 
 
 def _saved_cell(value: float | None, base: float | None, digits: int) -> Cell:

@@ -4,6 +4,7 @@ import pytest
 
 from posebench.reports.comparison import compare
 from posebench.reports.headline import headline, loss_verdict, realised_verdict
+from posebench.reports.page_tables import results_table
 
 
 def said(rows):
@@ -90,6 +91,22 @@ def test_the_lead_is_the_best_mask_at_the_deepest_ratio_that_most_masks_share(sw
 def test_mpii_is_told_in_pckh(one_row):
     rows = [one_row(dataset="mpii", ap=None, pckh=88.5), one_row("random", 0.4, dataset="mpii", ap=None, pckh=87.25)]
     assert "PCKh@0.5 87.25 % against 88.50 % unmasked (-1.25 points)" in said(rows)
+
+
+def test_the_loss_of_mpii_is_judged_by_its_paired_interval_in_points(one_row):
+    own = dict(dataset="mpii", ap=None, ap_diff=None)
+    masked = dict(own, pckh=87.25, pckh_diff=-0.5, pckh_diff_low=-0.9, pckh_diff_high=-0.1)
+    rows = [one_row(**own, pckh=88.5, pckh_ci_low=87.0, pckh_ci_high=90.0), one_row("random", 0.4, **masked)]
+    assert "(-0.50 points, 95 % interval -0.90 to -0.10 over the same people)" in said(rows)
+    assert "whose loss is negligible (non-inferiority at a margin of 1 point of PCKh@0.5" in said(rows)
+    rows[1].update(pckh_diff_low=-1.1)
+    assert "No masked model is shown to lose less than 1 point of PCKh@0.5" in said(rows)
+    (subject,) = compare(rows)
+    assert subject.baseline.ci == (87.0, 90.0) and subject.points[0].ci is None
+    table = results_table(subject)
+    shown = {head.label: cell for head, cell in zip(table.heads, table.rows[1].cells, strict=True)}
+    assert shown["PCKh@0.5"].text == "87.25" and shown["loss"].text == "undecided"
+    assert (shown["difference"].text, shown["difference"].aside) == ("-0.50", "-1.10 to -0.10")
 
 
 def test_without_a_baseline_no_saving_is_claimed(one_row):
