@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from ..row import PartTiming, flat
 from .latency import LatencySamples, measure_latency
 from .statistics import ratio_of_medians
 
@@ -28,12 +29,10 @@ def time_together(subjects: Mapping[str, Subject], batch_size: int, **how: objec
     """Time all subjects and their parts interleaved; the latency columns of each, times in milliseconds.
 
     `how` goes to measure_latency: device, min_samples, max_samples, max_seconds, threads, retries, seed, progress.
-    For the whole model (`latency_...`) and, where there is one, the transformer (`latency_transformer_...`):
-    ms_median, ms_iqr, ms_p90 (None below 64 samples), ms_p95 (130), ms_p99 (662), ms_median_low and ms_median_high
-    (95 % interval), samples (count), unstable (spread, disturbance or still getting faster), contended, ms_samples
-    (the raw times, in order of measurement); against the baseline, if it is among the subjects: vs_unmasked, the ratio
-    of the medians, with vs_unmasked_low and vs_unmasked_high (95 % interval). Beside them throughput_images_per_s
-    (batch size over median), latency_attempts, latency_warmup_calls, foreign_cpu_share and waiting_cpu_share.
+    For the whole model (`latency_...`) and, where there is one, the transformer (`latency_transformer_...`) the fields
+    of row.PartTiming; vs_unmasked is against the baseline, None if that is not among the subjects. Beside them
+    throughput_images_per_s (batch size over median), latency_attempts, latency_warmup_calls, foreign_cpu_share and
+    waiting_cpu_share.
     """
     calls = {("whole", name): subject.whole for name, subject in subjects.items()}
     calls |= {("transformer", name): s.transformer for name, s in subjects.items() if s.transformer is not None}
@@ -41,10 +40,10 @@ def time_together(subjects: Mapping[str, Subject], batch_size: int, **how: objec
     rows = {}
     for name, subject in subjects.items():
         whole, transformer = found["whole", name], found.get(("transformer", name))
-        row = _columns("latency", whole, found.get(("whole", subject.baseline)))
+        row = flat("latency", _part(whole, found.get(("whole", subject.baseline))))
         row["throughput_images_per_s"] = batch_size / whole.summary.median
         if transformer is not None:
-            row |= _columns("latency_transformer", transformer, found.get(("transformer", subject.baseline)))
+            row |= flat("latency_transformer", _part(transformer, found.get(("transformer", subject.baseline))))
         rows[name] = row | {
             "latency_attempts": whole.attempts,
             "latency_warmup_calls": whole.warmup_calls,
@@ -54,26 +53,27 @@ def time_together(subjects: Mapping[str, Subject], batch_size: int, **how: objec
     return rows
 
 
-def _columns(prefix: str, samples: LatencySamples, baseline: LatencySamples | None) -> Row:
+def _part(samples: LatencySamples, baseline: LatencySamples | None) -> PartTiming:
+    """The samples in milliseconds, and against the baseline's, where there is one."""
     summary = samples.summary
-    row: Row = {
-        f"{prefix}_ms_{name}": None if value is None else 1e3 * value
-        for name, value in (
-            ("median", summary.median),
-            ("iqr", summary.iqr),
-            ("p90", summary.p90),
-            ("p95", summary.p95),
-            ("p99", summary.p99),
-            ("median_low", summary.median_low),
-            ("median_high", summary.median_high),
-        )
-    }
-    row[f"{prefix}_samples"] = summary.n
-    row[f"{prefix}_unstable"] = samples.unstable
-    row[f"{prefix}_contended"] = samples.contended
-    row[f"{prefix}_ms_samples"] = (1e3 * samples.seconds).tolist()
-    if baseline is not None:
-        names = ("vs_unmasked", "vs_unmasked_low", "vs_unmasked_high")
-        ratio = ratio_of_medians(samples.seconds, baseline.seconds)
-        row |= {f"{prefix}_{name}": value for name, value in zip(names, ratio, strict=True)}
-    return row
+    ratio, low, high = ratio_of_medians(samples.seconds, baseline.seconds) if baseline else (None, None, None)
+    return PartTiming(
+        ms_median=1e3 * summary.median,
+        ms_median_low=_ms(summary.median_low),
+        ms_median_high=_ms(summary.median_high),
+        ms_iqr=1e3 * summary.iqr,
+        ms_p90=_ms(summary.p90),
+        ms_p95=_ms(summary.p95),
+        ms_p99=_ms(summary.p99),
+        samples=summary.n,
+        unstable=samples.unstable,
+        contended=samples.contended,
+        vs_unmasked=ratio,
+        vs_unmasked_low=low,
+        vs_unmasked_high=high,
+        ms_samples=(1e3 * samples.seconds).tolist(),
+    )
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else 1e3 * seconds

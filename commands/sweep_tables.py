@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ..pose.metrics import METRICS, Metric
+from ..row import Score, describe, part_of
 from ..sweeps.store import OK
 from .sweep_display import Line, duration
 
@@ -31,20 +34,24 @@ RESULTS = {
     "train_ratio": "trained at",
     "tokens_kept": "kept",
     "gflops_t": "GFLOPsT",
-    "ap": "AP",
-    "ap_diff": "AP - unmasked",
-    "pckh": "PCKh",
+    **{metric.column: metric.name for metric in METRICS},
+    **{f"{metric.column}_diff": "- unmasked" for metric in METRICS},
     "latency_ms_median": "ms",
     "latency_transformer_ms_median": "ms, T",
     "peak_memory_mib": "MiB",
     "status": "status",
 }
-LEGEND = (
-    "GFLOPsT: exact 1e9 multiply-adds of everything behind the backbone. AP: 0 to 1, and its difference to the unmasked"
-    " model with a 95 % interval. ms: median latency of a forward pass; T: of the transformer part (~: unstable)."
-    " MiB: peak memory above the weights."
-)
-TRAINED_AT = " trained at: mask ratio in training where it was not the row's own; several: one drawn for each step."
+#: left out of a terminal that is too narrow, in this order; results.csv has them
+LEAST = ("peak_memory_mib", "tokens_kept", "latency_transformer_ms_median")
+LEGEND = {
+    "gflops_t": "GFLOPsT: exact 1e9 multiply-adds of everything behind the backbone.",
+    **{metric.column: f"{metric.axis}, in brackets its 95 % interval." for metric in METRICS},
+    **{f"{metric.column}_diff": "- unmasked: the paired difference and its 95 % interval." for metric in METRICS},
+    "latency_ms_median": "ms: median latency of a forward pass (~: unstable).",
+    "latency_transformer_ms_median": "ms, T: of the transformer part.",
+    "peak_memory_mib": "MiB: peak memory above the weights.",
+    "train_ratio": "trained at: mask ratio in training, if not the row's own; several: one drawn for each step.",
+}
 
 
 def show_plan(spec: SweepSpec, out: Path | None, console: Console) -> None:
@@ -101,28 +108,47 @@ def print_results(rows: list[dict[str, Any]], console: Console) -> None:
     if set(shown["status"]) == {OK}:
         names.remove("status")
     console.print(Text(", ".join(f"{COMMON[name]} {text}" for name, text in common.items() if text), "bold"))
+    table = _table(shown, names)
+    for name in LEAST:
+        if console.measure(table).maximum <= console.width:
+            break
+        names = [other for other in names if other != name]
+        table = _table(shown, names)
+    console.print(table)
+    console.print(Text(" ".join(LEGEND[name] for name in names if name in LEGEND), "dim"))
+
+
+def _table(shown: dict[str, list[str]], names: list[str]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     for name in names:
         text = name in ("model", "dataset", "device", "mask", "status")
         table.add_column((COMMON | RESULTS)[name], justify="left" if text else "right", no_wrap=True)
-    for place in range(len(rows)):
-        table.add_row(*(Text(shown[name][place]) for name in names))
-    console.print(table)
-    console.print(Text(LEGEND + (TRAINED_AT if "train_ratio" in names else ""), "dim"))
+    for texts in zip(*(shown[name] for name in names), strict=True):
+        table.add_row(*map(Text, texts))
+    return table
 
 
 def _shown(row: dict[str, Any], name: str) -> str:
     """A value of a row as the table shows it."""
-    from ..reports.columns import describe
+    from ..reports.results import is_missing
     from ..reports.tables import cell_text
 
+    for metric in METRICS:
+        score: Score = part_of(row, metric.column)
+        if name == metric.column and not is_missing(score.ci_low):
+            return _with_interval(metric, "", score.value, score.ci_low, score.ci_high)
+        if name == f"{metric.column}_diff" and not is_missing(score.diff):
+            return _with_interval(metric, "+", score.diff, score.diff_low, score.diff_high)
     text = cell_text(row.get(name), describe(name))
-    if name == "ap_diff" and text:
-        low, high = row["ap_diff_low"], row["ap_diff_high"]
-        return f"{row['ap_diff']:+.3f} ({low:+.3f}, {high:+.3f})".replace("0.", ".")
     if text and row.get(name.replace("_ms_median", "_unstable")) is True:
         return "~" + text
     return text
+
+
+def _with_interval(metric: Metric, sign: str, value: float, low: float, high: float) -> str:
+    value_text, *ends = (f"{number:{sign}.{metric.digits}f}" for number in (value, low, high))
+    text = f"{value_text} ({', '.join(ends)})"
+    return text if metric.is_percent else re.sub(r"\b0\.", ".", text)
 
 
 def show_outcome(outcome: Outcome, lines: dict[str, Line], console: Console) -> None:

@@ -110,8 +110,8 @@ def train(
 
     from ..benchmark.device import check_device
     from ..pose.data.folder import load_people
-    from ..pose.reductions import check_ratio
     from ..pose.models.weights import load_backbone_weights, load_weights
+    from ..pose.reductions import check_ratio
     from ..pose.training.loop import train as run
     from ..pose.training.recipe import TINY_RECIPE, paper_recipe
     from ..sweeps.plan import is_tiny

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .metrics import AP, PCKH, Metric
+
 
 @dataclass(frozen=True)
 class Skeleton:
@@ -11,7 +13,7 @@ class Skeleton:
 
     `flip_pairs` are (left, right) indices that a mirror swaps; `limbs` are adjacent joints; `upper_body` is what
     half-body augmentation calls the upper half; `oks_sigmas` are COCO's per-keypoint constants (None where the
-    metric is PCKh).
+    metric is PCKh). `metric` is the score that stands for a data set of this format.
     """
 
     name: str
@@ -19,6 +21,7 @@ class Skeleton:
     flip_pairs: tuple[tuple[int, int], ...]
     limbs: tuple[tuple[int, int], ...]
     upper_body: tuple[int, ...]
+    metric: Metric
     oks_sigmas: tuple[float, ...] | None = None
 
     @property
@@ -39,6 +42,7 @@ COCO = Skeleton(
         (7, 9), (8, 10), (1, 2), (0, 1), (0, 2), (1, 3), (2, 4), (3, 5), (4, 6),
     ),
     upper_body=tuple(range(11)),
+    metric=AP,
     oks_sigmas=(
         0.026, 0.025, 0.025, 0.035, 0.035, 0.079, 0.079, 0.072, 0.072, 0.062, 0.062,
         0.107, 0.107, 0.087, 0.087, 0.089, 0.089,
@@ -58,6 +62,7 @@ MPII = Skeleton(
         (10, 11), (11, 12), (12, 7), (13, 7), (13, 14), (14, 15),
     ),
     upper_body=(7, 8, 9, 10, 11, 12, 13, 14, 15),
+    metric=PCKH,
 )  # fmt: skip
 
 SKELETONS = {skeleton.name: skeleton for skeleton in (COCO, MPII)}

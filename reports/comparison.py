@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
-from .grouping import AP, PCKH, SUBJECT_KEYS, Metric, SeriesNames, grouped, is_elastic, label_of, metric_of
+from ..pose.metrics import METRICS, Metric
+from ..row import PartTiming, Score, part_of
+from .grouping import SUBJECT_KEYS, SeriesNames, grouped, is_elastic, label_of, metric_of
 from .results import Spread, is_failed, is_missing, once_per_cell, records_of, spread, to_frame
 from .verdicts import MARGIN, allowed_loss, check_margin
 
-__all__ = ["AP", "PCKH", "Metric", "PartTiming", "Point", "Subject", "Timing", "compare", "mean_of", "saving"]
-
-_RUN = ("ap", "pckh", "latency_ms_median", "latency_transformer_ms_median")
+_RUN = (*(metric.column for metric in METRICS), "latency_ms_median", "latency_transformer_ms_median")
 _COUNTED = ("gflops_t", "gflops")
-ColumnOf = Callable[[str], list[Any]]
 #: a value with the lower and the upper end of its interval, the widest over the seeds
 Estimate = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
-class PartTiming:
+class Clock:
     """Latency of the whole model or of its transformer: milliseconds per forward pass.
 
     `iqr`: interquartile range, mean over seeds. `ratio`: to the unmasked model's median, with its 95 % interval.
@@ -38,8 +38,8 @@ class PartTiming:
 class Timing:
     """Measurements at one batch size; memory in MiB."""
 
-    whole: PartTiming | None
-    transformer: PartTiming | None
+    whole: Clock | None
+    transformer: Clock | None
     memory: Spread | None
 
 
@@ -160,10 +160,8 @@ def has_measurement(row: Mapping[str, Any]) -> bool:
 def _point(mask: str, ratio: float, rows: Sequence[dict[str, Any]], metric: Metric) -> Point:
     cells = once_per_cell(rows)
     column = _column_of(cells)
-    ci = None
-    if metric.ci and (lows := column(metric.ci[0])) and (highs := column(metric.ci[1])):
-        ci = (min(lows), max(highs))
-    difference = _estimate(column, "ap_diff") if metric is AP else None
+    scores: list[Score] = [part_of(row, metric.column) for row in cells]
+    difference = _estimate((score.diff, score.diff_low, score.diff_high) for score in scores)
     sizes = dict.fromkeys(row["batch_size"] for row in rows if not is_missing(row["batch_size"]))
     timings = {int(size): _timing([row for row in rows if row["batch_size"] == size]) for size in sizes}
     return Point(
@@ -172,8 +170,8 @@ def _point(mask: str, ratio: float, rows: Sequence[dict[str, Any]], metric: Metr
         seeds=len({row["seed"] for row in cells}),
         tokens_kept=_first(column("tokens_kept")),
         tokens_total=_first(column("tokens_total")),
-        accuracy=spread(column(metric.column)),
-        ci=ci,
+        accuracy=spread(score.value for score in scores),
+        ci=_widest((score.ci_low, score.ci_high) for score in scores),
         difference=difference,
         gflops=mean_of(spread(column("gflops"))),
         gflops_t=mean_of(spread(column("gflops_t"))),
@@ -189,28 +187,35 @@ def _point(mask: str, ratio: float, rows: Sequence[dict[str, Any]], metric: Metr
 
 
 def _timing(rows: Sequence[Mapping[str, Any]]) -> Timing:
-    column = _column_of(rows)
-    memory = spread(column("peak_memory_mib"))
-    return Timing(_part(column, "latency"), _part(column, "latency_transformer"), memory)
+    memory = spread(row["peak_memory_mib"] for row in rows)
+    return Timing(_clock(rows, "latency"), _clock(rows, "latency_transformer"), memory)
 
 
-def _part(column: ColumnOf, prefix: str) -> PartTiming | None:
-    median = spread(column(f"{prefix}_ms_median"))
+def _clock(rows: Sequence[Mapping[str, Any]], prefix: str) -> Clock | None:
+    parts: list[PartTiming] = [part_of(row, prefix) for row in rows]
+    median = spread(part.ms_median for part in parts)
     if median is None:
         return None
-    iqr = mean_of(spread(column(f"{prefix}_ms_iqr")))
-    return PartTiming(median, iqr, any(column(f"{prefix}_unstable")), _estimate(column, f"{prefix}_vs_unmasked"))
+    ratio = _estimate((part.vs_unmasked, part.vs_unmasked_low, part.vs_unmasked_high) for part in parts)
+    return Clock(median, mean_of(spread(part.ms_iqr for part in parts)), any(part.unstable for part in parts), ratio)
 
 
-def _estimate(column: ColumnOf, name: str) -> Estimate | None:
-    """Mean, lowest and highest end over the seeds; None unless every seed has an interval.
+def _estimate(values: Iterable[tuple[float | None, float | None, float | None]]) -> Estimate | None:
+    """Mean, lowest and highest end of the seeds' (value, low, high); None unless every value has an interval.
 
     The widest of some seeds' intervals would claim too much.
     """
-    middle, lows, highs = spread(column(name)), column(f"{name}_low"), column(f"{name}_high")
-    if middle is None or not len(lows) == len(highs) == middle.n:
+    present = [ends for ends in values if not is_missing(ends[0])]
+    if not present or any(is_missing(end) for ends in present for end in ends):
         return None
-    return middle.mean, min(lows), max(highs)
+    middles, lows, highs = zip(*present, strict=True)
+    return statistics.fmean(middles), min(lows), max(highs)
+
+
+def _widest(intervals: Iterable[tuple[float | None, float | None]]) -> tuple[float, float] | None:
+    """The lowest and the highest of the ends that are there; None without both."""
+    lows, highs = ([end for end in ends if not is_missing(end)] for ends in zip(*intervals, strict=True))
+    return (min(lows), max(highs)) if lows and highs else None
 
 
 def _recorded_margin(rows: Sequence[Mapping[str, Any]]) -> float:
@@ -218,7 +223,7 @@ def _recorded_margin(rows: Sequence[Mapping[str, Any]]) -> float:
     return min((check_margin(value, "results.csv, column loss_margin") for value in recorded), default=MARGIN)
 
 
-def _column_of(rows: Sequence[Mapping[str, Any]]) -> ColumnOf:
+def _column_of(rows: Sequence[Mapping[str, Any]]) -> Callable[[str], list[Any]]:
     return lambda name: [row[name] for row in rows if not is_missing(row.get(name))]
 
 

@@ -9,11 +9,12 @@ from typing import Any
 import pandas as pd
 
 from ..pose.errors import InputError
+from ..pose.metrics import Metric
 from .comparison import has_measurement
-from .grouping import SUBJECT_KEYS, Metric, SeriesNames, grouped, is_elastic, label_of, metric_of
+from .grouping import SUBJECT_KEYS, SeriesNames, grouped, is_elastic, label_of, metric_of
 from .results import Spread, once_per_cell, records_of, spread, to_frame
 from .verdicts import outside_spread
-from .wording import accuracy_text, listed
+from .wording import listed
 
 #: the mask ratios that a model was trained at: one, or several of which each training step drew one
 Trained = tuple[float, ...]
@@ -107,7 +108,7 @@ def _unprepared(matrix: Matrix) -> str | None:
     text = (
         f"Masked at {deepest:g}, the model trained unmasked has {_value(own, matrix)}:"
         f" {_against(own, specialised, matrix)} the one trained at {deepest:g}"
-        f" ({accuracy_text(specialised.mean, matrix.metric)})"
+        f" ({matrix.metric.text(specialised.mean)})"
     )
     others = [f"{_against(one, other, matrix).removesuffix(' with')} at {ratio:g}" for ratio, one, other in pairs[:-1]]
     return text + (f"; in the same comparison {listed(others)}" if others else "") + "."
@@ -172,9 +173,9 @@ def _against(own: Spread, other: Spread, matrix: Matrix) -> str:
     difference = round(own.mean - other.mean, digits)
     if difference == 0:
         return "level with"
-    unit = " points" if matrix.metric.full_scale == 100 else ""
+    unit = " points" if matrix.metric.is_percent else ""
     return f"{abs(difference):.{digits}f}{unit} {'above' if difference > 0 else 'below'}"
 
 
 def _value(found: Spread, matrix: Matrix) -> str:
-    return f"{matrix.metric.name} {accuracy_text(found.mean, matrix.metric)}"
+    return f"{matrix.metric.name} {matrix.metric.text(found.mean)}"

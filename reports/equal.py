@@ -1,44 +1,30 @@
-"""equal_gflopst.csv: the masks of a model side by side where each of them costs the same GFLOPsT."""
+"""equal_gflopst.csv: the masks of a model side by side where each of them costs the same GFLOPsT.
+
+The columns of the accuracy are named after the data set's metric: ap, ap_low, ap_high, ap_std, or pckh, ...
+"""
 
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..pose.errors import InputError
-from .grouping import AP, Metric
+from ..pose.files import write_atomic
+from ..pose.metrics import AP, METRICS, Metric
 from .verdicts import is_told_apart
 from .wording import listed
 
-COLUMNS: tuple[str, ...] = (
-    "model",
-    "saving",
-    "gflops_t",
-    "mask",
-    "mask_ratio",
-    "mask_ratio_mean",
-    "ap",
-    "ap_low",
-    "ap_high",
-    "ap_std",
-    "seeds",
-    "best",
-    "from_best",
-    "from_best_low",
-    "from_best_high",
-    "from_random",
-    "from_random_low",
-    "from_random_high",
-)
 _RANDOM = "random"
 
 
 @dataclass(frozen=True)
 class Difference:
-    """AP minus another mask's AP, with the paired 95 % bootstrap interval."""
+    """A mask's accuracy minus another's, with the paired 95 % bootstrap interval."""
 
     mean: float
     low: float
@@ -57,7 +43,7 @@ class Standing:
     mask: str
     ratio: float
     mean_ratio: float | None
-    ap: float
+    accuracy: float
     interval: tuple[float, float] | None
     std: float | None
     seeds: int | None
@@ -74,11 +60,55 @@ class EqualPoint:
     saving: float
     gflops_t: float
     standings: Sequence[Standing]
+    metric: Metric = AP
 
     @property
     def best(self) -> Standing:
-        """The mask of the highest AP."""
+        """The mask of the highest accuracy."""
         return next(standing for standing in self.standings if standing.is_best)
+
+
+def columns_of(metric: Metric) -> tuple[str, ...]:
+    """The file's columns, in order."""
+    return (
+        "model", "saving", "gflops_t", "mask", "mask_ratio", "mask_ratio_mean", *_accuracy_columns(metric), "seeds",
+        "best", *_difference_columns("from_best"), *_difference_columns("from_random"),
+    )  # fmt: skip
+
+
+def _accuracy_columns(metric: Metric) -> tuple[str, ...]:
+    return tuple(metric.column + ending for ending in ("", "_low", "_high", "_std"))
+
+
+def _difference_columns(name: str) -> tuple[str, ...]:
+    return name, f"{name}_low", f"{name}_high"
+
+
+def write_equal_points(path: Path, points: Sequence[EqualPoint]) -> None:
+    """Write at least one point, all of one metric, whole or not at all; `read_equal` gives the same back."""
+    metric = points[0].metric
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns_of(metric))
+    for point in points:
+        for standing in point.standings:
+            differences = [_ends(found) for found in (standing.from_best, standing.from_random)]
+            row = [point.model, point.saving, point.gflops_t, standing.mask, standing.ratio, standing.mean_ratio]
+            row += [standing.accuracy, *(standing.interval or (None, None)), standing.std, standing.seeds]
+            writer.writerow(map(_text, [*row, standing.is_best, *differences[0], *differences[1]]))
+    write_atomic(path, text.getvalue())
+
+
+def _ends(difference: Difference | None) -> tuple[float | None, ...]:
+    return (difference.mean, difference.low, difference.high) if difference else (None, None, None)
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return repr(float(value)) if isinstance(value, float) else str(value)
 
 
 def read_equal(path: Path) -> list[EqualPoint]:
@@ -96,7 +126,8 @@ def read_equal(path: Path) -> list[EqualPoint]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: not a readable CSV file ({error})") from None
     header = lines[0] if lines else []
-    missing = [name for name in COLUMNS if name not in header]
+    metric = next((metric for metric in METRICS if metric.column in header), AP)
+    missing = [name for name in columns_of(metric) if name not in header]
     if missing:
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
         raise InputError(f"{path}: not a comparison at equal GFLOPsT: column {', '.join(missing[:3])}{more} missing")
@@ -106,7 +137,7 @@ def read_equal(path: Path) -> list[EqualPoint]:
             raise InputError(f"{path}: row {number} has {len(line)} values, the first line names {len(header)}")
         row = _Row(path, number, dict(zip(header, line, strict=True)))
         key = (row.text("model"), row.number("saving"))
-        groups.setdefault(key, []).append((row.number("gflops_t"), _standing(row)))
+        groups.setdefault(key, []).append((row.number("gflops_t"), _standing(row, metric)))
     points = []
     for (model, saving), members in groups.items():
         standings = [standing for _, standing in members]
@@ -117,20 +148,19 @@ def read_equal(path: Path) -> list[EqualPoint]:
         best = sum(standing.is_best for standing in standings)
         if best != 1:
             raise InputError(f"{where} has {best} rows marked best; exactly one is right")
-        points.append(EqualPoint(model, saving, members[0][0], standings))
+        points.append(EqualPoint(model, saving, members[0][0], standings, metric))
     models = list(dict.fromkeys(point.model for point in points))
     return sorted(points, key=lambda point: (models.index(point.model), point.saving))
 
 
-def equal_sentence(point: EqualPoint, metric: Metric = AP) -> str:
+def equal_sentence(point: EqualPoint) -> str:
     """Who has the highest accuracy, who is not told apart from it, and who is behind; to lead, all must be behind.
 
     Of those behind, random is told with its distance: a method that looks at the image must beat it.
     """
-    best = point.best
-    digits = metric.digits
+    best, metric, digits = point.best, point.metric, point.metric.digits
     interval = f" ({best.interval[0]:.{digits}f} to {best.interval[1]:.{digits}f})" if best.interval else ""
-    accuracy = f"{best.ap:.{digits}f}{interval}"
+    accuracy = f"{metric.text(best.accuracy)}{interval}"
     start = f"At {saved_text(point)} less GFLOPsT than unmasked, "
     others = [standing for standing in point.standings if standing is not best]
     if not others:
@@ -138,8 +168,8 @@ def equal_sentence(point: EqualPoint, metric: Metric = AP) -> str:
     judged = [standing for standing in others if standing.from_best]
     if not judged:
         return f"{start}{best.mask} has the highest {metric.name}, {accuracy}; no interval says whether it leads."
-    close = [f"{s.mask} ({s.ap:.{digits}f})" for s in judged if not s.from_best.is_told_apart]
-    behind = [_behind(standing, digits) for standing in judged if standing.from_best.is_told_apart]
+    close = [f"{s.mask} ({metric.text(s.accuracy)})" for s in judged if not s.from_best.is_told_apart]
+    behind = [_behind(standing, metric) for standing in judged if standing.from_best.is_told_apart]
     if not close:
         return (
             f"{start}{best.mask} leads with {metric.name} {accuracy}; told apart from it and behind: {listed(behind)}."
@@ -151,12 +181,12 @@ def equal_sentence(point: EqualPoint, metric: Metric = AP) -> str:
     return f"{text}; behind it: {listed(behind)}." if behind else f"{text}."
 
 
-def _behind(standing: Standing, digits: int) -> str:
+def _behind(standing: Standing, metric: Metric) -> str:
     if standing.mask != _RANDOM:
         return standing.mask
     found = standing.from_best
-    mean, low, high = (f"{value:.{digits}f}" for value in (-found.mean, -found.high, -found.low))
-    return f"{_RANDOM}, by {mean} ({low} to {high})"
+    mean, low, high = (f"{value:.{metric.digits}f}" for value in (-found.mean, -found.high, -found.low))
+    return f"{_RANDOM}, by {mean} ({low} to {high}){' points' if metric.is_percent else ''}"
 
 
 def saved_text(point: EqualPoint) -> str:
@@ -164,16 +194,17 @@ def saved_text(point: EqualPoint) -> str:
     return f"{round(100 * point.saving, 1):g}\N{NO-BREAK SPACE}%"
 
 
-def _standing(row: _Row) -> Standing:
-    low, high = row.maybe("ap_low"), row.maybe("ap_high")
+def _standing(row: _Row, metric: Metric) -> Standing:
+    accuracy, *names, std = _accuracy_columns(metric)
+    low, high = map(row.maybe, names)
     seeds = row.maybe("seeds")
     return Standing(
         mask=row.text("mask"),
         ratio=row.number("mask_ratio"),
         mean_ratio=row.maybe("mask_ratio_mean"),
-        ap=row.number("ap"),
+        accuracy=row.number(accuracy),
         interval=None if low is None or high is None else (low, high),
-        std=row.maybe("ap_std"),
+        std=row.maybe(std),
         seeds=None if seeds is None else int(seeds),
         is_best=row.flag("best"),
         from_best=row.difference("from_best"),
@@ -219,7 +250,7 @@ class _Row:
         return text == "true"
 
     def difference(self, name: str) -> Difference | None:
-        found = [self.maybe(column) for column in (name, f"{name}_low", f"{name}_high")]
+        found = [self.maybe(column) for column in _difference_columns(name)]
         return None if None in found else Difference(*found)
 
     def _wrong(self, name: str, problem: str) -> InputError:

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .accuracy_plots import COMPUTE_AXIS, compute_curves
-from .comparison import AP, Subject
+from .comparison import Subject
 from .curves import UNMASKED, draw, label, reference_line
 from .equal import EqualPoint, saved_text
 from .figure import SIZE, dress, note_lines
@@ -18,11 +18,12 @@ from .plot_style import INK, MUTED
 _NEAR = 0.14
 
 
-def ap_at_equal_gflopst(subjects: Sequence[Subject], points: Sequence[EqualPoint]) -> tuple[Figure, str] | None:
-    """AP over GFLOPsT of one model's masks; a vertical line at each point that they are compared at.
+def accuracy_at_equal_gflopst(subjects: Sequence[Subject], points: Sequence[EqualPoint]) -> tuple[Figure, str] | None:
+    """Accuracy over GFLOPsT of one model's masks; a vertical line at each point that they are compared at.
 
-    points: those of one model. None if no subject of that model has AP and GFLOPsT of the masks compared.
+    points: those of one model. None if no subject of that model has that accuracy and GFLOPsT of the masks compared.
     """
+    metric = points[0].metric
     subject = _subject_of(subjects, points)
     curves = compute_curves(subject) if subject else []
     if not curves:
@@ -32,16 +33,17 @@ def ap_at_equal_gflopst(subjects: Sequence[Subject], points: Sequence[EqualPoint
     draw(axes, curves)
     axes.margins(0.09, 0.1)
     axes.set_xlabel(COMPUTE_AXIS)
-    axes.set_ylabel(AP.axis)
+    axes.set_ylabel(metric.axis)
     if curves[-1].name == UNMASKED:
         reference_line(axes, curves[-1].marks[0].y)
     _mark_points(axes, points)
-    note = note_lines("numbers: mask ratio", "dashed: compared here, at this saving of GFLOPsT", "ring: highest AP")
-    dress(figure, f"{points[0].model}: AP at equal GFLOPsT", curves, note=note)
+    highest = f"ring: highest {metric.name}"
+    note = note_lines("numbers: mask ratio", "dashed: compared here, at this saving of GFLOPsT", highest)
+    dress(figure, f"{points[0].model}: {metric.name} at equal GFLOPsT", curves, note=note)
     label(axes, curves, [[(point.gflops_t, y) for y in axes.get_ylim()] for point in points])
     compared = ", ".join(f"{p.gflops_t:.4g} ({saved_text(p)} less, {p.best.mask} highest)" for p in points)
     masks = ", ".join(curve.name for curve in curves)
-    return figure, f"AP against {COMPUTE_AXIS}, one line per mask: {masks}. Vertical lines at {compared}."
+    return figure, f"{metric.name} against {COMPUTE_AXIS}, one line per mask: {masks}. Vertical lines at {compared}."
 
 
 def _subject_of(subjects: Sequence[Subject], points: Sequence[EqualPoint]) -> Subject | None:
@@ -50,7 +52,8 @@ def _subject_of(subjects: Sequence[Subject], points: Sequence[EqualPoint]) -> Su
     fitting = [
         subject
         for subject in subjects
-        if subject.keys["model"] == points[0].model and subject.metric is AP and masks & set(subject.series)
+        if (subject.keys["model"], subject.metric) == (points[0].model, points[0].metric)
+        and masks & set(subject.series)
     ]
     return max(fitting, key=lambda subject: len(masks & set(subject.series)), default=None)
 
@@ -63,7 +66,7 @@ def _mark_points(axes: Axes, points: Sequence[EqualPoint]) -> None:
     for point in places:
         axes.axvline(point.gflops_t, color=MUTED, linewidth=0.7, linestyle=(0, (5, 4)), zorder=1.5)
         ring = {"markerfacecolor": "none", "markeredgecolor": INK, "markeredgewidth": 1.2, "markersize": 10}
-        axes.plot([point.gflops_t], [point.best.ap], linestyle="none", marker="o", zorder=4, **ring)
+        axes.plot([point.gflops_t], [point.best.accuracy], linestyle="none", marker="o", zorder=4, **ring)
         room = [level for level, last in enumerate(taken) if point.gflops_t - last >= _NEAR * (high - low)]
         level = room[0] if room else len(taken)
         taken[level : level + 1] = [point.gflops_t]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .comparison import PartTiming, Point, Subject
+from .comparison import Clock, Point, Subject
 from .verdicts import it_paid, measured_saving, silence
 from .wording import percent_range
 
@@ -62,7 +62,7 @@ def _compared(dense: Point, gather: Point, unmasked: Point | None, size: int) ->
     return None
 
 
-def _verdict(before: PartTiming, now: PartTiming, unmasked: PartTiming | None) -> str:
+def _verdict(before: Clock, now: Clock, unmasked: Clock | None) -> str:
     """Both are judged by what they save of the unmasked model's time, their intervals against each other."""
     saved, saved_before = measured_saving(now, unmasked), measured_saving(before, unmasked)
     if saved is None or saved_before is None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
+from ..pose.keypoints import SKELETONS
+from ..pose.metrics import AP, METRICS, Metric
 from .results import is_missing
 
 #: rows are compared only where these agree; those that vary among a model's rows are named in the subject's label
@@ -28,22 +29,6 @@ SUBJECT_KEYS: tuple[str, ...] = (
 )
 _WORDS = {"threads": "{} threads", "epochs": "{} epochs", "training": "training: {}", "boxes": "boxes: {}"}
 _FLAG_WORDS = {"flip_test": "flip test", "as_published": "as published", "amp": "AMP"}
-
-
-@dataclass(frozen=True)
-class Metric:
-    """An accuracy column: its name in prose, its axis, how many decimals to show, its interval, its largest value."""
-
-    column: str
-    name: str
-    axis: str
-    digits: int
-    ci: tuple[str, str] | None = None
-    full_scale: float = 1.0
-
-
-AP = Metric("ap", "AP", "AP (0 to 1)", 3, ("ap_ci_low", "ap_ci_high"))
-PCKH = Metric("pckh", "PCKh@0.5", "PCKh@0.5 (%)", 2, full_scale=100.0)
 
 
 def is_elastic(row: Mapping[str, Any]) -> bool:
@@ -100,12 +85,10 @@ class SeriesNames:
 
 
 def metric_of(dataset: str | None, rows: Sequence[Mapping[str, Any]]) -> Metric:
-    """PCKh for MPII, AP for all others, unless only the other one was measured."""
-    first, second = (PCKH, AP) if dataset == "mpii" else (AP, PCKH)
-    only_second = all(is_missing(row[first.column]) for row in rows) and not all(
-        is_missing(row[second.column]) for row in rows
-    )
-    return second if only_second else first
+    """The data set's own metric (AP for one that is not known), unless another one was measured instead."""
+    own = SKELETONS[dataset].metric if dataset in SKELETONS else AP
+    measured = [metric for metric in METRICS if any(not is_missing(row[metric.column]) for row in rows)]
+    return own if own in measured or not measured else measured[0]
 
 
 def label_of(keys: Mapping[str, Any], same_model: Sequence[Mapping[str, Any]]) -> str:

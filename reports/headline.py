@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from .comparison import Point, Subject, mean_of, saving
 from .verdicts import allowed_words, loss_verdict, measured_saving, silence, time_claim
-from .wording import accuracy_text, percent, signed
+from .wording import percent, signed
 
 #: masks at one ratio whose GFLOPsT differ by more than this fraction are not ranked without saying so
 _SAME_COST = 0.05
@@ -53,10 +53,10 @@ def _trade(subject: Subject, point: Point) -> str:
             widest = ", widest over the seeds" if point.seeds > 1 else ""
             ends = f"{signed(low, metric.digits)} to {signed(high, metric.digits)}"
             interval = f", 95 % interval {ends} over the same people{widest}"
-        unit = " points" if metric.full_scale == 100 else ""
+        unit = " points" if metric.is_percent else ""
         parts.append(
-            f"{metric.name} {accuracy_text(point.accuracy.mean, metric)} against"
-            f" {accuracy_text(base.mean, metric)} unmasked ({signed(difference, metric.digits)}{unit}{interval})"
+            f"{metric.name} {metric.text(point.accuracy.mean)} against"
+            f" {metric.text(base.mean)} unmasked ({signed(difference, metric.digits)}{unit}{interval})"
         )
     return "; ".join(parts) + "."
 
@@ -77,7 +77,7 @@ def _ranking(subject: Subject, lead: Point) -> str | None:
         return None
     rest.sort(key=lambda point: -point.accuracy.mean)
     found = ", ".join(
-        f"{point.mask} {accuracy_text(point.accuracy.mean, subject.metric)}{_other_cost(point, lead)}" for point in rest
+        f"{point.mask} {subject.metric.text(point.accuracy.mean)}{_other_cost(point, lead)}" for point in rest
     )
     return f"The other masks at that ratio: {found}."
 
@@ -164,7 +164,7 @@ def _only_baseline(subject: Subject) -> str:
     point = subject.baseline
     parts = [f"{subject.label} was run unmasked only"]
     if point and point.accuracy:
-        parts.append(f"{subject.metric.name} {accuracy_text(point.accuracy.mean, subject.metric)}")
+        parts.append(f"{subject.metric.name} {subject.metric.text(point.accuracy.mean)}")
     if point and point.gflops_t is not None:
         parts.append(f"{point.gflops_t:.4f} GFLOPsT")
     return ": ".join([parts[0], ", ".join(parts[1:])]) + "." if len(parts) > 1 else parts[0] + "."

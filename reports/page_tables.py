@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .columns import CONDITIONS, Column, describe
-from .comparison import PartTiming, Point, Subject, mean_of, saving
+from ..row import CONDITIONS, Column, describe
+from .comparison import Clock, Point, Subject, mean_of, saving
 from .grid import Cell, Grid, Head, Row
 from .grouping import is_elastic
 from .results import Spread, is_failed, is_missing, once_per_cell, spread
@@ -34,7 +34,7 @@ def results_table(subject: Subject) -> Grid:
             head.append(Head(label, unit))
             columns.append(cells)
 
-    scale = ("%" if metric.full_scale == 100 else "0 to 1") + (", mean ± std" if _is_over_seeds(points) else "")
+    scale = ("%" if metric.is_percent else "0 to 1") + (", mean ± std" if _is_over_seeds(points) else "")
     add(metric.name, scale, [_spread_cell(p.accuracy, metric.digits) for p in points])
     add("95 % interval", "bootstrap, people", [_interval_cell(p.ci, metric.digits) for p in points])
     add("difference", "95 % interval, paired", [_difference_cell(p, metric.digits) for p in points])
@@ -136,7 +136,7 @@ def saving_table(subject: Subject, size: int) -> Grid | None:
     return Grid(f"Saving against the unmasked {subject.label}, batch size {size}{device}", heads, rows)
 
 
-def _claim_cell(now: PartTiming | None, before: PartTiming | None, counted: float | None) -> Cell:
+def _claim_cell(now: Clock | None, before: Clock | None, counted: float | None) -> Cell:
     if not now or not before:
         return Cell("", kind="")
     saved = measured_saving(now, before)
@@ -252,7 +252,7 @@ def _digits(values: Sequence[float | None]) -> int:
     return 4 if largest >= 0.1 else 5
 
 
-def _time_cell(timing: PartTiming | None) -> Cell:
+def _time_cell(timing: Clock | None) -> Cell:
     if timing is None:
         return Cell("")
     asides = [f"IQR {timing.iqr:.2f}" if timing.iqr is not None else "", "unstable" if timing.unstable else ""]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .columns import CONDITIONS, describe
-from .comparison import AP, PCKH, Subject, saving
+from ..pose.metrics import METRICS
+from ..row import CONDITIONS, describe
+from .comparison import Subject, saving
 from .headline import lead_point
 from .results import is_failed, is_missing, once_per_cell
 from .wording import percent
@@ -81,7 +82,8 @@ def warnings(records: Sequence[Mapping[str, Any]], subjects: Sequence[Subject]) 
     unpaired = [subject.label for subject in subjects if subject.series and subject.baseline is None]
     if unpaired:
         found.append(f"No unmasked row to compare with: {', '.join(unpaired)}.")
-    if any(row.get("training") == "none" and _has_accuracy(row) for row in records):
+    untrained = [row for row in records if row.get("training") == "none"]
+    if any(not is_missing(row.get(metric.column)) for row in untrained for metric in METRICS):
         found.append("Some accuracies are those of untrained weights.")
     differing = [name for name in ("device", "device_name", "dtype", "threads", "torch_version", "git_revision")
                  if len({row.get(name) for row in records if not is_missing(row.get(name))}) > 1]  # fmt: skip
@@ -117,9 +119,6 @@ def convention_findings(subjects: Sequence[Subject]) -> list[str]:
             found.append(f"Saving of GFLOPsT here, {subject.label} with the {mask} mask: {'; '.join(pairs)}.")
     return found
 
-
-def _has_accuracy(row: Mapping[str, Any]) -> bool:
-    return any(not is_missing(row.get(metric.column)) for metric in (AP, PCKH))
 
 
 def _listed(records: Sequence[Mapping[str, Any]], name: str) -> str:

@@ -16,7 +16,7 @@ from .comparison import Subject
 from .count_plot import exact_vs_published
 from .elastic import Matrix
 from .equal import EqualPoint
-from .equal_plot import ap_at_equal_gflopst
+from .equal_plot import accuracy_at_equal_gflopst
 from .heat_map import heat_map
 from .plot_style import style
 from .saving_plot import savings
@@ -25,7 +25,7 @@ KINDS = (
     "all_models",
     "accuracy_vs_gflops_t",
     "accuracy_vs_latency",
-    "ap_at_equal_gflopst",
+    "accuracy_at_equal_gflopst",
     "elastic",
     "theoretical_vs_realised_saving",
     "exact_vs_published_count",
@@ -71,7 +71,7 @@ def draw_all(
                 drawings += _finish("theoretical_vs_realised_saving", about, savings(subject, size))
         for model in dict.fromkeys(point.model for point in equal):
             points = [point for point in equal if point.model == model]
-            drawings += _finish("ap_at_equal_gflopst", model, ap_at_equal_gflopst(subjects, points))
+            drawings += _finish("accuracy_at_equal_gflopst", model, accuracy_at_equal_gflopst(subjects, points))
         for matrix in matrices:
             drawings += _finish("elastic", matrix.label, heat_map(matrix), f"elastic_{_slug(matrix.mask)}")
     for kind, stem in dict.fromkeys((drawing.kind, drawing.stem) for drawing in drawings):

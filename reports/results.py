@@ -15,23 +15,11 @@ import pandas as pd
 
 from ..pose.errors import InputError
 from ..pose.files import write_atomic
-from .columns import BY_NAME, COLUMNS, NAMES, OPTIONAL_COLUMNS, SCHEMA_VERSION, STATUS_FAILED, describe
+from ..row import COLUMNS, SCHEMA_VERSION, STATUS_FAILED, check_columns
 
-#: the rows that differ only in the seed are those that agree in these
-GROUP: tuple[str, ...] = ("model", "dataset", "mask", "mask_ratio")
-#: measured per batch size; every other number belongs to the cell and is repeated in each of its rows
-PER_BATCH_SIZE: tuple[str, ...] = (
-    "latency_ms_median",
-    "latency_ms_iqr",
-    "latency_ms_p90",
-    "latency_samples",
-    "latency_transformer_ms_median",
-    "latency_transformer_ms_iqr",
-    "throughput_images_per_s",
-    "peak_memory_mib",
-    "peak_rss_mib",
-)
-_NOT_A_METRIC = ("schema_version", "seed", "batch_size", "threads", "mask_ratio")
+#: a file without these is no results file; any other column may be missing
+_REQUIRED = ("schema_version", "cell", "status", "model", "dataset", "mask", "mask_ratio", "seed")
+
 _DTYPES = {"text": object, "integer": "Int64", "number": "float64", "flag": "boolean"}
 
 
@@ -70,27 +58,25 @@ def is_failed(row: Mapping[str, Any]) -> bool:
 
 
 def to_frame(rows: pd.DataFrame | Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Rows as a frame with every column of the contract in order and with its type; missing values are None or NA.
+    """Rows as a frame with every column of a row in order and with its type; missing values are None or NA.
 
-    Optional columns follow when any row has them, then columns outside the contract, in order of appearance.
-    Raises InputError for a value that is not of its column's kind, naming row and column.
+    Raw values (lists and dicts) are left out. Raises InputError for a column that there is not, and for a value that is
+    not of its column's kind, naming row and column.
     """
     records = records_of(rows)
-    present = dict.fromkeys(name for record in records for name in record)
-    optional = [column.name for column in OPTIONAL_COLUMNS if column.name in present]
-    names = [*NAMES, *optional, *(str(name) for name in present if name not in BY_NAME)]
+    check_columns(dict.fromkeys(name for record in records for name in record))
     data = {}
-    for name in names:
-        column = describe(name)
+    for column in COLUMNS:
         values = []
         for number, record in enumerate(records, 1):
             try:
-                values.append(_convert(record.get(name), column.kind))
+                values.append(_convert(record.get(column.name), column.kind))
             except ValueError:
-                problem = f"row {number}, column {name}: {record.get(name)!r} is not {_KIND_WORDS[column.kind]}"
+                found = record.get(column.name)
+                problem = f"row {number}, column {column.name}: {found!r} is not {_KIND_WORDS[column.kind]}"
                 raise InputError(problem) from None
-        data[name] = pd.Series(values, dtype=_DTYPES[column.kind])
-    return pd.DataFrame(data, columns=names)
+        data[column.name] = pd.Series(values, dtype=_DTYPES[column.kind])
+    return pd.DataFrame(data)
 
 
 def records_of(rows: pd.DataFrame | Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -101,7 +87,7 @@ def records_of(rows: pd.DataFrame | Sequence[Mapping[str, Any]]) -> list[dict[st
 
 
 def write_results(path: Path, rows: pd.DataFrame | Sequence[Mapping[str, Any]]) -> None:
-    """Write rows as CSV (UTF-8, columns of the contract in order, empty = missing) whole or not at all.
+    """Write rows as CSV (UTF-8, every column of a row in order, empty = missing) whole or not at all.
 
     Numbers keep every digit, flags are true/false. A row without schema_version gets the current one.
     """
@@ -115,10 +101,10 @@ def write_results(path: Path, rows: pd.DataFrame | Sequence[Mapping[str, Any]]) 
 
 
 def read_results(path: Path) -> pd.DataFrame:
-    """Read a file of `write_results`; the same frame comes back.
+    """Read a file of `write_results`; the same frame comes back. Columns that an older file lacks are empty.
 
-    Raises InputError naming the file if it is absent, is no CSV text, lacks columns, was written by another
-    schema version, or holds a value that is not of its column's kind.
+    Raises InputError naming the file if it is absent, is no CSV text, is no results file, has a column that there is
+    not, was written by another schema version, or holds a value that is not of its column's kind.
     """
     path = Path(path)
     try:
@@ -130,7 +116,7 @@ def read_results(path: Path) -> pd.DataFrame:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: not a readable CSV file ({error})") from None
     header = lines[0] if lines else []
-    missing = [name for name in NAMES if name not in header]
+    missing = [name for name in _REQUIRED if name not in header]
     if missing:
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
         raise InputError(f"{path}: not a results file of posebench: column {', '.join(missing[:3])}{more} missing")
@@ -139,52 +125,15 @@ def read_results(path: Path) -> pd.DataFrame:
     for number, line in enumerate(lines[1:], 1):
         if len(line) != len(header):
             raise InputError(f"{path}: row {number} has {len(line)} values, the first line names {len(header)}")
-    records = [dict(zip(header, line, strict=True)) for line in lines[1:]]
+    place = header.index("schema_version")
+    others = {line[place] for line in lines[1:] if line[place].isdecimal() and int(line[place]) != SCHEMA_VERSION}
+    if others:  # first, for another schema has other columns
+        raise InputError(f"{path}: written in schema {min(others)}, this posebench reads schema {SCHEMA_VERSION}")
     try:
-        frame = to_frame(records) if records else to_frame([]).reindex(columns=header)
+        check_columns(header)
+        return to_frame([dict(zip(header, line, strict=True)) for line in lines[1:]])
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
-    versions = set(frame["schema_version"].dropna()) - {SCHEMA_VERSION}
-    if versions:
-        raise InputError(f"{path}: written in schema {min(versions)}, this posebench reads schema {SCHEMA_VERSION}")
-    return frame
-
-
-def aggregate(
-    rows: pd.DataFrame | Sequence[Mapping[str, Any]],
-    metrics: Sequence[str] | None = None,
-    *,
-    by: Sequence[str] = GROUP,
-) -> pd.DataFrame:
-    """Statistics over seeds: one line per combination of `by`, in order of appearance.
-
-    For each metric (default: every measured column) the columns <metric>_mean, _std (sample, n - 1), _min, _max and
-    _n. A cell profiled at several batch sizes counts once, unless `by` has "batch_size"; without it the columns
-    that are measured per batch size are left out of the default metrics.
-    """
-    frame = to_frame(rows)
-    if metrics is None:
-        measured = [column.name for column in (*COLUMNS, *OPTIONAL_COLUMNS) if column.kind in ("integer", "number")]
-        left_out = (*_NOT_A_METRIC, *by, *(() if "batch_size" in by else PER_BATCH_SIZE))
-        metrics = [name for name in measured if name in frame and name not in left_out]
-    groups: dict[tuple, list[dict[str, Any]]] = {}
-    for record in records_of(frame):
-        groups.setdefault(tuple(record[name] for name in by), []).append(record)
-    lines = []
-    for key, members in groups.items():
-        if "batch_size" not in by:
-            members = once_per_cell(members)
-        line = dict(zip(by, key, strict=True))
-        for metric in metrics:
-            found = spread(member[metric] for member in members)
-            line[f"{metric}_mean"] = found.mean if found else math.nan
-            line[f"{metric}_std"] = found.std if found and found.std is not None else math.nan
-            line[f"{metric}_min"] = found.low if found else math.nan
-            line[f"{metric}_max"] = found.high if found else math.nan
-            line[f"{metric}_n"] = found.n if found else 0
-        lines.append(line)
-    suffixes = ("mean", "std", "min", "max", "n")
-    return pd.DataFrame(lines, columns=[*by, *(f"{metric}_{suffix}" for metric in metrics for suffix in suffixes)])
 
 
 def once_per_cell(records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..pose.errors import InputError
-from .columns import Column, describe
+from ..row import Column, describe
 from .results import is_missing, records_of
 
 FORMATS = ("table", "json", "csv", "markdown")

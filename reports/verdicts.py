@@ -24,7 +24,7 @@ from ..pose.errors import InputError
 from .wording import amount_text, percent, percent_range
 
 if TYPE_CHECKING:
-    from .comparison import PartTiming, Subject
+    from .comparison import Clock, Subject
     from .results import Spread
 
 Interval = tuple[float, float]
@@ -72,7 +72,7 @@ def allowed_words(subject: Subject) -> str:
     return f"{words}, {_relative(subject.margin)} of the unmasked model's"
 
 
-def measured_saving(now: PartTiming | None, unmasked: PartTiming | None) -> Interval | None:
+def measured_saving(now: Clock | None, unmasked: Clock | None) -> Interval | None:
     """The interval of the fraction of time saved, its ends rounded as shown; None where nothing may be claimed."""
     if not now or not unmasked or now.ratio is None or now.unstable or unmasked.unstable:
         return None
@@ -80,7 +80,7 @@ def measured_saving(now: PartTiming | None, unmasked: PartTiming | None) -> Inte
     return round(1 - high, 3), round(1 - low, 3)
 
 
-def silence(now: PartTiming | None, unmasked: PartTiming | None) -> str:
+def silence(now: Clock | None, unmasked: Clock | None) -> str:
     """Why nothing is claimed of a timing: "unstable timing" or "no interval"."""
     shaky = any(timing is not None and timing.unstable for timing in (now, unmasked))
     return "unstable timing" if shaky else "no interval"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .grouping import Metric
+    from ..pose.metrics import Metric
 
 
 def percent(fraction: float) -> str:
@@ -23,15 +23,10 @@ def percent_range(low: float, high: float) -> str:
     return f"{last if first == last else f'{first} to {last}'}\N{NO-BREAK SPACE}%"
 
 
-def accuracy_text(value: float, metric: Metric) -> str:
-    """An accuracy in its metric's unit: 0.604, or 88.12 %."""
-    return f"{value:.{metric.digits}f}" + (" %" if metric.full_scale == 100 else "")
-
-
 def amount_text(value: float, metric: Metric) -> str:
     """A difference of accuracies, to two digits, with its metric: "0.01 AP", "1 point of PCKh@0.5"."""
     number = f"{value:.2g}"
-    if metric.full_scale != 100:
+    if not metric.is_percent:
         return f"{number} {metric.name}"
     return f"{number} point{'' if number == '1' else 's'} of {metric.name}"
 

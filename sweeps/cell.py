@@ -8,6 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ..pose.keypoints import SKELETONS
+from ..row import Score, flat
 from .child import Reporter, run_worker
 from .store import is_ok
 
@@ -45,9 +47,9 @@ def run_cell(folder: Path, task: dict[str, Any], reporter: Reporter) -> dict[str
         row |= flops_row(model.cpu())
         if elastic and not config["mask_ratio"]:
             row |= {"mask": _mask_in_training(config)}
-    low, high = found.ci.get("ap", (None, None))
-    row |= found.metrics
-    row |= {"ap_ci_low": low, "ap_ci_high": high, "eval_people": found.num_people, "eval_seconds": found.seconds}
+    metric = SKELETONS[config["dataset"]].metric.column
+    row |= found.metrics | flat(metric, Score(found.metrics.get(metric), *found.ci.get(metric, ())))
+    row |= {"eval_people": found.num_people, "eval_seconds": found.seconds}
     row |= conditions(task["device"], "float32", config["threads"], None)
     return {"row": row, "seconds": stopwatch.seconds, "metrics": found.metrics}
 

@@ -1,15 +1,13 @@
-"""Masks compared where they cost the same: AP at equal GFLOPsT, interpolated between the ratios that a sweep measured.
+"""Masks compared where they cost the same: accuracy at equal GFLOPsT, interpolated between a sweep's measured ratios.
 
 At the same ratio one mask may cost more than another: a reduction inside the network leaves the first blocks whole, and
-choosing tokens by content is compute, too. A mask's AP at some GFLOPsT is interpolated linearly between the two
+choosing tokens by content is compute, too. A mask's accuracy at some GFLOPsT is interpolated linearly between the two
 neighbouring ratios, the unmasked model being ratio 0. The bootstrap interpolates in each draw of images, and all cells
 share the draws, so that every difference is paired.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,16 +16,12 @@ from typing import Any
 import numpy as np
 
 from ..pose.evaluation.bootstrap import draw_images, score, scores
-from ..pose.files import write_atomic
+from ..pose.keypoints import SKELETONS
+from ..reports.equal import Difference, EqualPoint, Standing, write_equal_points
 from .grid import Cell
 from .rows import read_evidence
 from .store import SweepStore
 
-COLUMNS = (
-    "model", "saving", "gflops_t", "mask", "mask_ratio", "mask_ratio_mean", "ap", "ap_low", "ap_high", "ap_std",
-    "seeds", "best", "from_best", "from_best_low", "from_best_high", "from_random", "from_random_low",
-    "from_random_high",
-)  # fmt: skip
 POINTS = 3
 ROUNDING = 1e-9  # relative; a saving of whole percent may be the very one that a mask reaches
 RESAMPLES, SEED, TAILS = 1000, 0, (0.025, 0.975)  # as in the evaluation of each cell
@@ -35,9 +29,9 @@ RESAMPLES, SEED, TAILS = 1000, 0, (0.025, 0.975)  # as in the evaluation of each
 
 @dataclass(frozen=True)
 class Accuracy:
-    """AP over seeds: of the images as they are, (seeds,), and of each draw of images, (seeds, resamples)."""
+    """The metric over seeds: of the images as they are, (seeds,), and of each draw of images, (seeds, resamples)."""
 
-    ap: np.ndarray
+    values: np.ndarray
     draws: np.ndarray
 
     def interval(self) -> tuple[float, float]:
@@ -47,7 +41,7 @@ class Accuracy:
         return float(low), float(high)
 
     def minus(self, other: Accuracy) -> Accuracy:
-        return Accuracy(self.ap - other.ap, self.draws - other.draws)
+        return Accuracy(self.values - other.values, self.draws - other.draws)
 
 
 @dataclass(frozen=True)
@@ -71,52 +65,49 @@ class Point:
             between(self.mask_ratio, other.mask_ratio),
             between(self.mask_ratio_mean, other.mask_ratio_mean),
             between(self.gflops_t, other.gflops_t),
-            Accuracy(between(self.accuracy.ap, other.accuracy.ap), between(self.accuracy.draws, other.accuracy.draws)),
+            Accuracy(
+                between(self.accuracy.values, other.accuracy.values), between(self.accuracy.draws, other.accuracy.draws)
+            ),
         )
 
 
 def can_compare(cells: Iterable[Cell]) -> bool:
-    """Whether a grid holds anything to compare: AP of one model under two masks or more."""
+    """Whether a grid holds anything to compare: one model under two masks or more."""
     masks: dict[str, set[str]] = {}
     for cell in cells:
-        if cell.config["dataset"] == "coco" and not cell.is_baseline:
+        if not cell.is_baseline:
             masks.setdefault(cell.config["model"], set()).add(cell.config["mask"])
     return any(len(found) > 1 for found in masks.values())
 
 
 def write_equal(store: SweepStore, cells: list[Cell]) -> None:
-    """Write equal_gflopst.csv from the finished cells, whole or not at all; without rows there is no file."""
-    rows = equal_rows(store, cells)
-    if not rows:
+    """Write equal_gflopst.csv from the finished cells, whole or not at all; without points there is no file."""
+    points = equal_points(store, cells)
+    if points:
+        write_equal_points(store.equal_file, points)
+    else:
         store.equal_file.unlink(missing_ok=True)
-        return
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: _text(value) for name, value in row.items()} for row in rows)
-    write_atomic(store.equal_file, text.getvalue())
 
 
-def equal_rows(store: SweepStore, cells: list[Cell]) -> list[dict[str, Any]]:
-    """One row per model, point of GFLOPsT and mask; models in the grid's order, points by rising saving."""
-    rows = []
+def equal_points(store: SweepStore, cells: list[Cell]) -> list[EqualPoint]:
+    """The points at which the masks of each model are compared, models in the grid's order, points by rising saving.
+
+    Elastic cells are no part of it: each mask is taken at the ratio that it was trained for.
+    """
+    points = []
     for model in dict.fromkeys(cell.config["model"] for cell in cells):
-        done = [cell for cell in cells if cell.config["model"] == model and _counts(cell) and store.is_done(cell.key)]
-        curves = read_curves(store, done)
+        own = [cell for cell in cells if cell.config["model"] == model and not cell.is_elastic]
+        curves = read_curves(store, [cell for cell in own if store.is_done(cell.key)])
         if len(curves) < 2:
             continue
+        metric = SKELETONS[own[0].config["dataset"]].metric
         whole = next(iter(curves.values()))[0].gflops_t
         for saving in round_savings([1 - curve[-1].gflops_t / whole for curve in curves.values()]):
             gflops_t = (1 - saving) * whole
             found = {mask: at_gflops_t(curve, gflops_t) for mask, curve in curves.items()}
             reaching = {mask: point for mask, point in found.items() if point is not None}
-            rows += _rows_of_point({"model": model, "saving": saving, "gflops_t": gflops_t}, reaching)
-    return rows
-
-
-def _counts(cell: Cell) -> bool:
-    """Elastic cells are not part of the comparison: each mask is taken at the ratio that it was trained for."""
-    return cell.config["dataset"] == "coco" and not cell.is_elastic
+            points.append(EqualPoint(model, saving, gflops_t, _standings(reaching), metric))
+    return points
 
 
 def read_curves(store: SweepStore, cells: list[Cell]) -> dict[str, list[Point]]:
@@ -133,12 +124,13 @@ def read_curves(store: SweepStore, cells: list[Cell]) -> dict[str, list[Point]]:
             groups.setdefault(place, {})[cell.config["seed"]] = cell
     groups = {place: found for place, found in groups.items() if baselines and found.keys() >= baselines.keys()}
     unmasked = _measured(store, list(baselines.values())) if groups else None
-    if unmasked is None or not np.isfinite(unmasked.accuracy.ap).all():
+    if unmasked is None or not np.isfinite(unmasked.accuracy.values).all():
         return {}
     curves: dict[str, list[Point]] = {}
     for (mask, _), found in sorted(groups.items(), key=lambda item: item[0][1]):
         point = _measured(store, [found[seed] for seed in baselines])
-        curves.setdefault(mask, [unmasked]).append(point)
+        if point is not None:
+            curves.setdefault(mask, [unmasked]).append(point)
     order = dict.fromkeys(_mask_name(store, cell) for cell in cells)
     return {m: curves[m] for m in order if m in curves and curves[m][-1].gflops_t < unmasked.gflops_t}
 
@@ -148,10 +140,12 @@ def _mask_name(store: SweepStore, cell: Cell) -> str:
     return store.result(cell.key)["row"]["mask"]
 
 
-def _measured(store: SweepStore, cells: list[Cell]) -> Point:
-    """A configuration over its seeds."""
+def _measured(store: SweepStore, cells: list[Cell]) -> Point | None:
+    """A configuration over its seeds; None where nothing was scored."""
     row = store.result(cells[0].key)["row"]
     evidence = [read_evidence(store, cell.key) for cell in cells]
+    if not all(evidence):
+        return None
     counts = draw_images(len(evidence[0]["images"]), RESAMPLES, SEED)
     accuracy = Accuracy(np.array([score(one) for one in evidence]), np.array([scores(one, counts) for one in evidence]))
     ratio = cells[0].config["mask_ratio"]
@@ -174,33 +168,28 @@ def at_gflops_t(curve: list[Point], gflops_t: float) -> Point | None:
     return None
 
 
-def _rows_of_point(shared: dict[str, Any], points: dict[str, Point]) -> list[dict[str, Any]]:
-    best = max(points, key=lambda mask: points[mask].accuracy.ap.mean())
-    rows = []
-    for mask, point in points.items():
-        accuracy = point.accuracy
-        low, high = accuracy.interval()
-        row = shared | {
-            "mask": mask,
-            "mask_ratio": point.mask_ratio,
-            "mask_ratio_mean": point.mask_ratio_mean,
-            "ap": float(accuracy.ap.mean()),
-            "ap_low": low,
-            "ap_high": high,
-            "ap_std": statistics.stdev(map(float, accuracy.ap)) if len(accuracy.ap) > 1 else "",
-            "seeds": len(accuracy.ap),
-            "best": mask == best,
-        }
-        for name, other in (("from_best", best), ("from_random", "random")):
-            if other in points and other != mask:
-                difference = accuracy.minus(points[other].accuracy)
-                ends = (float(difference.ap.mean()), *difference.interval())
-                row |= dict(zip((name, f"{name}_low", f"{name}_high"), ends, strict=True))
-        rows.append(row)
-    return rows
+def _standings(points: dict[str, Point]) -> list[Standing]:
+    """The masks at one GFLOPsT, each with its differences to the best and to random."""
+    best = max(points, key=lambda mask: points[mask].accuracy.values.mean())
+    return [
+        Standing(
+            mask=mask,
+            ratio=point.mask_ratio,
+            mean_ratio=point.mask_ratio_mean,
+            accuracy=float(point.accuracy.values.mean()),
+            interval=point.accuracy.interval(),
+            std=statistics.stdev(map(float, point.accuracy.values)) if len(point.accuracy.values) > 1 else None,
+            seeds=len(point.accuracy.values),
+            is_best=mask == best,
+            from_best=_difference(points, mask, best),
+            from_random=_difference(points, mask, "random"),
+        )
+        for mask, point in points.items()
+    ]
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return repr(float(value)) if isinstance(value, float) else str(value)
+def _difference(points: dict[str, Point], mask: str, other: str) -> Difference | None:
+    if other == mask or other not in points:
+        return None
+    difference = points[mask].accuracy.minus(points[other].accuracy)
+    return Difference(float(difference.values.mean()), *difference.interval())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -47,6 +49,53 @@ class ModelPlan:
 
 
 @dataclass(frozen=True)
+class ModelConfig:
+    """What a model is built as: `create_model` takes exactly these and a seed, of which the clock knows nothing."""
+
+    name: str
+    dataset: str
+    input_size: tuple[int, int]
+    mask: str
+    mask_ratio: float
+    as_published: bool
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """What a model is run on."""
+
+    device: str
+    threads: int
+    dtype: str = "float32"
+
+
+@dataclass(frozen=True)
+class Executed:
+    """All that decides what a forward pass executes, and so how long it takes; how a model was trained does not.
+
+    Cells and their timing build their models from this record, so that no axis can change a model unless it stands here
+    and in the key.
+    """
+
+    model: ModelConfig
+    run: RunConfig
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> Executed:
+        """The part of a cell's or base model's configuration that is executed."""
+        known = {"name": config["model"]} | dict(config) | {"input_size": tuple(config["input_size"])}
+
+        def record(kind: type) -> Any:
+            return kind(**{f.name: known[f.name] for f in dataclasses.fields(kind) if f.name in known})
+
+        return cls(record(ModelConfig), record(RunConfig))
+
+    @property
+    def key(self) -> str:
+        return config_key(dataclasses.asdict(self))
+
+
+@dataclass(frozen=True)
 class Cell:
     """One configuration, in plain types: everything that determines its result, and no path or time."""
 
@@ -55,6 +104,11 @@ class Cell:
     @cached_property
     def key(self) -> str:
         return config_key(self.config)
+
+    @cached_property
+    def timing_key(self) -> str:
+        """Key of what the cell executes: all seeds of a model, mask and ratio share a latency."""
+        return Executed.of(self.config).key
 
     @property
     def is_baseline(self) -> bool:

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ..pose.errors import InputError
-from ..pose.evaluation.bootstrap import paired_bootstrap
-from ..reports.columns import BY_NAME
+from ..pose.evaluation.bootstrap import PairedDifference, paired_bootstrap
+from ..pose.keypoints import SKELETONS
+from ..row import Row, flat, part_of
 from .grid import Cell
 from .plan import Plan
 from .store import SweepStore
 
-Difference = tuple[float, float, float]
-
 
 def assemble_rows(
-    store: SweepStore, plan: Plan, timings: Mapping[str, Any], differences: Mapping[str, Difference]
+    store: SweepStore, plan: Plan, timings: Mapping[str, Any], differences: Mapping[str, PairedDifference]
 ) -> list[dict[str, Any]]:
     """Rows of all cells that have a result, failed ones included, in the grid's order.
 
-    timings: configuration -> batch size (as text) -> latency columns (see sweeps/timing.py). differences: cell key ->
-    AP difference to the unmasked cell, low, high.
+    timings: key of what is executed -> batch size (as text) -> latency columns (see sweeps/timing.py). differences:
+    cell key -> difference to the unmasked cell. InputError for a value that has no column.
     """
     rows = []
     for cell in plan.cells:
@@ -33,19 +33,17 @@ def assemble_rows(
         row = asked_columns(cell, plan) | {"status": result["status"], "error": result.get("error", "")}
         row |= result.get("row", {})
         if cell.key in differences:
-            row |= dict(zip(("ap_diff", "ap_diff_low", "ap_diff_high"), differences[cell.key], strict=True))
+            metric = SKELETONS[cell.config["dataset"]].metric.column
+            difference, low, high = differences[cell.key]
+            row |= flat(metric, replace(part_of(row, metric), diff=difference, diff_low=low, diff_high=high))
         if cell.is_elastic:
-            rows.append(_known(row))
+            rows.append(Row.of(row).columns())
             continue
         for batch_size in plan.spec.batch_sizes:
-            timing = timings.get(timing_name(cell.config), {}).get(str(batch_size), {})
+            timing = timings.get(cell.timing_key, {}).get(str(batch_size), {})
             memory = store.memory(cell.key, batch_size) or {}
-            rows.append(_known(row | memory | timing | {"batch_size": batch_size}))
+            rows.append(Row.of(row | memory | timing | {"batch_size": batch_size}).columns())
     return rows
-
-
-def _known(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in row.items() if name in BY_NAME}
 
 
 def asked_columns(cell: Cell, plan: Plan) -> dict[str, Any]:
@@ -77,30 +75,21 @@ def asked_columns(cell: Cell, plan: Plan) -> dict[str, Any]:
     }
 
 
-def timing_name(config: Mapping[str, Any]) -> str:
-    """Cells of one name compute the same thing and so share a latency: all seeds of a model, mask and ratio."""
-    height, width = config["input_size"]
-    return f"{config['model']} {height}x{width} {config['mask']} {config['mask_ratio']:g}"
-
-
 def baseline_of(cell: Cell, cells: list[Cell]) -> Cell:
     """The unmasked cell of the same model and seed."""
     return next(other for other in cells if other.is_baseline and other.group == cell.group)
 
 
-def ap_differences(store: SweepStore, cells: list[Cell]) -> dict[str, Difference]:
-    """AP minus that of the unmasked cell of the same model and seed, with the 95 % interval of a paired bootstrap.
+def paired_differences(store: SweepStore, cells: list[Cell]) -> dict[str, PairedDifference]:
+    """Accuracy minus that of the unmasked cell of the same model and seed, with its 95 % paired bootstrap interval.
 
-    Only where both cells are done, and where there is an AP (COCO); the baselines themselves have none.
+    Only where both cells are done; NaN where nothing was scored. The baselines themselves have none.
     """
     differences = {}
     for cell in cells:
         base = baseline_of(cell, cells)
-        if cell.is_baseline or cell.config["dataset"] != "coco":
-            continue
-        if not (store.is_done(cell.key) and store.is_done(base.key)):
-            continue
-        differences[cell.key] = paired_bootstrap(read_evidence(store, cell.key), read_evidence(store, base.key))
+        if not cell.is_baseline and store.is_done(cell.key) and store.is_done(base.key):
+            differences[cell.key] = paired_bootstrap(read_evidence(store, cell.key), read_evidence(store, base.key))
     return differences
 
 

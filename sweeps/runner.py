@@ -18,7 +18,7 @@ from .events import Event, Listener, ignore
 from .grid import Cell
 from .plan import Plan, default_folder, make_plan
 from .processes import Task, last_line, run_tasks
-from .rows import ap_differences, assemble_rows
+from .rows import assemble_rows, paired_differences
 from .spec import SweepSpec, parse
 from .store import FAILED, SweepStore, is_ok, make_manifest, memory_file, open_store, read_result, write_json
 from .timing import read_timings, timing_groups
@@ -70,7 +70,7 @@ def execute(spec: SweepSpec, out: str | Path | None = None, on_event: Listener =
                 _run_timing(store, plan, outcome, on_event)
         finally:  # after Ctrl-C, too, what is finished can be read
             outcome.rows = _write_rows(store, plan, {})
-        outcome.rows = _write_rows(store, plan, ap_differences(store, plan.cells))
+        outcome.rows = _write_rows(store, plan, paired_differences(store, plan.cells))
         _finish(store, plan, outcome, on_event)
     return outcome
 

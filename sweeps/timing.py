@@ -6,30 +6,17 @@ latency columns with the raw samples, and the conditions.
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 from .child import Reporter, run_worker
-from .grid import Cell, config_key
-from .rows import timing_name
+from .grid import Cell, Executed, ModelConfig, RunConfig, config_key
 from .spec import SweepSpec
 from .store import SweepStore, is_ok, read_result
 
-VERSION = 1
+VERSION = 2
 SECONDS = 20.0  # for the samples of one batch size, all configurations together
-NOT_ASKED = (
-    "training",
-    "recipe",
-    "base",
-    "weights",
-    "backbone_weights",
-    "seed",
-    "data",
-    "evaluation",
-    "kind",
-    "version",
-    "amp",
-)
 
 
 def timing_groups(cells: list[Cell], spec: SweepSpec) -> dict[str, dict[str, Any]]:
@@ -37,20 +24,18 @@ def timing_groups(cells: list[Cell], spec: SweepSpec) -> dict[str, dict[str, Any
 
     A model's time does not depend on how it was trained, so that elastic cells add nothing.
     """
-    groups: dict[int, dict[str, dict[str, Any]]] = {}
+    groups: dict[RunConfig, dict[str, dict[str, Any]]] = {}
     for cell in cells:
-        if cell.is_elastic:
-            continue
-        configuration = {name: value for name, value in cell.config.items() if name not in NOT_ASKED}
-        groups.setdefault(cell.config["threads"], {})[timing_name(cell.config)] = configuration
+        if not cell.is_elastic:
+            executed = Executed.of(cell.config)
+            groups.setdefault(executed.run, {})[executed.key] = dataclasses.asdict(executed.model)
     tasks = {}
-    for threads, configurations in groups.items():
-        task = {
+    for run, models in groups.items():
+        task = dataclasses.asdict(run) | {
             "version": VERSION,
-            "configurations": configurations,
+            "models": models,
             "batch_sizes": sorted(spec.batch_sizes),
             "device": spec.device,
-            "threads": threads,
             "samples": spec.samples,
             "seconds": SECONDS,
         }
@@ -59,7 +44,7 @@ def timing_groups(cells: list[Cell], spec: SweepSpec) -> dict[str, dict[str, Any
 
 
 def read_timings(store: SweepStore, cells: list[Cell], spec: SweepSpec) -> dict[str, dict[str, Any]]:
-    """Configuration -> batch size (text) -> columns, of the groups that are measured already."""
+    """Key of what is executed -> batch size (text) -> columns, of the groups that are measured already."""
     found: dict[str, dict[str, Any]] = {}
     for key in timing_groups(cells, spec):
         if is_ok(store.timing_dir(key)):
@@ -68,21 +53,21 @@ def read_timings(store: SweepStore, cells: list[Cell], spec: SweepSpec) -> dict[
 
 
 def measure(folder: Path, task: dict[str, Any], reporter: Reporter) -> dict[str, Any]:
-    """Time all configurations of a task at each batch size. Returns result.json's content."""
+    """Time all models of a task at each batch size. Returns result.json's content."""
     import torch
 
     from ..benchmark.allocator import keep_freed_memory
+    from ..benchmark.device import check_device, check_dtype
     from ..benchmark.environment import conditions
+    from ..benchmark.precision import Precision
     from ..benchmark.profiling import time_models
-    from .work import build_model, float32_on
+    from .work import build
 
     torch.set_num_threads(task["threads"])
     keep_freed_memory()
-    precision = float32_on(task["device"])
-    models = {
-        name: precision.place(build_model(configuration | {"seed": 0}))
-        for name, configuration in task["configurations"].items()
-    }
+    device = check_device(task["device"])
+    precision = Precision(check_dtype(task["dtype"], device), device)
+    models = {key: precision.place(build(ModelConfig(**model), seed=0)) for key, model in task["models"].items()}
     timings: dict[str, dict[str, Any]] = {name: {} for name in models}
     for number, size in enumerate(task["batch_sizes"]):
 
@@ -101,7 +86,7 @@ def measure(folder: Path, task: dict[str, Any], reporter: Reporter) -> dict[str,
         )
         for name, row in rows.items():
             timings[name][str(size)] = row
-    where = conditions(task["device"], "float32", task["threads"], None)
+    where = conditions(task["device"], task["dtype"], task["threads"], None)
     return {"timings": timings, "conditions": where}
 
 

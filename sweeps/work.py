@@ -22,22 +22,20 @@ from ..pose.models.weights import load_backbone_weights, load_weights
 from ..pose.models.zoo import create_model
 from ..pose.training.loop import TrainingResult, train
 from .child import Reporter
+from .grid import Executed, ModelConfig
 from .plan import recipe_of
 from .store import memory_file, write_json
 
 
 def build_model(config: dict[str, Any]) -> PoseModel:
     """The model of a configuration, initialised from its seed."""
-    torch.manual_seed(config["seed"])
-    return create_model(
-        config["model"],
-        dataset=config["dataset"],
-        input_size=tuple(config["input_size"]),
-        mask=config["mask"],
-        mask_ratio=config["mask_ratio"],
-        as_published=config["as_published"],
-        seed=config["seed"],
-    )
+    return build(Executed.of(config).model, config["seed"])
+
+
+def build(model: ModelConfig, seed: int) -> PoseModel:
+    """The model that is executed, initialised from a seed."""
+    torch.manual_seed(seed)
+    return create_model(**vars(model) | {"input_size": tuple(model.input_size)}, seed=seed)
 
 
 def load_start(model: PoseModel, task: dict[str, Any]) -> None:

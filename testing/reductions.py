@@ -111,8 +111,8 @@ def leaves_exactly_as_many(case: Case) -> None:
         else:
             rows = selected.token_indices.sort(dim=1).values
             assert tokens.shape == (batch, case.left, WIDTH), f"{tokens.shape[1]} tokens where {case.left} were asked"
-            assert rows.shape == (batch, case.left), "Selected.token_indices names one input token for each output token"
-        assert (rows.diff(dim=-1) > 0).all() and rows.min() >= 0 and rows.max() < TOKENS, "one is named twice, or is none"
+            assert rows.shape == (batch, case.left), "token_indices names one input token for each output token"
+        assert (rows.diff(dim=-1) > 0).all() and rows.min() >= 0 and rows.max() < TOKENS, "one is named twice, or none"
 
 
 def treats_each_sample_alone(case: Case) -> None:
@@ -121,8 +121,9 @@ def treats_each_sample_alone(case: Case) -> None:
     together, selected = call(case, tokens, ids)
     for row in range(len(tokens)):
         alone, own = call(case, tokens[row : row + 1], ids[row : row + 1])
-        assert torch.equal(own.token_indices, selected.token_indices[row : row + 1]), "another choice in another batch"
-        assert torch.allclose(alone, together[row : row + 1], atol=1e-5), "other tokens in another batch"
+        same = slice(row, row + 1)
+        assert torch.equal(own.token_indices, selected.token_indices[same]), "another choice in another batch"
+        assert torch.allclose(alone, together[same], atol=1e-5), "other tokens in another batch"
 
 
 def repeats(case: Case) -> None:

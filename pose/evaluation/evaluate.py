@@ -21,18 +21,15 @@ from .inference import InferenceOptions, Progress, predict_people
 from .mpii_metrics import HeadSizes, pckh, pckh_evidence, read_head_sizes
 from .oks import nms, rescore, soft_nms, suppress_duplicates
 
-#: the metric that stands for a layout, and that has an interval
-MAIN_METRIC = {"coco": "ap", "mpii": "pckh"}
-
 
 @dataclass(frozen=True)
 class Evaluation:
     """What an evaluation found.
 
     metrics: COCO `ap`, `ap50`, ... (0 to 1; see coco_metrics), MPII `pckh`, `pckh_01`, ... (percent; see mpii_metrics),
-    and `loss` where there are annotated keypoints. ci: 95 % interval of `ap` or `pckh`. evidence: arrays for
-    `paired_bootstrap`, to be saved as npz. predictions: COCO's submission list, or MPII's keypoints (n, 16, 3). notes:
-    what a reader of the numbers should know.
+    and `loss` where there are annotated keypoints. ci: 95 % interval of the data set's metric (see metrics.py), by its
+    column. evidence: arrays for `paired_bootstrap`, to be saved as npz. predictions: COCO's submission list, or MPII's
+    keypoints (n, 16, 3). notes: what a reader of the numbers should know.
     """
 
     metrics: dict[str, float]
@@ -87,7 +84,7 @@ def evaluate(
         predictions = keypoints
     if loss is not None:
         metrics["loss"] = loss
-    ci = {MAIN_METRIC[data.layout]: bootstrap_ap(evidence, resamples=resamples)} if evidence and resamples else {}
+    ci = {skeleton.metric.column: bootstrap_ap(evidence, resamples=resamples)} if evidence and resamples else {}
     return Evaluation(metrics, ci, evidence, predictions, time.monotonic() - started, len(data.people), notes)
 
 

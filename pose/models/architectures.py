@@ -97,7 +97,9 @@ MODELS: dict[str, Architecture] = {
         "stem", PATCH_4, attention_scale="dim", published_keep_ratio=(0.7, 0.7, 0.7), published_mask=("prune", 0.657)
     ),
     "ppt_b": _base(published_keep_ratio=(0.7, 0.7, 0.7), published_mask=("prune", 0.657)),
-    "ppt_l_d6": Architecture("hrnet_w48", PATCH_4, depth=6, reduce_at=(3,), published_keep_ratio=(0.7,), published_mask=("prune", 0.3)),
+    "ppt_l_d6": Architecture(
+        "hrnet_w48", PATCH_4, depth=6, reduce_at=(3,), published_keep_ratio=(0.7,), published_mask=("prune", 0.3)
+    ),
 }
 ALIASES = {"tmpose_l_d24": "tmpose_l"}
 

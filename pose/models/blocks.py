@@ -29,7 +29,7 @@ class Attention(nn.Module):
     def forward(
         self, x: torch.Tensor, mask: torch.Tensor | None = None, *, need_weights: bool = False
     ) -> tuple[torch.Tensor, Attended]:
-        """Attention of x (B, n, dim) over itself, and its inside: the keys, and with `need_weights` the logits and weights.
+        """Attention of x (B, n, dim) over itself, and its inside: keys, and with `need_weights` logits and weights.
 
         mask: broadcast to (B, heads, n, n); booleans, False where a query does not see a key, or numbers to add to the
         logits. Each query must see at least one key.

@@ -21,8 +21,8 @@ class TokenReducer(nn.Module):
     """What a `ReductionConfig` says, done: before the first block, or in some of the blocks.
 
     config: as asked for; `self.config` is the same with its ratio resolved. layers: where it acts, amounts: how much it
-    leaves at each layer, if the configuration does not say (None: the reduction's own; by the ratio). draw: "sample" (each sample its own noise) or "batch" (one
-    draw for the whole batch, as TMPose's code does).
+    leaves at each layer, if the configuration does not say (None: the reduction's own; by the ratio). draw: "sample"
+    (each sample its own noise) or "batch" (one draw for the whole batch, as TMPose's code does).
 
     Raises InputError for layers that the model has not, or amounts that do not go with them or the ratio.
     """

@@ -172,8 +172,8 @@ def _check_belongs(
 def _places(
     architecture: Architecture, reduction: ReductionConfig
 ) -> tuple[tuple[int, ...] | None, tuple[float, ...] | None]:
-    """Where a reduction between the blocks acts in this model, and how much it leaves there, if nobody says; None leaves
-    it to the reduction and the ratio."""
+    """Where a reduction between the blocks acts in this model, and how much it leaves there, if nobody says; None
+    leaves it to the reduction and the ratio."""
     default = find_reduction(reduction.name).layers
     layers = architecture.reduce_at if default not in (None, every_block) else None
     own = architecture.published_mask == (reduction.name, reduction.ratio) and not reduction.params

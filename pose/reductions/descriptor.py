@@ -15,8 +15,8 @@ DROP, MERGE, CUT = "drop", "merge", "cut"
 
 @dataclass(frozen=True)
 class Look:
-    """How a reduction is drawn in plots: line colour on light paper, the same on dark paper, marker, and how the line is
-    drawn (matplotlib's styles)."""
+    """How a reduction is drawn in plots: line colour on light paper, the same on dark paper, marker, and how the line
+    is drawn (matplotlib's styles)."""
 
     color: str
     dark: str
@@ -34,7 +34,8 @@ class Reduction:
     summary: one line; source: paper and section.
     kind: DROP (tokens go), MERGE (tokens become one) or CUT (connections go).
     layers: (blocks) -> the blocks where it acts by default, after the attention; None for before the first block.
-    plan: how much is left where, between the blocks. amounts: name of the parameter that gives this per layer, instead of a ratio.
+    plan: how much is left where, between the blocks. amounts: the parameter that gives this per layer, instead of a
+    ratio.
     needs: what of the attention it looks at, beyond the keys: "weights", or nothing.
     params: the options that it takes in parentheses, `name(param=value, ...)`.
     modules: "module:function" or function from (width of a token) to its own trained modules by name; None for none.

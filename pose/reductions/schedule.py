@@ -172,8 +172,8 @@ def _check_shares(shares: Sequence[float]) -> None:
 
 @dataclass(frozen=True)
 class Plan:
-    """How much a reduction leaves where. schedule: from a budget; ratio_of: (amounts per layer, tokens) -> the mask ratio
-    that explicit amounts come to."""
+    """How much a reduction leaves where. schedule: from a budget; ratio_of: (amounts per layer, tokens) -> the mask
+    ratio that explicit amounts come to."""
 
     schedule: Callable[[Budget], Schedule]
     ratio_of: Callable[[Sequence[float], int], float]

@@ -12,8 +12,8 @@ from posebench import count_flops, create_model
 from posebench.benchmark.macs import UncountedOperatorError
 from posebench.pose.errors import InputError
 from posebench.pose.keypoints import SKELETONS
-from posebench.pose.reductions.schedule import kept_tokens
 from posebench.pose.reductions import reduction_names
+from posebench.pose.reductions.schedule import kept_tokens
 
 REFERENCE = {
     "tokenpose_t": ("tokenpose_t", {}),

@@ -1,6 +1,5 @@
 """Masks keep exactly K tokens, the ones that their definition names, and drop the others for real."""
 
-import copy
 
 import numpy as np
 import pytest

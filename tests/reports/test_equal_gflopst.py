@@ -5,18 +5,31 @@ import csv
 import pytest
 
 from posebench.pose.errors import InputError
-from posebench.reports.comparison import PCKH, compare
-from posebench.reports.equal import equal_sentence, read_equal
-from posebench.reports.equal_plot import ap_at_equal_gflopst
+from posebench.pose.metrics import AP, PCKH
+from posebench.reports.comparison import compare
+from posebench.reports.equal import (
+    Difference,
+    EqualPoint,
+    Standing,
+    equal_sentence,
+    read_equal,
+    write_equal_points,
+)
+from posebench.reports.equal_plot import accuracy_at_equal_gflopst
 from posebench.reports.equal_table import equal_table
 from posebench.reports.plot_style import LOOKS, looks_for, style
 from posebench.reports.report import write_report
 
-#: the columns as agreed between sweeps and reports, written down a second time
+#: the columns of a file that an earlier posebench wrote
 AGREED = """
     model saving gflops_t mask mask_ratio mask_ratio_mean ap ap_low ap_high ap_std seeds best from_best from_best_low
     from_best_high from_random from_random_low from_random_high
 """.split()
+
+
+def of_metric(metric):
+    """The same columns where the accuracy is another."""
+    return [metric.column + name.removeprefix("ap") if name.startswith("ap") else name for name in AGREED]
 
 
 def entry(mask, ap, from_best=None, from_random=None, saving=0.2, **changes):
@@ -54,6 +67,33 @@ def said(point):
     return equal_sentence(point).replace("\N{NO-BREAK SPACE}", " ")
 
 
+def test_points_come_back_from_a_file_as_they_were_written(tmp_path):
+    for metric, scale in ((AP, 1.0), (PCKH, 100.0)):
+        first = Standing("semantic", 0.27, 0.25, 0.605 * scale, (0.59 * scale, 0.1 + 0.2), 0.004, 3, True, None,
+                         Difference(0.041, 0.03, 0.05))  # fmt: skip
+        second = Standing("random", 0.2, None, 0.5, None, None, None, False, Difference(-0.1, -0.2, 1e-17), None)
+        points = [EqualPoint("tmpose_tiny", saving, 0.02, [first, second], metric) for saving in (0.2, 0.41)]
+        write_equal_points(tmp_path / "equal_gflopst.csv", points)
+        assert read_equal(tmp_path / "equal_gflopst.csv") == points
+        assert (tmp_path / "equal_gflopst.csv").read_text().splitlines()[0].split(",") == of_metric(metric)
+
+
+def test_a_comparison_of_mpii_is_told_in_points_of_pckh(tmp_path, sweep_rows):
+    rows = [dict(zip(of_metric(PCKH), (row[name] for name in AGREED), strict=True)) for row in point_rows()]
+    for row in rows:
+        row.update((name, 100 * row[name]) for name in ("pckh", "pckh_low", "pckh_high"))
+    (point,) = points = read_equal(write(tmp_path / "equal_gflopst.csv", rows, of_metric(PCKH)))
+    assert "semantic has the highest PCKh@0.5, 60.50 % (59.00 to 62.00), and prune (60.00 %) is not told apart" in said(point)
+    heads = [(head.label, head.unit) for head in equal_table(points).heads]
+    assert heads[1:4] == [("PCKh@0.5", "%"), ("mask ratio", ""), ("to the best", "PCKh@0.5")]
+    own = sweep_rows(masks=("semantic", "random"), seeds=(0,))
+    assert accuracy_at_equal_gflopst(compare(own), points) is None, "AP is another axis"
+    mpii = [{**row, "dataset": "mpii", "ap": None, "pckh": 100 * row["ap"]} for row in own]
+    with style():
+        figure, alt = accuracy_at_equal_gflopst(compare(mpii), points)
+    assert figure.axes[0].get_ylabel() == "PCKh@0.5 (%)" and alt.startswith("PCKh@0.5 against")
+
+
 def test_no_file_and_a_file_without_rows_are_no_points(tmp_path):
     assert read_equal(tmp_path / "equal_gflopst.csv") == []
     assert read(tmp_path, []) == []
@@ -70,7 +110,7 @@ def test_points_come_by_model_and_rising_saving(tmp_path):
     first = points[0]
     assert first.gflops_t == rows[3]["gflops_t"] and first.best.mask == "semantic"
     prune = first.standings[1]
-    assert (prune.ap, prune.interval, prune.ratio, prune.seeds) == (0.6, (0.585, 0.615), 0.27, 3)
+    assert (prune.accuracy, prune.interval, prune.ratio, prune.seeds) == (0.6, (0.585, 0.615), 0.27, 3)
     assert (prune.from_best.mean, prune.from_best.low, prune.from_best.high) == (-0.005, -0.012, 0.002)
     assert first.best.from_best is None and first.standings[2].from_random is None
 
@@ -138,11 +178,6 @@ def test_a_mask_leads_where_all_others_are_told_apart_from_it(tmp_path):
     assert said(*read(tmp_path, rows[:1])).endswith("has AP 0.605 (0.590 to 0.620); no other mask reaches this point.")
 
 
-def test_the_sentence_names_the_metric_in_its_own_digits(tmp_path):
-    (point,) = read(tmp_path, [entry("semantic", 88.123, None, None, ap_low=87.0, ap_high=89.0)])
-    assert "semantic has PCKh@0.5 88.12 (87.00 to 89.00); no other" in equal_sentence(point, PCKH)
-
-
 def test_without_intervals_nobody_leads(tmp_path):
     nothing = dict(ap_low="", ap_high="", ap_std="")
     rows = [entry("semantic", 0.6, **nothing), entry("prune", 0.59, ("", "", ""), best="false", **nothing)]
@@ -173,20 +208,20 @@ def test_the_plot_has_a_line_and_a_ring_at_each_point(tmp_path, sweep_rows):
     points = read(tmp_path, point_rows() + point_rows(0.4))
     subjects = compare(sweep_rows(masks=("semantic", "random"), seeds=(0,)))
     with style():
-        figure, alt = ap_at_equal_gflopst(subjects, points)
+        figure, alt = accuracy_at_equal_gflopst(subjects, points)
         axes = figure.axes[0]
         lines = [line for line in axes.get_lines() if len(line.get_xdata()) == 2 and len(set(line.get_xdata())) == 1]
         assert {point.gflops_t for point in points} <= {line.get_xdata()[0] for line in lines}
         rings = [line for line in axes.get_lines() if line.get_marker() == "o" and line.get_markersize() == 10]
         assert {(line.get_xdata()[0], line.get_ydata()[0]) for line in rings} == {(p.gflops_t, 0.605) for p in points}
     assert "20\N{NO-BREAK SPACE}% less, semantic highest" in alt
-    assert ap_at_equal_gflopst(subjects, read(tmp_path, point_rows(model="another"))) is None
+    assert accuracy_at_equal_gflopst(subjects, read(tmp_path, point_rows(model="another"))) is None
 
 
 def test_titles_of_near_points_do_not_overlap(tmp_path, sweep_rows):
     points = read(tmp_path, [row for saving in (0.24, 0.25, 0.26) for row in point_rows(saving)])
     with style():
-        figure, _ = ap_at_equal_gflopst(compare(sweep_rows(masks=("semantic", "random"), seeds=(0,))), points)
+        figure, _ = accuracy_at_equal_gflopst(compare(sweep_rows(masks=("semantic", "random"), seeds=(0,))), points)
         renderer = figure.canvas.get_renderer()
         (top,) = figure.axes[0].child_axes
         boxes = []
@@ -218,11 +253,11 @@ def test_the_page_has_the_section_only_with_the_file(tmp_path, sweep_rows):
     rows = sweep_rows(masks=("semantic", "random"), seeds=(0,))
     heading = "<h2>At equal GFLOPsT</h2>"
     assert heading not in write_report(tmp_path, rows).read_text()
-    assert not (tmp_path / "plots" / "ap_at_equal_gflopst.png").exists()
+    assert not (tmp_path / "plots" / "accuracy_at_equal_gflopst.png").exists()
     write(tmp_path / "equal_gflopst.csv", point_rows())
     page = write_report(tmp_path).read_text()
     assert heading in page and "prune (0.600) is not told apart from it;" in page
-    assert (tmp_path / "plots" / "ap_at_equal_gflopst.svg").exists()
+    assert (tmp_path / "plots" / "accuracy_at_equal_gflopst.svg").exists()
 
 
 def test_a_broken_file_is_one_line_on_a_page_that_is_written_all_the_same(tmp_path, sweep_rows):

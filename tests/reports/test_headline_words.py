@@ -5,6 +5,7 @@ import pytest
 from posebench.pose.errors import InputError
 from posebench.reports.comparison import compare
 from posebench.reports.headline import headline
+from posebench.reports.page_tables import results_table
 from posebench.reports.verdicts import allowed_loss, allowed_words, loss_verdict
 
 
@@ -166,6 +167,20 @@ def test_the_margin_of_pckh_is_told_in_points(one_row):
     assert allowed_words(compare(rows)[0]).replace("\N{NO-BREAK SPACE}", " ") == (
         "0.4 points of PCKh@0.5, 2 % of the unmasked model's"
     )
+def test_the_loss_of_mpii_is_judged_by_its_paired_interval_in_points(one_row):
+    own = dict(dataset="mpii", ap=None, ap_diff=None)
+    masked = dict(own, pckh=87.25, pckh_diff=-0.5, pckh_diff_low=-0.9, pckh_diff_high=-0.1)
+    rows = [one_row(**own, pckh=88.5, pckh_ci_low=87.0, pckh_ci_high=90.0), one_row("random", 0.4, **masked)]
+    assert "(-0.50 points, 95 % interval -0.90 to -0.10 over the same people)" in said(rows)
+    assert "whose loss is negligible, that is below 1 point of PCKh@0.5" in said(rows)
+    rows[1].update(pckh_diff_low=-1.1)
+    assert "No masked model is shown to lose less than 1 point of PCKh@0.5" in said(rows)
+    (subject,) = compare(rows)
+    assert subject.baseline.ci == (87.0, 90.0) and subject.points[0].ci is None
+    table = results_table(subject)
+    shown = {head.label: cell for head, cell in zip(table.heads, table.rows[1].cells, strict=True)}
+    assert shown["PCKh@0.5"].text == "87.25" and shown["loss"].text == "undecided"
+    assert (shown["difference"].text, shown["difference"].aside) == ("-0.50", "-1.10 to -0.10")
 
 
 def test_without_a_baseline_no_saving_is_claimed(one_row):

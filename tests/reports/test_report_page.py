@@ -9,9 +9,9 @@ from html.parser import HTMLParser
 import pytest
 
 from posebench.pose.errors import InputError
-from posebench.reports.columns import COLUMNS
 from posebench.reports.report import write_report
 from posebench.reports.results import read_results, records_of
+from posebench.row import COLUMNS
 
 HOSTILE = "\"'><script>alert(1)</script><img src=http://evil.example/x onerror=alert(1)>{{ 7*7 }}--><!--$a_b$"
 
@@ -73,11 +73,11 @@ def test_the_page_fetches_nothing_and_runs_nothing(tmp_path, sweep_rows):
 
 def test_every_foreign_string_is_escaped(tmp_path, sweep_rows):
     texts = {column.name: f"{column.name}{HOSTILE}" for column in COLUMNS if column.kind == "text"}
+    del texts["train_ratio"]  # holds ratios, or is refused
     rows = sweep_rows(seeds=(0,), ratios=(0.4,), batch_sizes=(1, 2))
     for row in rows:
         row.update({name: text for name, text in texts.items() if name not in ("dataset", "status", "cell", "mask")})
         row["mask"] = "none" if row["mask_ratio"] == 0 else HOSTILE
-        row[f"extra{HOSTILE}"] = HOSTILE
     rows.append({**rows[-1], **texts, "status": "failed"})
     (tmp_path / "plots" / "masks").mkdir(parents=True)
     (tmp_path / "plots" / "masks" / '"><script>alert(2)<.png').write_bytes(png())

@@ -11,7 +11,7 @@ from posebench.pose.data.folder import load_people
 from posebench.pose.data.synth.write import write_synthetic
 from posebench.pose.evaluation.decode import decode
 from posebench.pose.keypoints import COCO
-from posebench.pose.reductions import reduction_names
+from posebench.pose.reductions import find_reduction, reduction_names
 
 pytestmark = pytest.mark.speed
 
@@ -23,7 +23,7 @@ def one_thread():
         yield
 
 
-@pytest.mark.parametrize("mask", [name for name in MASKS if name != "none"])
+@pytest.mark.parametrize("mask", [n for n in reduction_names() if find_reduction(n).layers is None and n != "none"])
 def test_choosing_tokens(benchmark, mask):
     model = create_model("tokenpose_b", mask=mask, mask_ratio=0.4).eval()
     t = model.transformer
@@ -59,7 +59,7 @@ def test_transformer(benchmark, ratio):
 
 
 @pytest.mark.parametrize("ratio", [0.2, 0.4, 0.6])
-@pytest.mark.parametrize("mask", REDUCTIONS)
+@pytest.mark.parametrize("mask", [n for n in reduction_names() if find_reduction(n).layers is not None])
 def test_transformer_with_a_reduction(benchmark, mask, ratio):
     model = create_model("tmpose_b", mask=mask, mask_ratio=ratio).eval()
     assert benchmark(model.transformer, torch.randn(1, 32, 64, 48)).shape == (1, 17, 64, 48)

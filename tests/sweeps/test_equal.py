@@ -1,4 +1,4 @@
-"""AP at equal GFLOPsT: interpolated between measured ratios in every draw of images, compared on the same draws."""
+"""Accuracy at equal GFLOPsT: interpolated between measured ratios in every draw of images, compared on equal draws."""
 
 import csv
 import statistics
@@ -12,7 +12,7 @@ from posebench.sweeps.grid import DataIdentity, ModelPlan, expand
 from posebench.sweeps.spec import SweepSpec
 from posebench.sweeps.store import SweepStore, write_json
 
-COCO = DataIdentity("coco", "d")
+COCO, MPII = DataIdentity("coco", "d"), DataIdentity("mpii", "d")
 TINY = ModelPlan("tmpose_tiny", (96, 72), "scratch", 1, 2, recipe={"epochs": 2})
 IMAGES, DETECTIONS = 40, 90
 RATIOS = (0.2, 0.4, 0.6)
@@ -161,16 +161,42 @@ def test_a_mask_that_saves_nothing_is_left_out(tmp_path):
     [
         (SweepSpec(masks=("random",)), COCO),
         (SweepSpec(masks=("random", "sparse")), COCO),
-        (SweepSpec(masks=("random", "semantic")), DataIdentity("mpii", "d")),
+        (SweepSpec(masks=("random", "semantic")), MPII),
     ],
-    ids=["one mask", "one that saves", "no AP"],
+    ids=["one mask", "one that saves", "nothing was scored"],
 )
 def test_where_nothing_can_be_compared_there_is_no_file(spec, data, tmp_path):
-    store, cells, _ = make(tmp_path, spec, data)
+    store, cells, _ = make(tmp_path, spec, data, evidence_of=(lambda *_: {}) if data is MPII else None)
     store.equal_file.write_text("of a sweep that had more")
     write_equal(store, cells)
     assert not store.equal_file.exists()
-    assert can_compare(cells) == (len(spec.masks) == 2 and data is COCO)
+    assert can_compare(cells) == (len(spec.masks) == 2)
+
+
+def test_mpii_is_compared_in_pckh(tmp_path):
+    """Joints found per image; at a measured point the comparison is the difference of two bootstraps on equal draws."""
+
+    def joints(mask, ratio, seed):
+        rng = np.random.default_rng([len(mask), int(10 * ratio), seed])
+        return {"images": np.arange(IMAGES), "found": rng.integers(0, 15, IMAGES), "annotated": np.full(IMAGES, 14)}
+
+    store, cells, found = make(tmp_path, SweepSpec(masks=("random", "semantic")), MPII, joints)
+    rows = {(row["mask"], row["saving"]): row for row in rows_of(store, cells)}
+    assert len(rows) == 6
+    own, other = found["random", 0.6, 0], found["semantic", 0.6, 0]
+    row = rows["random", "0.6"]
+    assert float(row["pckh"]) == pytest.approx(100 * own["found"].sum() / own["annotated"].sum())
+    assert (float(row["pckh_low"]), float(row["pckh_high"])) == pytest.approx(bootstrap_ap(own))
+    counts = draw_images(IMAGES, 1000, 0)
+    pckh = {name: 100 * (counts @ cell["found"]) / (14 * IMAGES) for name, cell in (("own", own), ("other", other))}
+    costs = [COSTS["semantic", ratio] for ratio in (0.6, 0.4)]
+    middle = found["semantic", 0.4, 0]
+    share = (0.8 - costs[0]) / (costs[1] - costs[0])  # semantic has no point of 0.8 GFLOPsT: between two of its own
+    between = (1 - share) * pckh["other"] + share * 100 * (counts @ middle["found"]) / (14 * IMAGES)
+    sign = 1 if row["best"] == "true" else -1
+    worse = rows["semantic" if row["best"] == "true" else "random", "0.6"]
+    ends = sorted(-sign * np.percentile(pckh["own"] - between, [2.5, 97.5]))
+    assert [float(worse["from_best_low"]), float(worse["from_best_high"])] == pytest.approx(ends)
 
 
 def test_elastic_cells_change_nothing_and_the_same_cells_give_the_same_bytes(tmp_path):

@@ -1,6 +1,7 @@
 """A sweep of real processes on a very small set: what it leaves, and that killing it costs nothing but time."""
 
 import csv
+import json
 import os
 import re
 import shutil
@@ -12,8 +13,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
+from posebench.commands.sweep_tables import print_results
+from posebench.pose.data.synth import write_synthetic
 from posebench.pose.errors import InputError
+from posebench.reports.equal import read_equal
+from posebench.reports.results import is_missing, read_results, records_of
+from posebench.row import BY_NAME, part_of
+from posebench.sweeps.grid import Cell
 from posebench.sweeps.runner import execute, run_sweep
 from posebench.sweeps.spec import parse
 
@@ -70,8 +78,6 @@ def test_it_leaves_a_page_plots_and_pictures_of_the_mask(whole):
 
 
 def test_raw_latency_samples_are_kept(whole):
-    import json
-
     (file,) = (whole / "timing").glob("*/result.json")
     timings = json.loads(file.read_text())["timings"]
     assert len(timings) == 2
@@ -79,6 +85,78 @@ def test_raw_latency_samples_are_kept(whole):
         for row in by_size.values():
             assert len(row["latency_ms_samples"]) == row["latency_samples"] == 8
             assert np.median(row["latency_ms_samples"]) == pytest.approx(row["latency_ms_median"])
+
+
+def test_everything_that_was_measured_is_in_the_results(whole):
+    rows = {(row["cell"], row["batch_size"]): row for row in records_of(read_results(whole / "results.csv"))}
+    (timing,) = (json.loads(file.read_text()) for file in (whole / "timing").glob("*/result.json"))
+    timed = 0
+    for (key, size), row in rows.items():
+        names = ("result.json", "config.json", f"memory_{size}.json")
+        result, config, memory = (json.loads((whole / "cells" / key / name).read_text()) for name in names)
+        latency = timing["timings"][Cell(config["config"]).timing_key][str(size)]
+        timed += len(latency)
+        for measured in (result["row"] | result["metrics"] | {"batch_size": size}, memory, latency):
+            for name, value in measured.items():
+                if BY_NAME[name].kind != "raw" and not name.endswith(("_diff", "_diff_low", "_diff_high")):
+                    assert row[name] == value or (row[name] is None and is_missing(value)), name
+    assert timed > 100 and {"latency_ms_p99", "latency_transformer_contended"} < latency.keys()
+
+
+def test_a_masked_row_has_the_paired_interval_of_its_saving_and_a_percentile_only_if_the_samples_carry_it(whole):
+    for row in records_of(read_results(whole / "results.csv")):
+        for part in (part_of(row, "latency"), part_of(row, "latency_transformer")):
+            ends = (part.vs_unmasked_low, part.vs_unmasked, part.vs_unmasked_high)
+            assert (ends == (None,) * 3) if row["mask"] == "none" else list(ends) == sorted(ends)
+            assert part.ms_p95 is None and part.samples == 8
+
+
+@pytest.fixture(scope="module")
+def mpii(tmp_path_factory):
+    """The folder of a sweep on MPII's layout, without latency."""
+    folder = tmp_path_factory.mktemp("mpii")
+    write_synthetic(folder / "people", train=24, val=16, seed=5, layout="mpii", jobs=1)
+    options = {"masks": "random,semantic", "ratios": "0.5", "epochs": 1, "base_epochs": 1, "threads": 1, "jobs": 2}
+    return run_sweep(parse(options | {"data": folder / "people", "latency": False}), out=folder / "out")
+
+
+def test_mpii_has_pckh_with_its_interval_and_its_paired_difference_everywhere(mpii, capsys):
+    rows = records_of(read_results(mpii / "results.csv"))
+    (base,) = (row for row in rows if row["mask"] == "none")
+    evidence = {row["cell"]: dict(np.load(mpii / "cells" / row["cell"] / "evidence.npz")) for row in rows}
+    images = len(evidence[base["cell"]]["images"])
+    counts = np.random.default_rng(0).multinomial(images, np.full(images, 1 / images), size=1000)
+    draws = {}
+    for row in rows:
+        found, annotated = evidence[row["cell"]]["found"], evidence[row["cell"]]["annotated"]
+        assert row["pckh"] == pytest.approx(100 * found.sum() / annotated.sum())
+        draws[row["cell"]] = 100 * (counts @ found) / (counts @ annotated)
+        ends = np.percentile(draws[row["cell"]], [2.5, 97.5])
+        assert (row["pckh_ci_low"], row["pckh_ci_high"]) == pytest.approx(tuple(ends))
+        assert row["ap"] is None and row["ap_diff"] is None and row["pckh_head"] is not None
+    for row in rows:
+        if row is base:
+            assert row["pckh_diff"] is None
+            continue
+        ends = np.percentile(draws[row["cell"]] - draws[base["cell"]], [2.5, 97.5])
+        assert row["pckh_diff"] == pytest.approx(row["pckh"] - base["pckh"])
+        assert (row["pckh_diff_low"], row["pckh_diff_high"]) == pytest.approx(tuple(ends))
+    print_results(rows, Console(width=80))
+    table = capsys.readouterr().out
+    page = (mpii / "report.html").read_text()
+    for row in rows:
+        assert f"{row['pckh']:.2f} ({row['pckh_ci_low']:.2f}, {row['pckh_ci_high']:.2f})" in table
+        assert f"{row['pckh_ci_low']:.2f} to {row['pckh_ci_high']:.2f}" in page
+        if row is not base:
+            assert f"{row['pckh_diff']:+.2f} ({row['pckh_diff_low']:+.2f}, {row['pckh_diff_high']:+.2f})" in table
+    assert max(map(len, table.splitlines())) <= 80
+
+
+def test_mpii_masks_are_compared_at_equal_gflopst(mpii):
+    points = read_equal(mpii / "equal_gflopst.csv")
+    assert points and {point.metric.column for point in points} == {"pckh"}
+    assert {standing.mask for point in points for standing in point.standings} == {"random", "semantic"}
+    assert "At equal GFLOPsT" in (mpii / "report.html").read_text()
 
 
 def test_the_same_sweep_again_computes_nothing(whole, people):

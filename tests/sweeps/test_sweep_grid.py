@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 import json
 
-from posebench.sweeps.grid import Cell, DataIdentity, ModelPlan, expand
+from posebench.sweeps.grid import Cell, DataIdentity, Executed, ModelPlan, expand
 from posebench.sweeps.spec import SweepSpec
 
 DATA = DataIdentity("coco", "0123456789abcdef")
@@ -82,3 +82,48 @@ def test_no_base_is_trained_for_given_weights_or_from_scratch():
 def test_a_configuration_is_plain_json_and_its_key_survives_the_file():
     for cell in cells_of(SweepSpec(ratios=(0.1, 0.30000000000000004))):
         assert Cell(json.loads(json.dumps(cell.config))).key == cell.key
+
+
+def timing_keys(*args, **kwargs):
+    return {cell.timing_key for cell in cells_of(*args, **kwargs)}
+
+
+def test_cells_that_execute_the_same_share_a_timing():
+    once = timing_keys(SweepSpec(masks=("random",), ratios=(0.4,)))
+    assert len(once) == 2  # the unmasked model's, too
+    for same in (
+        {"spec": SweepSpec(masks=("random",), ratios=(0.4,), seeds=(3, 4), flip_test=False)},
+        {"data": dataclasses.replace(DATA, fingerprint="other", boxes="a hash")},
+        {"models": [dataclasses.replace(TINY, recipe={"epochs": 9}, training="scratch")]},
+    ):
+        assert timing_keys(**{"spec": SweepSpec(masks=("random",), ratios=(0.4,))} | same) == once
+
+
+def test_whatever_is_executed_otherwise_has_a_timing_of_its_own():
+    ratio = 0.4
+    near = ratio + 1e-9  # the same in six digits
+    variants = [
+        timing_keys(SweepSpec(masks=("random",), ratios=(ratio,))),
+        timing_keys(SweepSpec(masks=("random",), ratios=(near,))) - timing_keys(),
+        timing_keys(SweepSpec(masks=("norm",), ratios=(ratio,))) - timing_keys(),
+        timing_keys(SweepSpec(masks=("random",), ratios=(ratio,), as_published=True)),
+        timing_keys(SweepSpec(masks=("random",), ratios=(ratio,), device="cuda")),
+        timing_keys(SweepSpec(masks=("random",), ratios=(ratio,)), data=dataclasses.replace(DATA, layout="mpii")),
+        *(
+            timing_keys(SweepSpec(masks=("random",), ratios=(ratio,)), models=[dataclasses.replace(TINY, **change)])
+            for change in ({"threads": 2}, {"input_size": (128, 96)}, {"name": "tmpose_b"})
+        ),
+    ]
+    for one, other in itertools.combinations(variants, 2):
+        assert not one & other
+
+
+def test_a_new_axis_of_a_model_or_of_its_run_changes_the_key_by_itself():
+    executed = Executed.of(cells_of()[0].config)
+    for name in ("model", "run"):
+        record = getattr(executed, name)
+        for axis in dataclasses.fields(record):
+            changed = dataclasses.replace(record, **{axis.name: "another"})
+            assert dataclasses.replace(executed, **{name: changed}).key != executed.key
+        wider = dataclasses.make_dataclass("Wider", [("axis", int, 0)], bases=(type(record),), frozen=True)
+        assert dataclasses.replace(executed, **{name: wider(**vars(record))}).key != executed.key
