@@ -133,9 +133,14 @@ def evaluation_noise(sample_ids: torch.Tensor, columns: int, seed: int) -> torch
     the batch size, order or device.
     """
     column = torch.arange(columns, device=sample_ids.device)
-    state = _mix(sample_ids.long()[:, None] * 0x632BE59BD9B4E019 + seed * 0x2545F4914F6CDD1D + 1)
+    state = _mix(sample_ids.long()[:, None] * 0x632BE59BD9B4E019 + _int64(seed * 0x2545F4914F6CDD1D + 1))
     state = _mix(state + (column + 1) * -0x61C8864680B583EB)
     return (state >> 40 & 0xFFFFFF).to(torch.float32) / (1 << 24)
+
+
+def _int64(number: int) -> int:
+    """The signed 64-bit integer that `number` is modulo 2^64, as a tensor wraps."""
+    return (number + (1 << 63)) % (1 << 64) - (1 << 63)
 
 
 def _mix(x: torch.Tensor) -> torch.Tensor:
