@@ -13,6 +13,7 @@ from rich.console import Console
 from posebench.cli import main
 from posebench.commands.sweep_display import SweepDisplay, duration
 from posebench.commands.sweep_tables import print_results
+from posebench.sweeps.estimate import _time
 from posebench.sweeps.events import Event
 from posebench.sweeps.grid import DataIdentity, ModelPlan, expand
 from posebench.sweeps.spec import SweepSpec
@@ -74,6 +75,17 @@ def test_a_dry_run_shows_every_cell_with_its_exact_count_and_writes_nothing(pose
     assert not counts
     assert "estimate" in out and "48 people to train on, 24 to judge by" in out
     assert not os.listdir()
+
+
+def test_an_estimate_for_the_cpu_leaves_cuda_alone(monkeypatch):
+    def touched(*_):
+        raise AssertionError("CUDA was touched")
+
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.synchronize", touched)
+    assert _time(lambda: None, "cpu") >= 0
+    with pytest.raises(AssertionError, match="touched"):
+        _time(lambda: None, "cuda:0")
 
 
 def test_a_dry_run_of_an_elastic_sweep_tells_what_is_trained_and_what_is_only_evaluated(posebench, people):
