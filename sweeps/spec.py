@@ -16,6 +16,7 @@ import yaml
 from ..pose.errors import InputError
 from ..pose.masks import check_ratio
 from ..pose.models.architectures import MODELS
+from ..pose.models.weights_file import read_weights
 from ..pose.models.zoo import resolve_name
 from ..pose.reductions import check_mask
 
@@ -84,6 +85,9 @@ def parse(values: Mapping[str, Any], spec_file: str | Path | None = None) -> Swe
         name = _field_name(key, "")
         if value is not None:
             fields[name] = PARSERS[name](value, option_name(name))
+    unnamed = [path for name, path in fields.get("weights", ()) if not name]
+    if unnamed and "models" not in fields and (trained_with := read_weights(unnamed[0]).config):
+        fields["models"] = (resolve_name(trained_with["name"]),)
     return _consistent(SweepSpec(**fields))
 
 
