@@ -47,11 +47,11 @@ def profile(
 ) -> list[Row]:
     """Measure every configuration; one row (columns of the results) per configuration and batch size.
 
-    models: names of the zoo (none where `weights` are a checkpoint of ours), or any nn.Module with example `inputs` (then
-    whole-model columns only; see profile_modules). dataset: "coco" by default. masks x ratios: what each model is built
-    with; ratio 0 of any mask is the unmasked model, which is measured once. Without both a model is as its name says.
-    executions: of sparse masks, "dense" and "gather". baseline: the unmasked model of each name, too. create: further
-    arguments of create_model.
+    models: names of the zoo (none where `weights` are a checkpoint of ours), or any nn.Module with example `inputs`
+    (then whole-model columns only; see profile_modules). dataset: "coco" by default. masks x ratios: what each model is
+    built with; ratio 0 of any mask is the unmasked model, which is measured once. Without both a model is as its name
+    says. executions: of sparse masks, "dense" and "gather". baseline: the unmasked model of each name, too. create:
+    further arguments of create_model.
     device: "cpu", "cuda" or "cuda:N". dtype: float32, bfloat16 (on a CPU by autocast) or float16 (CUDA).
     threads: CPU threads of torch (None: as they are). samples: timed calls of each, at most; seconds: time limit for
     the samples of one batch size, all configurations together (at least 10 samples are taken nevertheless).

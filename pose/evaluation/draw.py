@@ -15,6 +15,8 @@ LEFT, RIGHT, MIDDLE = (255, 170, 60), (40, 130, 255), (120, 230, 120)
 OUTLINE, PAPER, INK = (20, 20, 20), (24, 24, 24), (235, 235, 235)
 VEIL = np.array([78, 62, 54])  # laid over dropped tokens
 SCORE_THRESHOLD = 0.2  # keypoints below it are not drawn
+DROPPED = "dark cells: tokens that were dropped"
+MERGED = "cells of one colour: merged into one token"
 SMALLEST_SIDE = 560  # px; smaller images are enlarged, or lines would cover them
 GAP, CAPTION = 10, 26  # px between panels, and above each
 LOWEST_PANEL = 200  # px
@@ -39,8 +41,8 @@ def draw_prediction(
 
     keypoints (n, J, 2) px; scores (n, J), those below `threshold` are left out (None: all are drawn). With `kept`
     (n, K), token indices row-major in `grid` (rows, columns), a panel per person shows the crop at `center`, `scale`
-    (n, 2) of `input_size` (H, W) with the dropped tokens veiled, or with `holders` (n, N) the merged ones drawn as one.
-    Small images come out enlarged.
+    (n, 2) of `input_size` (H, W) with the dropped tokens veiled, or with `holders` (n, N) the merged ones drawn as one;
+    a line below says which. Small images come out enlarged.
     """
     zoom = max(1.0, SMALLEST_SIDE / max(image.shape[:2]))
     picture = cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_CUBIC) if zoom > 1 else image.copy()
@@ -67,7 +69,7 @@ def draw_prediction(
         panel = shade_dropped(crop, tokens, grid) if holders is None else show_merged(crop, holders[number - 1], grid)
         draw_skeleton(panel, apply_affine(pose, matrix), seen, skeleton)
         panels.append(_captioned(panel, f"{number}: {len(tokens)}/{grid[0] * grid[1]} tokens"))
-    return _beside(picture, panels, rows)
+    return _explained(_beside(picture, panels, rows), DROPPED if holders is None else MERGED)
 
 
 def draw_skeleton(image: np.ndarray, keypoints: np.ndarray, visible: np.ndarray, skeleton: Skeleton) -> None:
@@ -148,6 +150,13 @@ def _captioned(panel: np.ndarray, text: str) -> np.ndarray:
     strip = np.full((CAPTION, panel.shape[1], 3), PAPER, dtype=np.uint8)
     _text(strip, text, (2, CAPTION - 8))
     return np.concatenate([strip, panel])
+
+
+def _explained(page: np.ndarray, text: str) -> np.ndarray:
+    """The page with a line of text below it."""
+    strip = np.full((CAPTION, page.shape[1], 3), PAPER, dtype=np.uint8)
+    _text(strip, text, (4, CAPTION - 8))
+    return np.concatenate([page, strip])
 
 
 def _text(picture: np.ndarray, text: str, at: tuple[int, int]) -> None:

@@ -204,7 +204,7 @@ def test_a_checkpoint_whose_settings_are_broken_is_one_line(tmp_path, config):
     file = saved(tmp_path)
     contents = read_checkpoint(file)
     broken = (
-        config if config is None or len(config.keys() & {"name"}) and config["name"] else contents["config"] | config
+        config if config is None or (len(config.keys() & {"name"}) and config["name"]) else contents["config"] | config
     )
     torch.save(contents | {"config": broken}, file)
     with pytest.raises(InputError, match=r"last\.pt|unknown mask 3"):
