@@ -7,8 +7,10 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 import torch
+from pycocotools.coco import COCO as CocoIndex
 
 from posebench import create_model
 from posebench.cli import main
@@ -50,7 +52,7 @@ def people(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def trained(people, tmp_path_factory):
-    """A checkpoint of tokenpose_t, whose name stands for no mask, trained with a semantic one of 0.75."""
+    """A checkpoint of a run with another mask than the random 0.4 that the model's name stands for."""
     out = tmp_path_factory.mktemp("run") / "run"
     command = [sys.executable, "-m", "posebench", "train", "--model", "tmpose_tiny", "--mask", "semantic"]
     command += ["--ratio", "0.75", "--epochs", "1", "--evaluate-every", "0", "--threads", "1", "--seed", "5"]
@@ -147,6 +149,42 @@ def test_a_profile_measures_the_checkpoints_model_under_its_mask(posebench, trai
     ]  # fmt: skip
     code, _, err = posebench("profile", "--weights", trained, "--model", "tmpose_tiny", "--dataset", "mpii", *quick)
     assert code == 2 and "data set coco, which mpii contradicts" in err
+
+
+def test_predictions_are_those_of_an_evaluation_and_pycocotools_reads_them(posebench, people, trained, tmp_path):
+    gt = people / "annotations" / "person_keypoints_val2017.json"
+    found = [
+        {"image_id": one["image_id"], "category_id": 1, "bbox": one["bbox"], "score": 0.5 + index / 100}
+        for index, one in enumerate(json.loads(gt.read_text())["annotations"])
+        if one["num_keypoints"]
+    ]
+    (tmp_path / "boxes.json").write_text(json.dumps(found))
+    boxes = ("--weights", trained, "--boxes", tmp_path / "boxes.json")
+    pictures = sorted((people / "images" / "val2017").iterdir())
+    files = ("--json", tmp_path / "poses.json", "--out", tmp_path / "drawn", "--min-score", 0, "--show-mask")
+    assert posebench("predict", *pictures, *boxes, *files)[0] == 0
+    assert posebench("eval", *boxes, "--data", people, "--save-results", tmp_path / "results.json")[0] == 0
+    poses, results = (json.loads((tmp_path / name).read_text()) for name in ("poses.json", "results.json"))
+    assert len(poses) == len(found) and results
+    for result in results:  # duplicates are dropped there
+        of_picture = [pose for pose in poses if pose["image_id"] == result["image_id"]]
+        same = [pose for pose in of_picture if np.allclose(pose["keypoints"], result["keypoints"], atol=1e-3)]
+        assert len(same) == 1 and same[0]["score"] == pytest.approx(result["score"])
+    assert [pose["bbox"] for pose in poses] == [
+        one["bbox"] for path in pictures for one in found if one["image_id"] == int(path.stem)
+    ]
+    assert len(CocoIndex(str(gt)).loadRes(str(tmp_path / "poses.json")).anns) == len(poses)
+    assert sorted(file.stem for file in (tmp_path / "drawn").iterdir()) == sorted(path.stem for path in pictures)
+    code, _, err = posebench("predict", *pictures, *boxes, "--json", tmp_path / "poses.json", "--out", tmp_path / "new")
+    assert code == 2 and "poses.json: exists already" in err and not (tmp_path / "new").exists()
+
+
+def test_people_that_a_model_is_not_sure_of_are_left_out_and_told(posebench, people, trained, tmp_path):
+    picture = next((people / "images" / "val2017").iterdir())
+    files = ("--json", tmp_path / "poses.json", "--out", tmp_path / "drawn")
+    code, _, err = posebench("predict", picture, "--weights", trained, *files, "--min-score", 0.99)
+    assert code == 0 and f"{picture}: 1 of 1 left out: score below 0.99" in err
+    assert json.loads((tmp_path / "poses.json").read_text()) == []
 
 
 def test_a_sweep_takes_the_model_from_the_checkpoint_and_refuses_another(people, tmp_path):
