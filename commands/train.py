@@ -54,6 +54,7 @@ Examples:
   posebench eval --model tmpose_l --weights tmpose_l.pth --data /data/coco --boxes detections.json
 """
 
+LARGEST_SEED = 2**63 - 1
 EVAL_COLUMNS = (
     "model", "dataset", "mask", "mask_ratio", "eval_people", "ap", "ap_ci_low", "ap_ci_high", "ap50", "ap75", "ap_m",
     "ap_l", "ar", "pckh", "pckh_ci_low", "pckh_ci_high", "pckh_01", "loss",
@@ -97,7 +98,7 @@ def train(
             " run at any of them; --ratio is then only what it is evaluated at on the way (default: --ratio alone)"
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="of weights, order, augmentation and masks")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="of weights, order, augmentation and masks")] = 0,
     device: Device = "cpu",
     amp: Annotated[bool, typer.Option("--amp", help="mixed precision (bfloat16)")] = False,
     workers: Annotated[int, typer.Option(help="loader processes")] = 0,
@@ -189,7 +190,11 @@ def evaluate(
     position_type: PositionType = None,
     seed: Annotated[
         int | None,
-        typer.Option(help="of random masks, and of untrained weights (default: what the weights had, else 0)"),
+        typer.Option(
+            min=0,
+            max=LARGEST_SEED,
+            help="of random masks, and of untrained weights (default: what the weights had, else 0)",
+        ),
     ] = None,
     save_results: Annotated[Path | None, typer.Option(help="write COCO's submission file")] = None,
     format: Annotated[str, typer.Option(help="table, json, csv or markdown")] = "table",

@@ -47,6 +47,8 @@ def load_model(
     try:
         model = create_model(**arguments)
     except (TypeError, ValueError, AttributeError) as error:
+        if file.config is None:
+            raise
         raise InputError(f"{file.name}: damaged checkpoint: no model can be made from what it says ({error})") from None
     load_weights(model, file, fresh_scorer=fresh_scorer)
     return model, _sentence(file, model.spec.create_arguments(), use)
