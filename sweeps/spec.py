@@ -86,9 +86,18 @@ def parse(values: Mapping[str, Any], spec_file: str | Path | None = None) -> Swe
         if value is not None:
             fields[name] = PARSERS[name](value, option_name(name))
     unnamed = [path for name, path in fields.get("weights", ()) if not name]
-    if unnamed and "models" not in fields and (trained_with := read_weights(unnamed[0]).config):
-        fields["models"] = (resolve_name(trained_with["name"]),)
+    if unnamed and "models" not in fields and (name := _model_of(unnamed[0])):
+        fields["models"] = (name,)
     return _consistent(SweepSpec(**fields))
+
+
+def _model_of(weights: str) -> str | None:
+    """The model that a checkpoint of ours is of. None for another file; one that cannot be read is told by the plan."""
+    try:
+        config = read_weights(weights).config
+    except InputError:
+        return None
+    return resolve_name(config["name"]) if config else None
 
 
 def read_spec_file(path: str | Path) -> dict[str, Any]:

@@ -132,7 +132,7 @@ def plan():
     model = ModelPlan("tmpose_tiny", (96, 72), "finetune", 1, 2, recipe={"epochs": 2}, base_recipe={"epochs": 10})
     cells, bases = expand(SweepSpec(ratios=(0.4,)), [model], DataIdentity("coco", "d"))
     data = SimpleNamespace(train_people=100, eval_people=50)
-    return SimpleNamespace(cells=cells, bases=bases, data=data)
+    return SimpleNamespace(cells=cells, bases=bases, data=data, models=[])
 
 
 def display_of(terminal):
@@ -182,7 +182,8 @@ def test_a_large_grid_is_cut_to_the_terminals_height():
     display, _ = display_of(True)
     model = ModelPlan("tmpose_tiny", (96, 72), "scratch", 1, 2, recipe={"epochs": 2})
     cells, bases = expand(SweepSpec(seeds=tuple(range(100))), [model], DataIdentity("coco", "d"))
-    found = SimpleNamespace(cells=cells, bases=bases, data=SimpleNamespace(train_people=100, eval_people=50))
+    data = SimpleNamespace(train_people=100, eval_people=50)
+    found = SimpleNamespace(cells=cells, bases=bases, data=data, models=[])
     display(Event("plan", info={"plan": found, "root": "runs/x", "finished": set()}))
     running = cells[70]
     display(Event("start", running.key))
