@@ -88,11 +88,18 @@ def _torch_build() -> str:
             parts.append(match[0].replace("MKL-DNN", "oneDNN").replace("oneAPI Math Kernel Library", "MKL"))
     if torch.version.cuda:
         parts.append(f"CUDA {torch.version.cuda}, cuDNN {torch.backends.cudnn.version()}")
-        parts.append(f"TF32 matmul {'on' if torch.backends.cuda.matmul.allow_tf32 else 'off'}")
-        parts.append(f"TF32 convolution {'on' if torch.backends.cudnn.allow_tf32 else 'off'}")
+        parts.append(f"TF32 matmul {_tf32(torch.backends.cuda.matmul)}")
+        parts.append(f"TF32 convolution {_tf32(getattr(torch.backends.cudnn, 'conv', torch.backends.cudnn))}")
     if torch.version.hip:
         parts.append(f"ROCm {torch.version.hip}")
     return ", ".join(parts)
+
+
+def _tf32(backend: object) -> str:
+    """ "on" or "off". `allow_tf32`, the older name, cannot be read any more once `fp32_precision` was set."""
+    precision = getattr(backend, "fp32_precision", None)
+    on = backend.allow_tf32 if precision is None else precision == "tf32"
+    return "on" if on else "off"
 
 
 @functools.cache

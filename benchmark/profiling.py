@@ -9,7 +9,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..pose.models.as_trained import as_trained
 from ..pose.models.weights import load_weights
+from ..pose.models.weights_file import WeightsFile, read_weights
 from .allocator import keep_freed_memory
 from .configurations import Configuration, configurations
 from .device import check_count, check_device, check_dtype
@@ -26,7 +28,7 @@ def profile(
     models: str | Sequence[str] | nn.Module,
     *,
     inputs: torch.Tensor | tuple[torch.Tensor, ...] | None = None,
-    dataset: str = "coco",
+    dataset: str | None = None,
     input_size: tuple[int, int] | None = None,
     masks: Sequence[str] = (),
     ratios: Sequence[float] = (),
@@ -44,14 +46,15 @@ def profile(
 ) -> list[Row]:
     """Measure every configuration; one row (columns of the results) per configuration and batch size.
 
-    models: names of the zoo, or any nn.Module with example `inputs` (then whole-model columns only; see
-    profile_modules). masks x ratios: what each model is built with; ratio 0 of any mask is the unmasked model, which is
-    measured once. Without both a model is as its name says.
-    baseline: the unmasked model of each name, too. create: further arguments of create_model.
+    models: names of the zoo (none where `weights` are a checkpoint of ours), or any nn.Module with example `inputs`
+    (then whole-model columns only; see profile_modules). dataset: "coco" by default. masks x ratios: what each model is
+    built with; ratio 0 of any mask is the unmasked model, which is measured once. Without both a model is as its name
+    says. baseline: the unmasked model of each name, too. create: further arguments of create_model.
     device: "cpu", "cuda" or "cuda:N". dtype: float32, bfloat16 (on a CPU by autocast) or float16 (CUDA).
     threads: CPU threads of torch (None: as they are). samples: timed calls of each, at most; seconds: time limit for
     the samples of one batch size, all configurations together (at least 10 samples are taken nevertheless).
-    memory: also the peak memory, of each row in a process of its own. weights: a file loaded into every model.
+    memory: also the peak memory, of each row in a process of its own. weights: a file loaded into every model; a
+    checkpoint of ours brings its model, and its mask where neither masks nor ratios are given.
     progress(done, total, stage=..., ...): stage "latency" counts samples, "memory" rows.
 
     All configurations of a batch size are timed interleaved, whole and behind the backbone, with the C allocator set
@@ -67,8 +70,27 @@ def profile(
         return profile_modules({type(models).__name__: models}, inputs, **common)
     names = [models] if isinstance(models, str) else list(models)
     fixed = {"dataset": dataset, "input_size": input_size, **create}
-    chosen = configurations(names, masks, ratios, baseline=baseline, **fixed)
+    fixed = {name: value for name, value in fixed.items() if value is not None}
+    if weights is None:
+        chosen = configurations(names, masks, ratios, baseline=baseline, **fixed)
+    else:
+        file = read_weights(weights)
+        names = names or [as_trained(file, {})["name"]]
+        masks, ratios = _masks_of(file, masks, ratios, fixed)
+        asked = configurations(names, masks, ratios, baseline=baseline, **fixed)
+        complete = [as_trained(file, {"name": one.name, **one.arguments}) for one in asked]
+        chosen = [Configuration(arguments.pop("name"), arguments) for arguments in complete]
     return profile_configurations(chosen, weights=weights, **common)
+
+
+def _masks_of(
+    file: WeightsFile, masks: Sequence[str], ratios: Sequence[float], fixed: Mapping[str, Any]
+) -> tuple[Sequence[str], Sequence[float]]:
+    """The masks and ratios asked for; what is left open as the weights were trained, where the file says it."""
+    if file.config is None or (ratios and not masks and file.config["mask"] == "none"):
+        return masks, ratios
+    amounts = {"keep", "merge"} & set(fixed)
+    return masks or [file.config["mask"]], ratios or ([] if amounts or masks else [file.config["mask_ratio"]])
 
 
 def profile_configurations(

@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-from .model_options import MASKS, RATIOS, At, JointMask, Keep, Merge, reduction_arguments
+from .model_options import (
+    DEFAULT_MODEL,
+    MASKS,
+    OWN,
+    RATIOS,
+    At,
+    InputSize,
+    JointMask,
+    Keep,
+    Merge,
+    reduction_arguments,
+)
 from .options import Bar, numbers, print_rows, size, words
 
 EXAMPLES = """
@@ -29,11 +40,14 @@ def register(app: typer.Typer) -> None:
 
 
 def profile(
-    model: Annotated[str, typer.Option(help="models, separated by commas")] = "tmpose_tiny",
-    mask: Annotated[str | None, typer.Option(help=f"separated by commas: {MASKS} (default: the model's own)")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="models, separated by commas (default: the one of the weights, else tmpose_tiny)"),
+    ] = None,
+    mask: Annotated[str | None, typer.Option(help=f"separated by commas: {MASKS} {OWN}")] = None,
     ratios: Annotated[str | None, typer.Option(help=RATIOS)] = None,
-    dataset: Annotated[str, typer.Option(help="coco or mpii")] = "coco",
-    input_size: Annotated[str | None, typer.Option(help="crop as HEIGHTxWIDTH (default: the model's own)")] = None,
+    dataset: Annotated[str | None, typer.Option(help="coco or mpii (default: that of the weights, else coco)")] = None,
+    input_size: InputSize = None,
     keep: Keep = None,
     merge: Merge = None,
     at: At = None,
@@ -46,7 +60,9 @@ def profile(
     samples: Annotated[int, typer.Option(help="timed passes of each configuration, at most")] = 130,
     seconds: Annotated[float, typer.Option(help="time limit for the samples of one batch size")] = 20.0,
     memory: Annotated[bool, typer.Option("--memory/--no-memory", help="peak memory, each in its own process")] = True,
-    weights: Annotated[Path | None, typer.Option(help="weights to load into every model")] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="weights to load into every model; a checkpoint brings its model and mask")
+    ] = None,
     format: Annotated[str, typer.Option(help="table, json, csv or markdown")] = "table",
 ) -> None:
     """Measure latency (whole model and transformer part) and memory of several configurations, interleaved.
@@ -59,7 +75,7 @@ def profile(
     chosen = numbers(ratios, "--ratios")
     with Bar("profile") as bar:
         rows = measure(
-            words(model),
+            words(model) or ([] if weights else [DEFAULT_MODEL]),
             dataset=dataset,
             input_size=size(input_size),
             masks=words(mask),

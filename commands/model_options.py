@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,18 +13,25 @@ from .options import numbers, size, words
 if TYPE_CHECKING:
     from ..pose.models.model import PoseModel
 
+DEFAULT_MODEL = "tmpose_tiny"
 #: for help texts, which must not wait for torch; a test holds them to the registries
 MASKS = (
     "random, uniform, block, semantic, scorer, norm, first (before the blocks), prune, tome, sparse (in the network)"
 )
 RATIOS = "fractions of the visual tokens (sparse: connections) gone after the last block, from 0 (unmasked) to below 1"
-Model = Annotated[str, typer.Option(help="a model of `posebench models`")]
-Mask = Annotated[str | None, typer.Option(help=f"{MASKS} (default: the model's own)")]
+#: what an option that describes a model says of its default where weights can be given
+OWN = "(default: what the weights were trained with, else the model's own)"
+Model = Annotated[
+    str | None, typer.Option(help="a model of `posebench models` (default: the one of the weights, else tmpose_tiny)")
+]
+Mask = Annotated[str | None, typer.Option(help=f"{MASKS} {OWN}")]
 Ratio = Annotated[
     float | None,
-    typer.Option("--ratio", help="fraction of the tokens (sparse: connections) gone after the last block, in [0, 1)"),
+    typer.Option(
+        "--ratio", help=f"fraction of the tokens (sparse: connections) gone after the last block, in [0, 1) {OWN}"
+    ),
 ]
-InputSize = Annotated[str | None, typer.Option(help="crop as HEIGHTxWIDTH (default: the model's own)")]
+InputSize = Annotated[str | None, typer.Option(help=f"crop as HEIGHTxWIDTH {OWN}")]
 AsPublished = Annotated[bool, typer.Option("--as-published", help="the reference code's own behaviours")]
 PositionType = Annotated[str | None, typer.Option(help="sine-full, sine, learnable or low-frequency")]
 Keep = Annotated[
@@ -36,30 +44,37 @@ JointMask = Annotated[str | None, typer.Option(help="of sparse TokenPose's joint
 
 
 def make_model(
-    name: str,
-    dataset: str,
+    name: str | None,
+    dataset: str | None,
     mask: str | None,
     ratio: float | None,
     input_size: str | None,
     as_published: bool,
     position_type: str | None,
-    seed: int,
+    seed: int | None,
+    *,
+    weights: Path | None = None,
+    use: str = "evaluated",
+    fresh_scorer: bool = False,
     **detail: Any,
 ) -> PoseModel:
-    """The model that the options describe; `detail` from `reduction_arguments`."""
+    """The model that the options describe, with `weights`, which decide what the options leave open; `detail` from
+    `reduction_arguments`. On standard error: how its mask relates to the one that it was trained with (see load_model).
+    """
+    from ..pose.models.as_trained import load_model
     from ..pose.models.zoo import create_model
 
-    return create_model(
-        name,
-        dataset=dataset,
-        input_size=size(input_size),
-        mask=mask,
-        mask_ratio=ratio,
-        as_published=as_published,
-        position_type=position_type,
-        seed=seed,
-        **detail,
-    )
+    asked = {
+        "name": name, "dataset": dataset, "input_size": size(input_size), "mask": mask, "mask_ratio": ratio,
+        "as_published": as_published or None, "position_type": position_type, "seed": seed, **detail,
+    }  # fmt: skip
+    if weights is None:
+        given = {key: value for key, value in asked.items() if value is not None}
+        return create_model(**{"name": DEFAULT_MODEL, **given})
+    model, sentence = load_model(weights, use=use, fresh_scorer=fresh_scorer, **asked)
+    if sentence:
+        typer.echo(sentence, err=True)
+    return model
 
 
 def reduction_arguments(keep: str | None, merge: str | None, at: str | None, joint_mask: str | None) -> dict[str, Any]:
@@ -73,11 +88,11 @@ def reduction_arguments(keep: str | None, merge: str | None, at: str | None, joi
         if text is not None and not words(text):
             raise InputError(f"{option} is empty: give a number, or several separated by commas")
     if keep is not None:
-        given["keep"] = one_or_all(numbers(keep, "--keep"))
+        given["keep_ratio"] = one_or_all(numbers(keep, "--keep"))
     if merge is not None:
-        given["merge"] = one_or_all(numbers(merge, "--merge", int))
+        given["r"] = one_or_all(numbers(merge, "--merge", int))
     if at is not None:
-        given["locations"] = tuple(numbers(at, "--at", int))
+        given["layers"] = tuple(numbers(at, "--at", int))
     if joint_mask is not None:
         given["joint_mask"] = joint_mask
     return given

@@ -28,10 +28,15 @@ from .train import Device
 EXAMPLES = """
 Examples:
 
-  posebench predict photo.jpg --weights best.pt --model tmpose_tiny --mask none
+  posebench predict photo.jpg --weights runs/tiny/best.pt
 
-  posebench predict photo.jpg --weights best.pt --mask semantic --ratio 0.6 --box 30,12,80,160 --show-mask
+  posebench predict photo.jpg --weights runs/tiny/best.pt --box 30,12,80,160 --show-mask
+
+  posebench predict photos/*.jpg --weights tmpose_l.pth --model tmpose_l --boxes detections.json --json poses.json
 """
+
+# A box without a person in it, which a model takes for a person of its mean pose, comes to 0.3 or a little more.
+MIN_SCORE = 0.4
 
 
 def register(app: typer.Typer) -> None:
@@ -40,20 +45,30 @@ def register(app: typer.Typer) -> None:
 
 
 def predict(
-    images: Annotated[list[Path], typer.Argument(help="pictures; each holds one person unless --box is given")],
-    weights: Annotated[Path, typer.Option(help="weights file")],
-    model: Model = "tmpose_tiny",
+    images: Annotated[list[Path], typer.Argument(help="pictures; each is one person unless boxes are given")],
+    weights: Annotated[Path, typer.Option(help="weights file; a checkpoint brings its model and mask")],
+    model: Model = None,
     mask: Mask = None,
     ratio: Ratio = None,
     keep: Keep = None,
     merge: Merge = None,
     at: At = None,
     joint_mask: JointMask = None,
-    dataset: Annotated[str, typer.Option(help="coco or mpii keypoints")] = "coco",
+    dataset: Annotated[
+        str | None, typer.Option(help="coco or mpii keypoints (default: those of the weights, else coco)")
+    ] = None,
     input_size: InputSize = None,
     box: Annotated[list[str] | None, typer.Option(help="X,Y,WIDTH,HEIGHT of a person in px; repeatable")] = None,
+    boxes: Annotated[
+        Path | None,
+        typer.Option(help="people to pose: a JSON list of detections as COCO's, by the pictures' file names or ids"),
+    ] = None,
+    min_score: Annotated[
+        float, typer.Option(help="people of a lower score are left out, 0 to 1 (and keypoints below 0.2 are not drawn)")
+    ] = MIN_SCORE,
     show_mask: Annotated[bool, typer.Option("--show-mask", help="draw which tokens were kept")] = False,
     out: Annotated[Path, typer.Option(help="folder for the pictures")] = Path("predictions"),
+    json: Annotated[Path | None, typer.Option("--json", help="also write the keypoints, in COCO's result form")] = None,
     device: Device = "cpu",
     as_published: AsPublished = False,
     position_type: PositionType = None,
@@ -62,35 +77,64 @@ def predict(
     import cv2
 
     from ..benchmark.device import check_device
+    from ..pose.data.detections import detected_boxes
     from ..pose.data.images import read_image
-    from ..pose.evaluation.draw import draw_prediction
+    from ..pose.evaluation.coco_metrics import write_results
+    from ..pose.evaluation.draw import SCORE_THRESHOLD, draw_prediction
     from ..pose.evaluation.predict import predict_image
     from ..pose.files import write_atomic
     from ..pose.keypoints import SKELETONS
-    from ..pose.models.weights import load_weights
 
     target = check_device(device)
-    detail = reduction_arguments(keep, merge, at, joint_mask)
-    made = make_model(model, dataset, mask, ratio, input_size, as_published, position_type, 0, **detail)
-    load_weights(made, weights)
-    boxes = [numbers(text, "--box") for text in box] if box else None
-    for path in images:
-        found = predict_image(made, path, boxes, device=target)
+    pictures = _pictures(images, out, json)
+    if box and boxes is not None:
+        raise InputError("--box and --boxes contradict each other: leave one out")
+    one_by_one = [numbers(text, "--box") for text in box] if box else None
+    people = [(one_by_one, None)] * len(images) if boxes is None else detected_boxes(boxes, images)
+    detail = reduction_arguments(keep, merge, at, joint_mask) | {"weights": weights}
+    made = make_model(model, dataset, mask, ratio, input_size, as_published, position_type, None, **detail)
+    skeleton = SKELETONS[made.spec.dataset]
+    results: list[dict[str, Any]] = []
+    for path, picture, (places, scores) in zip(images, pictures, people, strict=True):
+        everybody = predict_image(made, path, places, scores, device=target)
+        found = everybody.above(min_score)
         options: dict[str, Any] = {}
-        if show_mask:
-            kept = found.kept
-            if kept is None:
+        if show_mask and len(everybody.boxes):
+            if everybody.kept is None:
                 raise InputError(
                     f"--show-mask: {made.spec.name} with mask {made.spec.mask} keeps every token; give --mask and "
                     "--ratio of one that drops some"
                 )
             options = {
-                "kept": kept, "grid": made.spec.grid, "center": found.center, "scale": found.scale,
+                "kept": found.kept, "grid": made.spec.grid, "center": found.center, "scale": found.scale,
                 "input_size": made.spec.input_size, "holders": found.holders,
             }  # fmt: skip
-        picture = draw_prediction(read_image(path), found.keypoints, found.scores, SKELETONS[dataset], **options)
-        target_file = out / f"{path.stem}.png"
-        if target_file.exists():
-            raise InputError(f"{target_file}: exists already; give another --out")
-        write_atomic(target_file, cv2.imencode(".png", picture)[1].tobytes())
-        print(target_file)
+        drawn = draw_prediction(
+            read_image(path),
+            found.keypoints,
+            found.scores,
+            skeleton,
+            threshold=min(min_score, SCORE_THRESHOLD),
+            **options,
+        )
+        write_atomic(picture, cv2.imencode(".png", drawn)[1].tobytes())
+        print(picture)
+        if left_out := len(everybody.boxes) - len(found.boxes):
+            best = everybody.person_scores[everybody.person_scores < min_score].max()
+            of = f"{left_out} of {len(everybody.boxes)}"
+            typer.echo(f"{path}: {of} left out: score below {min_score:g} (the best {best:.2f})", err=True)
+        results += found.results()
+    if json is not None:
+        write_results(json, results)
+        print(json)
+
+
+def _pictures(images: list[Path], out: Path, json: Path | None) -> list[Path]:
+    """The files to draw to; InputError before any work where one is there already, or two are the same."""
+    pictures = [out / f"{path.stem}.png" for path in images]
+    for file in [*pictures, *([json] if json else [])]:
+        if file.exists():
+            raise InputError(f"{file}: exists already; give another {'--json' if file == json else '--out'}")
+        if pictures.count(file) > 1:
+            raise InputError(f"{file}: would be drawn from several pictures of that name; give them one at a time")
+    return pictures

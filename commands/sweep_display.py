@@ -94,6 +94,11 @@ class SweepDisplay:
             epochs = cell.config["recipe"]["epochs"] if cell.trains else 0
             images = epochs * plan.data.train_people * 3 + 2 * plan.data.eval_people
             self.lines[cell.key] = Line(cell.label, images)
+        for model in plan.models:
+            if model.weights_trained:
+                self.console.print(
+                    f"{model.weights_trained}; the cells have masks of their own", markup=False, soft_wrap=True
+                )
         if not self.console.is_terminal:
             self.console.print(f"{len(plan.cells)} cells in {root}", markup=False, soft_wrap=True)
 

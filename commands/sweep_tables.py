@@ -88,6 +88,7 @@ def show_plan(spec: SweepSpec, out: Path | None, console: Console) -> None:
     console.print(table)
     lines = ["GFLOPs, GFLOPsT (behind the backbone): 1e9 multiply-adds, exact."]
     lines += [f"{model.name}: {HOW[model.training]}." for model in plan.models]
+    lines += [f"{model.weights_trained}." for model in plan.models if model.weights_trained]
     data = f"{plan.data.root}" if plan.data.made else f"{plan.data.root} (the embedded set, which a sweep makes first)"
     lines += [
         f"Data: {data}; {plan.data.train_people} people to train on, {plan.data.eval_people} to judge by.",

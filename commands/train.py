@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -44,11 +47,14 @@ Examples:
 EVAL_EXAMPLES = """
 Examples:
 
-  posebench eval --model tmpose_tiny --weights runs/tiny/best.pt --mask semantic --ratio 0.4
+  posebench eval --weights runs/tiny/best.pt                             as it was trained
+
+  posebench eval --weights runs/tiny/best.pt --mask random --ratio 0.6   under another mask
 
   posebench eval --model tmpose_l --weights tmpose_l.pth --data /data/coco --boxes detections.json
 """
 
+LARGEST_SEED = 2**63 - 1
 EVAL_COLUMNS = (
     "model", "dataset", "mask", "mask_ratio", "eval_people", "ap", "ap_ci_low", "ap_ci_high", "ap50", "ap75", "ap_m",
     "ap_l", "ar", "pckh", "pckh_ci_low", "pckh_ci_high", "pckh_01", "loss",
@@ -64,7 +70,7 @@ def register(app: typer.Typer) -> None:
 
 def train(
     out: Annotated[Path, typer.Option(help="folder of the run: checkpoints and log.csv")],
-    model: Model = "tmpose_tiny",
+    model: Model = None,
     mask: Mask = None,
     ratio: Ratio = None,
     keep: Keep = None,
@@ -72,6 +78,10 @@ def train(
     at: At = None,
     joint_mask: JointMask = None,
     data: Data = None,
+    train_split: Annotated[
+        str,
+        typer.Option(help="the people to train on; val: those that are evaluated, too, whose scores then say nothing"),
+    ] = "train",
     input_size: InputSize = None,
     epochs: Annotated[
         int | None, typer.Option(help="default: 300 for the papers' models, the short recipe's for tiny")
@@ -88,12 +98,14 @@ def train(
             " run at any of them; --ratio is then only what it is evaluated at on the way (default: --ratio alone)"
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="of weights, order, augmentation and masks")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="of weights, order, augmentation and masks")] = 0,
     device: Device = "cpu",
     amp: Annotated[bool, typer.Option("--amp", help="mixed precision (bfloat16)")] = False,
     workers: Annotated[int, typer.Option(help="loader processes")] = 0,
     threads: Threads = None,
-    weights: Annotated[Path | None, typer.Option(help="weights to start from")] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="weights to start from; a checkpoint brings its model and mask")
+    ] = None,
     backbone_weights: Annotated[Path | None, typer.Option(help="an ImageNet HRNet to start from")] = None,
     as_published: AsPublished = False,
     position_type: PositionType = None,
@@ -110,17 +122,20 @@ def train(
 
     from ..benchmark.device import check_device
     from ..pose.data.folder import load_people
-    from ..pose.models.weights import load_backbone_weights, load_weights
+    from ..pose.models.weights import load_backbone_weights
     from ..pose.reductions import check_ratio
     from ..pose.training.loop import train as run
     from ..pose.training.recipe import TINY_RECIPE, paper_recipe
     from ..sweeps.plan import is_tiny
 
     target = check_device(device)
+    if weights is not None and backbone_weights is not None:
+        raise InputError("--weights bring a backbone of their own: leave --backbone-weights out")
     _set_threads(threads)
     torch.manual_seed(seed)
     root, layout = _data(data)
     detail = reduction_arguments(keep, merge, at, joint_mask)
+    detail |= {"weights": weights, "use": "from here on trained", "fresh_scorer": True}
     made = make_model(model, layout, mask, ratio, input_size, as_published, position_type, seed, **detail)
     recipe = TINY_RECIPE if is_tiny(made.spec.name) else paper_recipe(layout)
     wanted = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "clip_norm": clip_norm}
@@ -131,11 +146,10 @@ def train(
     recipe = dataclasses.replace(recipe, **wanted, amp=amp, workers=workers, seed=seed)
     if backbone_weights is not None:
         load_backbone_weights(made, backbone_weights)
-    if weights is not None:
-        load_weights(made, weights, fresh_scorer=True)
-    train_data = _train_split(root, made)
+    train_data = _train_split(root, train_split, made)
     val_data = load_people(root, "val", input_size=made.spec.input_size) if evaluate_every else None
-    with Bar("training") as bar:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended by a scheduler, say: like Ctrl-C
+    with _said_on_interrupt(out), Bar("training") as bar:
         result = run(
             made,
             train_data,
@@ -151,8 +165,10 @@ def train(
 
 
 def evaluate(
-    model: Model = "tmpose_tiny",
-    weights: Annotated[Path | None, typer.Option(help="weights file (default: untrained)")] = None,
+    model: Model = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="weights file; a checkpoint brings its model and mask (default: untrained)")
+    ] = None,
     mask: Mask = None,
     ratio: Ratio = None,
     keep: Keep = None,
@@ -172,7 +188,14 @@ def evaluate(
     threads: Threads = None,
     as_published: AsPublished = False,
     position_type: PositionType = None,
-    seed: Annotated[int, typer.Option(help="of random masks, and of untrained weights")] = 0,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=LARGEST_SEED,
+            help="of random masks, and of untrained weights (default: what the weights had, else 0)",
+        ),
+    ] = None,
     save_results: Annotated[Path | None, typer.Option(help="write COCO's submission file")] = None,
     format: Annotated[str, typer.Option(help="table, json, csv or markdown")] = "table",
 ) -> None:
@@ -182,19 +205,16 @@ def evaluate(
     from ..benchmark.device import check_device
     from ..pose.data.folder import load_people
     from ..pose.evaluation.evaluate import evaluate as run
-    from ..pose.models.weights import load_weights
     from .options import print_rows
 
     target = check_device(device)
     _set_threads(threads)
     if save_results is not None and save_results.exists():
         raise InputError(f"{save_results}: exists already; give another file to --save-results")
-    torch.manual_seed(seed)
+    torch.manual_seed(seed or 0)
     root, layout = _data(data)
-    detail = reduction_arguments(keep, merge, at, joint_mask)
+    detail = reduction_arguments(keep, merge, at, joint_mask) | {"weights": weights}
     made = make_model(model, layout, mask, ratio, input_size, as_published, position_type, seed, **detail)
-    if weights is not None:
-        load_weights(made, weights)
     convention = "hrnet" if decode == "hrnet" else "dark"
     split = load_people(root, "val", boxes=boxes, input_size=made.spec.input_size, convention=convention)
     with Bar("evaluating") as bar:
@@ -205,7 +225,7 @@ def evaluate(
             flip_test=flip_test,
             device=target,
             decode=decode,
-            as_published=as_published,
+            as_published=made.spec.as_published,
             workers=workers,
             progress=bar,
         )
@@ -236,16 +256,30 @@ def _data(data: Path | None) -> tuple[Path, str]:
     return data, detect_layout(data)[0]
 
 
-def _train_split(root: Path, model: PoseModel) -> Any:
-    """The training split; a folder that has only a validation split is trained on that, and says so."""
+def _train_split(root: Path, split: str, model: PoseModel) -> Any:
+    """The people to train on. Those of the validation split only where they are asked for, and then with a word."""
     from ..pose.data.folder import load_people
+    from ..pose.models.as_trained import CONTAMINATED, EVALUATED_SPLITS
 
     try:
-        return load_people(root, "train", input_size=model.spec.input_size)
-    except InputError:
-        split = load_people(root, "val", input_size=model.spec.input_size)
-        typer.echo(f"{root} has no training split: training on the validation split", err=True)
-        return split
+        people = load_people(root, split, input_size=model.spec.input_size)
+    except InputError as error:
+        raise InputError(f"{error}; --train-split names other people to train on") from None
+    if people.split in EVALUATED_SPLITS:
+        typer.echo(f"--train-split {split}: {CONTAMINATED}", err=True)
+    return people
+
+
+@contextlib.contextmanager
+def _said_on_interrupt(out: Path) -> Iterator[None]:
+    """Ctrl-C is a line that tells how to go on, and exit code 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        kept = (out / "last.pt").is_file()
+        after = f"what is in {out} is kept: the same command with --resume goes on from there" if kept else ""
+        typer.echo(f"Interrupted; {after or 'no epoch was finished, so that nothing is kept'}.", err=True)
+        raise typer.Exit(130) from None
 
 
 def _save_results(path: Path, found: Any) -> None:

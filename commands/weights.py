@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ..pose.errors import InputError
+from .model_options import InputSize
 from .options import size
 
 
@@ -23,40 +24,49 @@ def register(app: typer.Typer) -> None:
 
 def inspect(file: Annotated[Path, typer.Argument(help="a weights file")]) -> None:
     """Say how many tensors and parameters a file holds and which known models it fits."""
-    from ..pose.models.weights import fitting_models, read_state_dict
+    from ..pose.models.as_trained import trained_in_words
+    from ..pose.models.weights import fitting_models
+    from ..pose.models.weights_file import printable, read_weights
 
-    state = read_state_dict(file)
-    total = sum(tensor.numel() for tensor in state.values())
-    print(f"{file}: {len(state)} tensors, {total:,} numbers")
-    for name in list(state)[:5]:
-        shape = "x".join(map(str, state[name].shape)) or "scalar"
-        print(f"  {name} {shape} {str(state[name].dtype).removeprefix('torch.')}")
-    fits = fitting_models(state)
+    source = read_weights(file)
+    total = sum(tensor.numel() for tensor in source.tensors.values())
+    print(f"{file}: {len(source.tensors)} tensors, {total:,} numbers")
+    for name, tensor in list(source.tensors.items())[:5]:
+        shape = "x".join(map(str, tensor.shape)) or "scalar"
+        print(f"  {printable(source.names[name])} {shape} {str(tensor.dtype).removeprefix('torch.')}")
+    fits = fitting_models(source.tensors)
     print(f"fits {', '.join(fits)}" if fits else "fits no model that posebench knows")
+    if source.config is not None:
+        print(f"{trained_in_words(source)}, as {source.config['name']} ({source.config['dataset']})")
 
 
 def convert(
     file: Annotated[Path, typer.Argument(help="a weights file")],
-    model: Annotated[str, typer.Option(help="the model that it belongs to")],
     out: Annotated[Path, typer.Option(help="file to write, under posebench's names")],
-    dataset: Annotated[str, typer.Option(help="coco or mpii")] = "coco",
-    input_size: Annotated[str | None, typer.Option(help="crop as HEIGHTxWIDTH (default: the model's own)")] = None,
+    model: Annotated[str | None, typer.Option(help="the model that it belongs to (a checkpoint says it)")] = None,
+    dataset: Annotated[str | None, typer.Option(help="coco or mpii (default: a checkpoint's, else coco)")] = None,
+    input_size: InputSize = None,
 ) -> None:
-    """Translate a state dict of the papers' code to posebench's names."""
+    """Translate a state dict of the papers' code to posebench's names; of a checkpoint, leave out what only training
+    needs."""
     import torch
 
     from ..pose.files import atomic_path
     from ..pose.models.architectures import MODELS
-    from ..pose.models.weights import load_weights, read_state_dict
-    from ..pose.models.zoo import create_model, resolve_name
+    from ..pose.models.as_trained import load_model
+    from ..pose.models.weights_file import read_weights
+    from ..pose.models.zoo import resolve_name
 
     if out.exists():
         raise InputError(f"{out}: exists already; give another --out")
-    # The file's own joint mask, if it has one, goes with its weights.
-    has_joints = any(name.endswith("joint_mask") for name in read_state_dict(file))
-    joint_mask = "published" if has_joints and MODELS[resolve_name(model)].joint_blocks else None
-    made = create_model(model, dataset=dataset, input_size=size(input_size), mask="none", joint_mask=joint_mask)
-    load_weights(made, file)
+    source = read_weights(file)
+    asked = {"name": model, "dataset": dataset, "input_size": size(input_size)}
+    if source.config is None:
+        # The file's own joint mask, if it has one, goes with its weights.
+        has_joints = model and MODELS[resolve_name(model)].joint_blocks and any("joint_mask" in n for n in source.names)
+        asked |= {"mask": "none", "joint_mask": "published" if has_joints else None}
+    made, _ = load_model(source, **asked)
+    kept = {key: value for key, value in source.checkpoint.items() if key not in ("optimizer", "scaler")}
     with atomic_path(out) as temporary:
-        torch.save({"model": made.state_dict()}, temporary)
-    print(f"{out}: {model} ({dataset}) under posebench's names")
+        torch.save({**kept, "model": made.state_dict()}, temporary)
+    print(f"{out}: {made.spec.name} ({made.spec.dataset}) under posebench's names")

@@ -106,10 +106,10 @@ def _measured(plan: Plan, cell: Cell, gflops: float) -> Speed:
         images = torch.randn(PROBE_IMAGES, 3, *model.spec.input_size, device=plan.spec.device)
         per_image = PROBE_IMAGES * gflops
         with torch.no_grad():
-            forward = _time(lambda: model.eval()(images)) / per_image
+            forward = _time(lambda: model.eval()(images), plan.spec.device) / per_image
         train = 0.0
         if config["recipe"]:
-            train = _time(lambda: model.train()(images).square().mean().backward()) / per_image
+            train = _time(lambda: model.train()(images).square().mean().backward(), plan.spec.device) / per_image
         return Speed(_load_seconds(plan, model), train, forward)
     finally:
         torch.set_num_threads(before)
@@ -124,16 +124,16 @@ def _load_seconds(plan: Plan, model: PoseModel) -> float:
     return _time(lambda: [crops[index] for index in range(len(people))]) / len(people)
 
 
-def _time(call: Callable[[], object]) -> float:
-    """Seconds of one call: the fastest of some, the first not counted."""
+def _time(call: Callable[[], object], device: str = "cpu") -> float:
+    """Seconds of one call: the fastest of some, the first not counted. A CPU's dry run leaves CUDA alone."""
     call()
     times: list[float] = []
     begun = time.perf_counter()
     while not times or (len(times) < 5 and time.perf_counter() - begun < PROBE_SECONDS):
         start = time.perf_counter()
         result = call()
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
+        if torch.device(device).type == "cuda":
+            torch.cuda.synchronize(device)
         times.append(time.perf_counter() - start)
         del result
     return min(times)

@@ -34,7 +34,8 @@ class ModelPlan:
 
     training: "finetune", "scratch" or "weights". threads: of a cell; they decide the last digits. recipe and
     base_recipe: TrainingRecipe as plain types, without seed.
-    weights, backbone_weights: sha256 of the given files, if any.
+    weights, backbone_weights: sha256 of the given files, if any. weights_trained: what the weights file says of its
+    training, in words.
     """
 
     name: str
@@ -46,6 +47,7 @@ class ModelPlan:
     base_recipe: dict[str, Any] | None = None
     weights: str | None = None
     backbone_weights: str | None = None
+    weights_trained: str | None = None
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,9 @@ import torch
 from ..benchmark.device import check_device
 from ..benchmark.interference import usable_cores
 from ..pose.errors import InputError
-from ..pose.models.weights import load_backbone_weights, load_weights
+from ..pose.models.as_trained import load_model, trained_in_words
+from ..pose.models.weights import load_backbone_weights
+from ..pose.models.weights_file import read_weights
 from ..pose.models.zoo import create_model
 from ..pose.training.recipe import TINY_FINETUNE, TINY_RECIPE, TrainingRecipe, paper_recipe
 from .data import DataFacts
@@ -75,10 +77,16 @@ def _check_masks(spec: SweepSpec, name: str, data: DataFacts) -> None:
 
 
 def _plan_model(spec: SweepSpec, name: str, data: DataFacts) -> ModelPlan:
-    model = create_model(name, dataset=data.layout, input_size=spec.input_size, mask="none", mask_ratio=0.0)
     weights = spec.weights_of(name)
-    if weights:
-        load_weights(model, weights)  # a file that does not fit is told before anything runs
+    size = {"input_size": spec.input_size} if spec.input_size else {}
+    asked = {"name": name, "dataset": data.layout, "mask": "none", "as_published": spec.as_published, **size}
+    model, trained = create_model(**asked), None
+    if weights:  # a file that does not fit, or was trained as another model, is told before anything runs
+        if not spec.as_published:
+            asked |= {"positions": model.spec.positions, "position_type": model.spec.position_type}
+        file = read_weights(weights)
+        model, _ = load_model(file, **asked)
+        trained = trained_in_words(file) if file.config is not None else f"{file.name} does not say how it was trained"
     if spec.backbone_weights:
         load_backbone_weights(model, spec.backbone_weights)
     training = spec.training or ("weights" if weights else "finetune" if is_tiny(name) else "scratch")
@@ -99,6 +107,7 @@ def _plan_model(spec: SweepSpec, name: str, data: DataFacts) -> ModelPlan:
         base_recipe=_recipe_dict(long, spec.base_epochs, spec.amp) if needs_base else None,
         weights=file_sha256(weights) if weights else None,
         backbone_weights=file_sha256(spec.backbone_weights) if spec.backbone_weights else None,
+        weights_trained=trained,
     )
 
 

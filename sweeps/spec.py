@@ -15,6 +15,7 @@ import yaml
 
 from ..pose.errors import InputError
 from ..pose.models.architectures import MODELS
+from ..pose.models.weights_file import read_weights
 from ..pose.models.zoo import resolve_name
 from ..pose.reductions import check_mask, check_ratio
 from ..reports.verdicts import MARGIN, check_margin
@@ -86,7 +87,19 @@ def parse(values: Mapping[str, Any], spec_file: str | Path | None = None) -> Swe
         name = _field_name(key, "")
         if value is not None:
             fields[name] = PARSERS[name](value, option_name(name))
+    unnamed = [path for name, path in fields.get("weights", ()) if not name]
+    if unnamed and "models" not in fields and (name := _model_of(unnamed[0])):
+        fields["models"] = (name,)
     return _consistent(SweepSpec(**fields))
+
+
+def _model_of(weights: str) -> str | None:
+    """The model that a checkpoint of ours is of. None for another file; one that cannot be read is told by the plan."""
+    try:
+        config = read_weights(weights).config
+    except InputError:
+        return None
+    return resolve_name(config["name"]) if config else None
 
 
 def read_spec_file(path: str | Path) -> dict[str, Any]:

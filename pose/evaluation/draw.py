@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -15,6 +16,7 @@ LEFT, RIGHT, MIDDLE = (255, 170, 60), (40, 130, 255), (120, 230, 120)
 OUTLINE, PAPER, INK = (20, 20, 20), (24, 24, 24), (235, 235, 235)
 VEIL = np.array([78, 62, 54])  # laid over dropped tokens
 SCORE_THRESHOLD = 0.2  # keypoints below it are not drawn
+OUTSIDE = (0, 0, 0)  # of the image, in a crop
 SMALLEST_SIDE = 560  # px; smaller images are enlarged, or lines would cover them
 GAP, CAPTION = 10, 26  # px between panels, and above each
 LOWEST_PANEL = 200  # px
@@ -39,8 +41,8 @@ def draw_prediction(
 
     keypoints (n, J, 2) px; scores (n, J), those below `threshold` are left out (None: all are drawn). With `kept`
     (n, K), token indices row-major in `grid` (rows, columns), a panel per person shows the crop at `center`, `scale`
-    (n, 2) of `input_size` (H, W) with the dropped tokens veiled, or with `holders` (n, N) the merged ones drawn as one.
-    Small images come out enlarged.
+    (n, 2) of `input_size` (H, W) with the dropped tokens veiled, or with `holders` (n, N) the merged ones drawn as one;
+    a legend stands below. Small images come out enlarged.
     """
     zoom = max(1.0, SMALLEST_SIDE / max(image.shape[:2]))
     picture = cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_CUBIC) if zoom > 1 else image.copy()
@@ -48,7 +50,7 @@ def draw_prediction(
     visible = np.ones(points.shape[:2], bool) if scores is None else np.asarray(scores) >= threshold
     for pose, seen in zip(points, visible, strict=True):
         draw_skeleton(picture, pose, seen, skeleton)
-    if kept is None:
+    if kept is None or not len(points):
         return picture
     if grid is None or center is None or scale is None or input_size is None:
         raise ValueError("kept tokens are drawn in crops: grid, center, scale and input_size are needed")
@@ -67,7 +69,8 @@ def draw_prediction(
         panel = shade_dropped(crop, tokens, grid) if holders is None else show_merged(crop, holders[number - 1], grid)
         draw_skeleton(panel, apply_affine(pose, matrix), seen, skeleton)
         panels.append(_captioned(panel, f"{number}: {len(tokens)}/{grid[0] * grid[1]} tokens"))
-    return _beside(picture, panels, rows)
+    shown = {"dropped token": VEIL + 32} if holders is None else {"one colour: merged into one token": None}
+    return _explained(_beside(picture, panels, rows), {**shown, "outside the image": OUTSIDE})
 
 
 def draw_skeleton(image: np.ndarray, keypoints: np.ndarray, visible: np.ndarray, skeleton: Skeleton) -> None:
@@ -150,9 +153,27 @@ def _captioned(panel: np.ndarray, text: str) -> np.ndarray:
     return np.concatenate([strip, panel])
 
 
+def _explained(page: np.ndarray, colours: dict[str, Sequence[int] | None]) -> np.ndarray:
+    """The page with a legend below it: words, and before them a field of their colour."""
+    strip = np.full((CAPTION, page.shape[1], 3), PAPER, dtype=np.uint8)
+    x = 4
+    for text, colour in colours.items():
+        if colour is not None:
+            field = (x, 6), (x + 20, CAPTION - 6)
+            cv2.rectangle(strip, *field, [int(value) for value in colour], -1)
+            cv2.rectangle(strip, *field, INK, 1)
+            x += 28
+        _text(strip, text, (x, CAPTION - 8))
+        x += cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, TEXT_SIZE, 1)[0][0] + 20
+    return np.concatenate([page, strip])
+
+
 def _text(picture: np.ndarray, text: str, at: tuple[int, int]) -> None:
-    for colour, width in ((OUTLINE, 3), (INK, 1)):
-        cv2.putText(picture, text, at, cv2.FONT_HERSHEY_SIMPLEX, TEXT_SIZE, colour, width, cv2.LINE_AA)
+    around = [(dx, dy) for dx in (-1, 0, 1) for dy in (-1, 0, 1) if dx or dy]  # a wider pen would space letters apart
+    for (dx, dy), colour in [*((shift, OUTLINE) for shift in around), ((0, 0), INK)]:
+        cv2.putText(
+            picture, text, (at[0] + dx, at[1] + dy), cv2.FONT_HERSHEY_SIMPLEX, TEXT_SIZE, colour, 1, cv2.LINE_AA
+        )
 
 
 def _beside(picture: np.ndarray, panels: list[np.ndarray], rows: int) -> np.ndarray:

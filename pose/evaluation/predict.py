@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,42 +14,65 @@ from torch import nn
 
 from ..data.boxes import box_to_center_scale
 from ..data.dataset import PoseDataset
+from ..data.detections import PERSON, picture_id
 from ..data.images import read_image
 from ..data.person import Person
 from ..errors import InputError
 from ..keypoints import SKELETONS
 from .decode import decode_to_image
 from .inference import InferenceOptions, evaluating, predict_heatmaps
+from .oks import rescore
 
 
 @dataclass(frozen=True)
 class Prediction:
     """Poses of n people in one image.
 
-    keypoints (n, J, 2) px and scores (n, J); kept (n, K): the visual tokens that the model looked at, row-major in its
-    token grid, None for a model that drops none; holders (n, N): which token holds each cell, for a model that merges
-    tokens; center (n, 2) px and scale (n, 2) / 200 px: where the crops lie.
+    boxes (n, 4) px; keypoints (n, J, 2) px and scores (n, J); person_scores (n,): COCO's, the box's score times the
+    mean of the keypoints that count; kept (n, K): the visual tokens that the model looked at, row-major in its token
+    grid, None for a model that drops none; holders (n, N): which token holds each cell, for a model that merges tokens;
+    center (n, 2) px and scale (n, 2) / 200 px: where the crops lie.
     """
 
     image_path: Path
+    boxes: np.ndarray
     keypoints: np.ndarray
     scores: np.ndarray
+    person_scores: np.ndarray
     kept: np.ndarray | None
     center: np.ndarray
     scale: np.ndarray
     holders: np.ndarray | None = None
 
+    def above(self, threshold: float) -> Prediction:
+        """Of these people those whose score is at least `threshold`."""
+        chosen = self.person_scores >= threshold
+        per_person = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "image_path"}
+        return replace(self, **{name: value if value is None else value[chosen] for name, value in per_person.items()})
+
+    def results(self) -> list[dict[str, Any]]:
+        """One object per person as in COCO's results (keypoints: x and y in px and score of each joint), with `bbox`
+        and `file_name`; `image_id` is the number that the file is called by, or else its name."""
+        joints = np.concatenate([self.keypoints, self.scores[..., None]], axis=2)
+        picture = {"image_id": picture_id(self.image_path), "file_name": self.image_path.name, "category_id": PERSON}
+        return [
+            {**picture, "bbox": box.tolist(), "keypoints": pose.ravel().tolist(), "score": float(score)}
+            for box, pose, score in zip(self.boxes, joints, self.person_scores, strict=True)
+        ]
+
 
 def predict_image(
     model: nn.Module,
     image_path: str | os.PathLike[str],
-    boxes: Sequence[Sequence[float]] | None = None,
+    boxes: Sequence[Sequence[float]] | np.ndarray | None = None,
+    box_scores: Sequence[float] | np.ndarray | None = None,
     *,
     flip_test: bool = True,
     device: str | torch.device = "cpu",
     decode: str = "dark",
 ) -> Prediction:
-    """Poses of the people in `boxes`, each (x, y, width, height) in px; by default the image holds one person.
+    """Poses of the people in `boxes`, each (x, y, width, height) in px; by default the image holds one person. Their
+    `box_scores` (by default 1) go into the people's scores.
 
     Random masks are drawn from a person's place in the list. Raises InputError for a broken image or an empty box,
     NumericalError where heatmaps hold NaN.
@@ -66,9 +90,10 @@ def predict_image(
     crops = [box_to_center_scale(box, aspect_ratio, options.crop_convention) for box in boxes]
     center = np.array([crop[0] for crop in crops]).reshape(-1, 2)
     scale = np.array([crop[1] for crop in crops]).reshape(-1, 2)
+    boxes = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
     if not len(boxes):
         nobody = np.zeros((0, skeleton.num_keypoints, 2))
-        return Prediction(path, nobody, nobody[..., 0], None, center, scale)
+        return Prediction(path, boxes, nobody, nobody[..., 0], np.zeros(0), None, center, scale)
 
     people = [Person(path, 0, index, *crop, None, None) for index, crop in enumerate(crops)]
     dataset = PoseDataset(
@@ -82,4 +107,5 @@ def predict_image(
         holders = model.token_holders(images, sample_ids).cpu().numpy() if spec.mask == "tome" else None
     found = decode_to_image(heatmaps.cpu().numpy(), center, scale, decode, options.crop_convention)
     kept = None if kept is None or kept.shape[1] == spec.tokens_total else kept.cpu().numpy()
-    return Prediction(path, found[..., :2], found[..., 2], kept, center, scale, holders)
+    person_scores = rescore(found[..., 2], np.ones(len(boxes)) if box_scores is None else np.asarray(box_scores))
+    return Prediction(path, boxes, found[..., :2], found[..., 2], person_scores, kept, center, scale, holders)

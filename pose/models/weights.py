@@ -1,4 +1,4 @@
-"""Loading weights: our checkpoints, the papers' state dicts under their own names, HRNet's ImageNet backbones."""
+"""Loading weights: ours, the papers' state dicts under their own names, HRNet's ImageNet backbones."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import Mapping
 from itertools import product
-from pathlib import Path
 
 import torch
 from torch import nn
@@ -14,9 +13,11 @@ from torch import nn
 from ..errors import InputError
 from .architectures import MODELS
 from .model import PoseModel
+from .weights_file import WeightsFile, printable, read_weights
 from .zoo import create_model
 
-WRAPPERS = ("state_dict", "best_state_dict", "model")
+Source = str | os.PathLike[str] | Mapping | WeightsFile
+
 REDUCTION = "transformer.mask."  # a reduction's own trained modules
 NAMES_SHOWN = 3
 
@@ -60,62 +61,29 @@ def reference_name(name: str, model: PoseModel) -> str:
     return name
 
 
-def read_state_dict(source: str | os.PathLike[str] | Mapping) -> dict[str, torch.Tensor]:
-    """The tensors by name of a file or mapping, without wrappers (`state_dict`, `model`, `module.`).
-
-    Raises:
-        InputError: the file is absent, damaged, holds code instead of tensors, or no state dict.
-    """
-    what = "the given state dict" if isinstance(source, Mapping) else str(source)
-    if not isinstance(source, Mapping):
-        source = _read_file(Path(source))
-    for wrapper in WRAPPERS:
-        if isinstance(source, Mapping) and isinstance(source.get(wrapper), Mapping):
-            source = source[wrapper]
-            break
-    if not isinstance(source, Mapping) or not source:
-        raise InputError(f"{what}: holds no state dict (a mapping from names to tensors)")
-    bad = next((k for k, v in source.items() if not (isinstance(k, str) and isinstance(v, torch.Tensor))), None)
-    if bad is not None:
-        raise InputError(f"{what}: entry {bad!r} is no tensor, so this is not a state dict")
-    return {name.removeprefix("module."): tensor for name, tensor in source.items()}
-
-
-def _read_file(path: Path) -> object:
-    if not path.is_file():
-        raise InputError(f"{path}: no such weights file")
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds for damaged or unsafe files
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(
-            f"{path}: not a readable weights file (tensors only, as torch.save writes them): {reason}"
-        ) from None
-
-
-def load_weights(
-    model: PoseModel, source: str | os.PathLike[str] | Mapping, *, fresh_scorer: bool = False
-) -> PoseModel:
+def load_weights(model: PoseModel, source: Source, *, fresh_scorer: bool = False) -> PoseModel:
     """Load weights under our names or the papers' into `model` (in place) and return it.
 
     Args:
-        source: a file, or a state dict, bare or wrapped, with or without `module.`.
+        source: a file (see read_weights), what was read of one, or a state dict.
         fresh_scorer: keep the model's own scorer where the source has none (fine-tuning from an unmasked model).
 
     Raises:
-        InputError: an entry is missing, unexpected or of another shape; the message lists the first few of each and
-            the known model that would fit.
+        InputError: an entry is missing, unexpected or of another shape; the message lists the first few of each, as the
+            file names them and as the model (in the papers' words, unless the file is ours), and the known model that
+            would fit.
     """
-    what = "the given state dict" if isinstance(source, Mapping) else str(source)
-    given = read_state_dict(source)
+    file = read_weights(source)
+    what, given, names = file.name, file.tensors, file.names
     if model.spec.joint_mask == "published":  # it comes with the weights
         joints = model.spec.num_keypoints
         model.transformer.joint_mask = torch.zeros(joints, joints, dtype=torch.bool, device=_device(model))
     ours = model.state_dict()
     own = any(name.startswith(("backbone.", "transformer.stacks.")) for name in given)
     if not own:
-        names = {reference_name(name, model): name for name in ours}
-        given = {names.get(name, name): tensor for name, tensor in given.items()}
+        of_reference = {reference_name(name, model): name for name in ours}
+        names = {of_reference.get(name, name): in_file for name, in_file in names.items()}
+        given = {of_reference.get(name, name): tensor for name, tensor in given.items()}
     given = {n: t for n, t in given.items() if n in ours or not (n.startswith(REDUCTION) or _UNUSED.fullmatch(n))}
     if model.spec.joint_mask and model.spec.joint_mask != "published":
         # The published code ignores its matrix, so its checkpoints go with any; a model of ours was trained with one.
@@ -130,9 +98,9 @@ def load_weights(
         given[JOINT_MASK] = given[JOINT_MASK].reshape(-1, *given[JOINT_MASK].shape[-2:])[0] > 0
     if fresh_scorer:
         given = {**{n: t for n, t in ours.items() if n.startswith(REDUCTION)}, **given}
-    problems = _differences(given, ours, lambda name: reference_name(name, model))
-    if problems:
-        raise InputError(f"{what} does not fit {model.spec.name} ({model.spec.dataset}): {problems}{_suggest(given)}")
+    expected = {name: name if own else reference_name(name, model) for name in ours}
+    if problems := _differences(given, ours, expected | names, expected):
+        raise InputError(f"{what} does not fit {model.spec.name} ({model.spec.dataset}): {problems}; {would_fit(file)}")
     model.load_state_dict(given)
     return model
 
@@ -141,26 +109,26 @@ def _device(model: nn.Module) -> torch.device:
     return next(model.parameters()).device
 
 
-def load_backbone_weights(model: PoseModel, source: str | os.PathLike[str] | Mapping) -> PoseModel:
+def load_backbone_weights(model: PoseModel, source: Source) -> PoseModel:
     """Load an ImageNet HRNet (all of it, or its stem, layer1 and stages 2 and 3) into the backbone of `model`."""
-    what = "the given state dict" if isinstance(source, Mapping) else str(source)
-    given = read_state_dict(source)
+    file = read_weights(source)
     ours = model.backbone.state_dict()
     if not ours:
-        raise InputError(f"{model.spec.name} has no backbone to load {what} into")
+        raise InputError(f"{model.spec.name} has no backbone to load {file.name} into")
     # The last module of stage 3 is cut to one output here, so the full network holds more than is taken.
-    taken = {name: tensor for name, tensor in given.items() if name in ours}
-    if problems := _differences(taken, ours, lambda name: name):
-        raise InputError(f"{what} does not fit the backbone {MODELS[model.spec.name].backbone}: {problems}")
+    taken = {name: tensor for name, tensor in file.tensors.items() if name in ours}
+    if problems := _differences(taken, ours, file.names, {}):
+        raise InputError(f"{file.name} does not fit the backbone {MODELS[model.spec.name].backbone}: {problems}")
     model.backbone.load_state_dict(taken)
     return model
 
 
-def _differences(given: Mapping, ours: Mapping, show) -> str:
-    missing = [show(name) for name in ours if name not in given]
-    unexpected = [name for name in given if name not in ours]
+def _differences(given: Mapping, ours: Mapping, in_file: Mapping[str, str], expected: Mapping[str, str]) -> str:
+    """in_file, expected: what the user's file, and the user, call an entry (by default by its own name)."""
+    missing = [expected.get(name, name) for name in ours if name not in given]
+    unexpected = [in_file.get(name, name) for name in given if name not in ours]
     shapes = [
-        f"{show(name)} is {_size(given[name])}, not {_size(ours[name])}"
+        f"{in_file.get(name, name)} is {_size(given[name])}, not {_size(ours[name])}"
         for name in ours
         if name in given and given[name].shape != ours[name].shape
     ]
@@ -170,16 +138,17 @@ def _differences(given: Mapping, ours: Mapping, show) -> str:
 
 def _first(names: list[str]) -> str:
     more = ", ..." if len(names) > NAMES_SHOWN else ""
-    return ", ".join(names[:NAMES_SHOWN]) + more
+    return ", ".join(map(printable, names[:NAMES_SHOWN])) + more
 
 
 def _size(tensor: torch.Tensor) -> str:
     return "x".join(map(str, tensor.shape)) or "scalar"
 
 
-def _suggest(given: Mapping) -> str:
-    fits = fitting_models(given)
-    return f"; it would fit {', '.join(fits)}" if fits else "; no known model would fit it"
+def would_fit(file: WeightsFile) -> str:
+    """In words, the known models that a file's weights would fit."""
+    fits = fitting_models(file.tensors)
+    return f"it would fit {', '.join(fits)}" if fits else "no known model would fit it"
 
 
 def fitting_models(given: Mapping[str, torch.Tensor]) -> list[str]:

@@ -10,9 +10,7 @@ import torch
 
 from ..errors import InputError
 from ..files import atomic_path
-
-FORMAT = "posebench"
-VERSION = 1
+from ..models.weights_file import FORMAT, VERSION
 
 
 def save_checkpoint(path: Path, contents: Mapping[str, Any]) -> None:

@@ -73,7 +73,8 @@ def test_an_image_that_is_missing_or_truncated(broken, spoil):
 
 def test_a_checkpoint_of_another_model(people, tmp_path):
     torch.save(create_model("tokenpose_t").state_dict(), tmp_path / "t.pth")
-    refused("eval", "--data", people, "--weights", tmp_path / "t.pth", saying=["t.pth", "missing (", "tokenpose_t"])
+    options = ("--data", people, "--weights", tmp_path / "t.pth", "--model", "tmpose_tiny")
+    refused("eval", *options, saying=["t.pth", "missing (", "tokenpose_t"])
 
 
 def test_an_output_folder_that_holds_something_else(people, tmp_path):

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from posebench.commands.model_options import MASKS
-from posebench.pose.reductions import mask_names
+from posebench.pose.reductions import reduction_names
 
 
 def posebench(*arguments):
@@ -26,7 +26,7 @@ def rows(*arguments):
 
 def test_the_help_names_every_mask():
     named = set(re.findall(r"\w+", MASKS))
-    assert set(mask_names()) - {"none"} <= named
+    assert set(reduction_names()) - {"none"} <= named
 
 
 def test_counts_follow_shares_and_locations():

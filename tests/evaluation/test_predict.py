@@ -89,6 +89,25 @@ def test_merged_cells_are_drawn_in_the_one_colour_of_their_token(spots):
     assert veiled.shape == merged.shape and (veiled != merged).any()
 
 
+def test_people_below_a_score_are_left_out_with_all_that_belongs_to_them(spots):
+    path, _ = spots
+    boxes = [(30, 10, 90, 110), (250, 10, 40, 40), (180, 90, 100, 100)]  # the middle one is dark
+    found = predict_image(PointsAtBrightness(), path, boxes, [1.0, 1.0, 0.5])
+    assert found.person_scores[2] == pytest.approx(0.5 * found.scores[2].mean())
+    left = found.above(0.1)
+    assert left.boxes.tolist() == [list(boxes[0]), list(boxes[2])]
+    for field in ("keypoints", "scores", "person_scores", "kept", "center", "scale"):
+        assert np.array_equal(getattr(left, field), getattr(found, field)[[0, 2]])
+    assert [result["score"] for result in left.results()] == left.person_scores.tolist()
+    image = cv2.imread(str(path))
+    nobody = found.above(2)
+    plain = draw_prediction(image, nobody.keypoints, nobody.scores, COCO)
+    more = {"kept": nobody.kept, "grid": (8, 6), "center": nobody.center, "scale": nobody.scale}
+    assert np.array_equal(
+        draw_prediction(image, nobody.keypoints, nobody.scores, COCO, input_size=(256, 192), **more), plain
+    )
+
+
 def test_nobody_is_found_where_no_box_is(spots):
     assert predict_image(PointsAtBrightness(), spots[0], []).keypoints.shape == (0, 17, 2)
 
@@ -141,6 +160,8 @@ def test_a_panel_per_person_stands_beside_the_picture():
         image, points, None, COCO, kept=kept, grid=(8, 6), center=center, scale=scale, input_size=(128, 96)
     )
     assert page.shape[0] >= 600
+    legend = page[-26:]  # what a dropped cell looks like, in words and as a field of its colour
+    assert (legend == shade_dropped(np.full((8, 8, 3), 128, np.uint8), [0], (2, 2))[-1, -1]).all(axis=2).sum() > 100
     assert page.shape[1] > 2 * 200 + 800
     plain = draw_prediction(image, points, None, COCO)
     assert plain.shape == image.shape

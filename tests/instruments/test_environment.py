@@ -6,6 +6,7 @@ import platform
 import re
 import socket
 import subprocess
+import sys
 from datetime import datetime, timedelta, timezone
 from importlib.metadata import version
 from pathlib import Path
@@ -43,6 +44,19 @@ def test_no_host_user_or_folder_is_told():
     for private in {socket.gethostname(), platform.node(), getpass.getuser(), os.environ.get("HOSTNAME", "")}:
         if len(private) > 3:  # "vm" or "me" may stand in any word
             assert private not in text
+
+
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [("", "off on"), ("b.fp32_precision = 'tf32'", "on on"), ("b.cudnn.conv.fp32_precision = 'ieee'", "off off")],
+)
+def test_tf32_is_told_whichever_way_it_was_set(setting, expected):
+    code = (
+        f"import torch; from posebench.benchmark.environment import _tf32; b = torch.backends; {setting}\n"
+        "print(_tf32(b.cuda.matmul), _tf32(b.cudnn.conv))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.stdout.split() == expected.split(), done.stderr
 
 
 def git(folder: Path, *command: str) -> str:

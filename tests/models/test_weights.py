@@ -1,8 +1,13 @@
 """Weights load under our names and the papers', and anything that does not fit is refused with its reason."""
 
+import argparse
+
+import numpy as np
 import pytest
 import torch
 from reference import state_dict_shapes
+from safetensors.torch import save_file
+from torch import nn
 
 from posebench import create_model, load_weights
 from posebench.pose.errors import InputError
@@ -19,13 +24,71 @@ def same(a, b):
     return all(torch.equal(x, b.state_dict()[n]) for n, x in a.state_dict().items())
 
 
-@pytest.mark.parametrize("wrapper", [None, "state_dict", "best_state_dict", "model"])
-@pytest.mark.parametrize("prefix", ["", "module."])
+@pytest.mark.parametrize("wrapper", [None, "state_dict", "best_state_dict", "model_state_dict", "model", "net"])
+@pytest.mark.parametrize("prefix", ["", "module.", "model.", "_orig_mod.", "model._orig_mod.", "net.pose."])
 def test_a_file_loads_bare_or_wrapped(tmp_path, wrapper, prefix):
     source, target = tiny(), tiny()
     state = {prefix + reference_name(name, source): tensor for name, tensor in source.state_dict().items()}
     torch.save({wrapper: state} if wrapper else state, tmp_path / "w.pth")
     assert same(load_weights(target, tmp_path / "w.pth"), source)
+
+
+def test_a_safetensors_file_loads(tmp_path):
+    source, target = tiny(), tiny()
+    save_file({f"module.{name}": tensor for name, tensor in source.state_dict().items()}, tmp_path / "w.safetensors")
+    assert same(load_weights(target, tmp_path / "w.safetensors"), source)
+    (tmp_path / "cut.safetensors").write_bytes((tmp_path / "w.safetensors").read_bytes()[:-8])
+    with pytest.raises(InputError, match=r"cut\.safetensors: not a readable weights file"):
+        load_weights(target, tmp_path / "cut.safetensors")
+
+
+def test_compiled_and_wrapped_modules_load_as_they_are_saved(tmp_path):
+    source, target = tiny(), tiny()
+    state = torch.compile(nn.DataParallel(source)).state_dict()
+    assert all(name.startswith("_orig_mod.module.") for name in state)
+    assert same(load_weights(target, state), source)
+    part = {name.replace("backbone.", "backbone._orig_mod."): tensor for name, tensor in source.state_dict().items()}
+    assert same(load_weights(tiny(), part), source)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_options_and_scores_beside_the_weights_do_no_harm(tmp_path, zipped):
+    source, target = tiny(), tiny()
+    options = argparse.Namespace(lr=1e-3, out=tmp_path, steps=[1, {"gamma": np.float32(0.5)}])
+    content = {"model_state_dict": source.state_dict(), "args": options, "perf": np.float64(0.7), "epoch": np.int64(3)}
+    torch.save(content, tmp_path / "w.pth", _use_new_zipfile_serialization=zipped)
+    assert same(load_weights(target, tmp_path / "w.pth"), source)
+
+
+class Settings:
+    pass
+
+
+@pytest.mark.parametrize("beside", [{"settings": Settings()}, {"model": nn.Linear(2, 2)}])
+def test_an_object_that_could_run_code_is_named_by_its_class_in_one_plain_line(tmp_path, beside):
+    torch.save({"state_dict": tiny().state_dict(), **beside}, tmp_path / "w.pth")
+    with pytest.raises(InputError, match=r"Settings|torch\.nn\.modules\.linear\.Linear") as error:
+        load_weights(tiny(), tmp_path / "w.pth")
+    message = str(error.value)
+    assert message.isprintable() and "weights_only" not in message and len(message) < 400
+
+
+def test_an_entry_that_is_held_twice_is_refused():
+    state = tiny().state_dict()
+    name = next(iter(state))
+    with pytest.raises(InputError, match=f"one entry twice, as {name} and as module.{name}"):
+        load_weights(tiny(), {**state, f"module.{name}": state[name]})
+
+
+def test_messages_name_the_entries_as_the_file_and_the_user_do():
+    state = {f"_orig_mod.{name}": tensor for name, tensor in tiny().state_dict().items()}
+    state["_orig_mod.transformer.keypoint_tokens"] = torch.zeros(3)
+    state["_orig_mod.extra\x1b[31m"] = torch.zeros(3)
+    with pytest.raises(InputError) as error:
+        load_weights(tiny(), state)
+    message = str(error.value)
+    assert "1 of another shape (_orig_mod.transformer.keypoint_tokens is 3, not 1x17x96)" in message
+    assert "1 unexpected ('_orig_mod.extra\\x1b[31m')" in message and message.isprintable()
 
 
 def test_weights_of_another_model_are_refused_with_the_model_that_fits():
@@ -36,10 +99,13 @@ def test_weights_of_another_model_are_refused_with_the_model_that_fits():
     assert "\n" not in str(error.value)
 
 
-def test_a_missing_entry_is_named_as_the_papers_name_it():
+@pytest.mark.parametrize("papers", [True, False])
+def test_a_missing_entry_is_named_in_the_files_own_words(papers):
     state = tiny().state_dict()
     del state["transformer.keypoint_tokens"]
-    with pytest.raises(InputError, match=r"1 missing \(transformer.keypoint_token\)"):
+    if papers:
+        state = {reference_name(name, tiny()): tensor for name, tensor in state.items()}
+    with pytest.raises(InputError, match=r"1 missing \(transformer.keypoint_token" + ("" if papers else "s") + r"\)"):
         load_weights(tiny(), state)
 
 

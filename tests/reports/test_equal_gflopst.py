@@ -83,7 +83,7 @@ def test_a_comparison_of_mpii_is_told_in_points_of_pckh(tmp_path, sweep_rows):
     for row in rows:
         row.update((name, 100 * row[name]) for name in ("pckh", "pckh_low", "pckh_high"))
     (point,) = points = read_equal(write(tmp_path / "equal_gflopst.csv", rows, of_metric(PCKH)))
-    assert "semantic has the highest PCKh@0.5, 60.50 % (59.00 to 62.00), and prune (60.00 %) is not told apart" in said(point)
+    assert "semantic has the highest PCKh@0.5, 60.50 % (59.00 to 62.00), and prune (60.00 %) is not told" in said(point)
     heads = [(head.label, head.unit) for head in equal_table(points).heads]
     assert heads[1:4] == [("PCKh@0.5", "%"), ("mask ratio", ""), ("to the highest", "PCKh@0.5")]
     own = sweep_rows(masks=("semantic", "random"), seeds=(0,))

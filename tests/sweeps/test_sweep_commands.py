@@ -13,6 +13,7 @@ from rich.console import Console
 from posebench.cli import main
 from posebench.commands.sweep_display import SweepDisplay, duration
 from posebench.commands.sweep_tables import print_results
+from posebench.sweeps.estimate import _time
 from posebench.sweeps.events import Event
 from posebench.sweeps.grid import DataIdentity, ModelPlan, expand
 from posebench.sweeps.spec import SweepSpec
@@ -76,6 +77,17 @@ def test_a_dry_run_shows_every_cell_with_its_exact_count_and_writes_nothing(pose
     assert not os.listdir()
 
 
+def test_an_estimate_for_the_cpu_leaves_cuda_alone(monkeypatch):
+    def touched(*_):
+        raise AssertionError("CUDA was touched")
+
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.synchronize", touched)
+    assert _time(lambda: None, "cpu") >= 0
+    with pytest.raises(AssertionError, match="touched"):
+        _time(lambda: None, "cuda:0")
+
+
 def test_a_dry_run_of_an_elastic_sweep_tells_what_is_trained_and_what_is_only_evaluated(posebench, people):
     code, out, err = posebench(
         "sweep", "--data", people, "--mask", "random", "--ratios", "0.4", "--elastic", "--dry-run"
@@ -120,7 +132,7 @@ def plan():
     model = ModelPlan("tmpose_tiny", (96, 72), "finetune", 1, 2, recipe={"epochs": 2}, base_recipe={"epochs": 10})
     cells, bases = expand(SweepSpec(ratios=(0.4,)), [model], DataIdentity("coco", "d"))
     data = SimpleNamespace(train_people=100, eval_people=50)
-    return SimpleNamespace(cells=cells, bases=bases, data=data)
+    return SimpleNamespace(cells=cells, bases=bases, data=data, models=[])
 
 
 def display_of(terminal):
@@ -170,7 +182,8 @@ def test_a_large_grid_is_cut_to_the_terminals_height():
     display, _ = display_of(True)
     model = ModelPlan("tmpose_tiny", (96, 72), "scratch", 1, 2, recipe={"epochs": 2})
     cells, bases = expand(SweepSpec(seeds=tuple(range(100))), [model], DataIdentity("coco", "d"))
-    found = SimpleNamespace(cells=cells, bases=bases, data=SimpleNamespace(train_people=100, eval_people=50))
+    data = SimpleNamespace(train_people=100, eval_people=50)
+    found = SimpleNamespace(cells=cells, bases=bases, data=data, models=[])
     display(Event("plan", info={"plan": found, "root": "runs/x", "finished": set()}))
     running = cells[70]
     display(Event("start", running.key))
