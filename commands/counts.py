@@ -120,10 +120,9 @@ def _check(path: Path) -> None:
     saved = read_counts(path)
     now = []
     for row in saved:
-        mask = "none" if row["mask"] == "none" else row["mask"]
-        ratio = row["mask_ratio"] if mask != "none" else 0.0
+        ratio = row["mask_ratio"] if row["mask"] != "none" else 0.0
         counted = flops_row(
-            row["model"], dataset=row["dataset"], input_size=size(row["input_size"]), mask=mask, mask_ratio=ratio
+            row["model"], dataset=row["dataset"], input_size=size(row["input_size"]), mask=row["mask"], mask_ratio=ratio
         )
         now.append(counted)
     moved = compare_counts(saved, now)

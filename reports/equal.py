@@ -31,7 +31,6 @@ COLUMNS: tuple[str, ...] = (
     "from_random_low",
     "from_random_high",
 )
-_RANDOM = "random"
 
 
 @dataclass(frozen=True)

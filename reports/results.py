@@ -15,23 +15,8 @@ import pandas as pd
 
 from ..pose.errors import InputError
 from ..pose.files import write_atomic
-from .columns import BY_NAME, COLUMNS, NAMES, OPTIONAL_COLUMNS, SCHEMA_VERSION, STATUS_FAILED, describe
+from .columns import BY_NAME, NAMES, OPTIONAL_COLUMNS, SCHEMA_VERSION, STATUS_FAILED, describe
 
-#: the rows that differ only in the seed are those that agree in these
-GROUP: tuple[str, ...] = ("model", "dataset", "mask", "mask_ratio")
-#: measured per batch size; every other number belongs to the cell and is repeated in each of its rows
-PER_BATCH_SIZE: tuple[str, ...] = (
-    "latency_ms_median",
-    "latency_ms_iqr",
-    "latency_ms_p90",
-    "latency_samples",
-    "latency_transformer_ms_median",
-    "latency_transformer_ms_iqr",
-    "throughput_images_per_s",
-    "peak_memory_mib",
-    "peak_rss_mib",
-)
-_NOT_A_METRIC = ("schema_version", "seed", "batch_size", "threads", "mask_ratio")
 _DTYPES = {"text": object, "integer": "Int64", "number": "float64", "flag": "boolean"}
 
 
@@ -148,43 +133,6 @@ def read_results(path: Path) -> pd.DataFrame:
     if versions:
         raise InputError(f"{path}: written in schema {min(versions)}, this posebench reads schema {SCHEMA_VERSION}")
     return frame
-
-
-def aggregate(
-    rows: pd.DataFrame | Sequence[Mapping[str, Any]],
-    metrics: Sequence[str] | None = None,
-    *,
-    by: Sequence[str] = GROUP,
-) -> pd.DataFrame:
-    """Statistics over seeds: one line per combination of `by`, in order of appearance.
-
-    For each metric (default: every measured column) the columns <metric>_mean, _std (sample, n - 1), _min, _max and
-    _n. A cell profiled at several batch sizes counts once, unless `by` has "batch_size"; without it the columns
-    that are measured per batch size are left out of the default metrics.
-    """
-    frame = to_frame(rows)
-    if metrics is None:
-        measured = [column.name for column in (*COLUMNS, *OPTIONAL_COLUMNS) if column.kind in ("integer", "number")]
-        left_out = (*_NOT_A_METRIC, *by, *(() if "batch_size" in by else PER_BATCH_SIZE))
-        metrics = [name for name in measured if name in frame and name not in left_out]
-    groups: dict[tuple, list[dict[str, Any]]] = {}
-    for record in records_of(frame):
-        groups.setdefault(tuple(record[name] for name in by), []).append(record)
-    lines = []
-    for key, members in groups.items():
-        if "batch_size" not in by:
-            members = once_per_cell(members)
-        line = dict(zip(by, key, strict=True))
-        for metric in metrics:
-            found = spread(member[metric] for member in members)
-            line[f"{metric}_mean"] = found.mean if found else math.nan
-            line[f"{metric}_std"] = found.std if found and found.std is not None else math.nan
-            line[f"{metric}_min"] = found.low if found else math.nan
-            line[f"{metric}_max"] = found.high if found else math.nan
-            line[f"{metric}_n"] = found.n if found else 0
-        lines.append(line)
-    suffixes = ("mean", "std", "min", "max", "n")
-    return pd.DataFrame(lines, columns=[*by, *(f"{metric}_{suffix}" for metric in metrics for suffix in suffixes)])
 
 
 def once_per_cell(records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -21,7 +21,6 @@ from .work import build_model
 
 START_SECONDS = 6.0  # of a worker process: imports, annotations
 RENDER_SECONDS = 25.0  # of the embedded set
-BACKWARD = 2.0  # a backward pass costs about two forward passes
 PROBE_IMAGES, PROBE_SECONDS = 8, 2.0
 
 

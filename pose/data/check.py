@@ -39,11 +39,6 @@ class FolderCheck:
         return not any(problem.severity == "error" for problem in self.problems)
 
 
-def check_folder(root: str | os.PathLike[str], *, progress: Progress | None = None) -> list[Problem]:
-    """All problems of a data folder; empty if it is sound. `progress(done, total)` counts images."""
-    return inspect_folder(root, progress=progress).problems
-
-
 def inspect_folder(root: str | os.PathLike[str], *, progress: Progress | None = None) -> FolderCheck:
     """Problems and contents of a data folder of either layout. Reads every image; writes nothing; raises nothing for
     what the folder holds."""

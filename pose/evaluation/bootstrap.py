@@ -68,15 +68,6 @@ def paired_bootstrap(
     return PairedDifference(score(evidence_a) - score(evidence_b), low, high)
 
 
-def negligible_loss(difference_low: float, margin: float = 0.01) -> bool:
-    """A test of non-inferiority: whether a model's loss against another is below `margin` even at the lower end of the
-    interval of (model minus other). `margin` is in the score's unit: 0.01 AP by default; for PCKh give percent.
-
-    With a two-sided 95 % interval the one-sided level is 2.5 %. NaN is not negligible.
-    """
-    return difference_low > -margin
-
-
 def score(evidence: Evidence) -> float:
     """The score itself: AP or PCKh of the images as they are."""
     return float(scores(evidence, np.ones((1, len(evidence["images"])), dtype=np.int64))[0])

@@ -6,7 +6,6 @@ from posebench.pose.errors import InputError
 from posebench.pose.evaluation.bootstrap import (
     bootstrap_ap,
     draw_images,
-    negligible_loss,
     paired_bootstrap,
     score,
     scores,
@@ -167,11 +166,3 @@ def test_no_detections_give_zero_and_no_people_give_nan():
     _, nobody = coco_statistics(truth | {"annotations": []}, noisy_results(truth, 4))
     assert np.isnan(score(nobody))
     assert np.isnan(bootstrap_ap(nobody)).all()
-
-
-def test_a_loss_is_negligible_when_even_its_lower_end_is_within_the_margin():
-    assert negligible_loss(-0.009)
-    assert negligible_loss(0.002)
-    assert not negligible_loss(-0.011)
-    assert negligible_loss(-0.011, margin=0.02)
-    assert not negligible_loss(float("nan"))

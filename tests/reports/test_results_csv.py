@@ -8,7 +8,7 @@ import pytest
 
 from posebench.pose.errors import InputError
 from posebench.reports.columns import BY_NAME, COLUMNS, NAMES
-from posebench.reports.results import aggregate, read_results, records_of, to_frame, write_results
+from posebench.reports.results import once_per_cell, read_results, records_of, spread, to_frame, write_results
 
 HOSTILE = 'x,"y"\r\n<script>alert(1)</script>\n=1+1 | {{ 7*7 }} [red] $a_b$ é漢 NA'
 
@@ -99,29 +99,19 @@ def test_a_file_that_is_no_results_file_is_named_in_one_line(tmp_path, content, 
 
 
 def test_statistics_over_seeds_equal_hand_worked_ones():
-    rows = [{"model": "m", "dataset": "coco", "mask": "random", "mask_ratio": 0.4, "seed": s, "cell": str(s), "ap": ap}
-            for s, ap in enumerate((0.50, 0.56, 0.59))]  # fmt: skip
-    rows.append({**rows[0], "mask": "none", "mask_ratio": 0.0, "cell": "u", "ap": 0.7})
-    masked, unmasked = aggregate(rows, ["ap"]).to_dict("records")
     # mean 1.65 / 3; squared deviations 0.05^2, 0.01^2, 0.04^2 sum to 0.0042; 0.0042 / 2 = 0.0021
-    assert masked["ap_mean"] == pytest.approx(0.55, abs=1e-12)
-    assert masked["ap_std"] == pytest.approx(math.sqrt(0.0021), abs=1e-12)
-    assert (masked["ap_min"], masked["ap_max"], masked["ap_n"]) == (0.50, 0.59, 3)
-    assert unmasked["ap_mean"] == 0.7 and math.isnan(unmasked["ap_std"]) and unmasked["ap_n"] == 1
+    found = spread([0.50, 0.56, None, 0.59])
+    assert found.mean == pytest.approx(0.55, abs=1e-12)
+    assert found.std == pytest.approx(math.sqrt(0.0021), abs=1e-12)
+    assert (found.low, found.high, found.n) == (0.50, 0.59, 3)
+    assert spread([0.7]).std is None
+    assert spread([None, math.nan, ""]) is None
 
 
 def test_a_cell_profiled_at_two_batch_sizes_counts_once(sweep_rows):
-    once, twice = (sweep_rows(batch_sizes=sizes) for sizes in ((1,), (1, 16)))
-    pd.testing.assert_frame_equal(aggregate(once), aggregate(twice))
-    assert "latency_ms_median_mean" not in aggregate(twice)
-    per_size = aggregate(twice, ["latency_ms_median"], by=("mask", "mask_ratio", "batch_size"))
-    assert len(per_size) == 8 and set(per_size["latency_ms_median_n"]) == {3}
-
-
-def test_a_missing_value_is_no_zero():
-    row = {"model": "m", "mask": "none"}
-    found = aggregate([{**row, "seed": 0, "ap": 0.4}, {**row, "seed": 1, "ap": None}], ["ap", "pckh"])
-    assert found["ap_mean"][0] == 0.4 and found["ap_n"][0] == 1 and found["pckh_n"][0] == 0
+    once, twice = (records_of(to_frame(sweep_rows(batch_sizes=sizes))) for sizes in ((1,), (1, 16)))
+    assert len(twice) == 2 * len(once)
+    assert [row["cell"] for row in once_per_cell(twice)] == [row["cell"] for row in once]
 
 
 def test_each_header_says_its_unit():
