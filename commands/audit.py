@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..pose.errors import InputError
-from .options import Bar
+from .options import Bar, check_new
 
 EXAMPLES = """
 Examples:
@@ -49,19 +49,14 @@ def audit(
 
     if format not in FORMATS:
         raise InputError(f"--format {format!r}: give one of {', '.join(FORMATS)}")
-    if html is not None and html.is_dir():
-        raise InputError(f"{html}: is a folder; give --html a file")
-    if html is not None and html.exists() and not force:
-        raise InputError(f"{html}: exists already; --force overwrites it")
+    if html is not None:
+        check_new(html, "--html", force=force)
     found = read_claims(SHIPPED, *([claims] if claims else []))
     with Bar("audit") as bar:
         rows = run(found, latency=latency, device=device, threads=threads, seconds=seconds, progress=bar)
     _show(rows, format)
     if html is not None:
-        try:
-            write_atomic(html, audit_page(rows))
-        except OSError as error:
-            raise InputError(f"{html}: cannot be written ({error.strerror})") from None
+        write_atomic(html, audit_page(rows))
 
 
 def _show(rows: list[dict], format: str) -> None:

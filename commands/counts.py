@@ -9,7 +9,7 @@ import typer
 
 from ..pose.errors import InputError
 from .model_options import MASKS, RATIOS, At, JointMask, Keep, Merge, reduction_arguments
-from .options import Bar, numbers, print_rows, size, words
+from .options import Bar, check_new, numbers, print_rows, size, words
 
 CAPTION = (
     "GFLOPs: executed, exact, 1e9 multiply-adds at batch 1 (one fused multiply-add counts once). GFLOPsT: the same "
@@ -88,8 +88,8 @@ def flops(
     if check is not None:
         _check(check)
         return
-    if save is not None and save.exists() and not force:
-        raise InputError(f"{save}: exists already; --force overwrites it, --check compares with it")
+    if save is not None:
+        check_new(save, "--save", force=force)
     fixed = {"dataset": dataset, "input_size": size(input_size), "as_published": as_published}
     detail = reduction_arguments(keep, merge, at, joint_mask)
     if save is not None and (detail or execution or as_published):
@@ -98,7 +98,12 @@ def flops(
             "and --as-published"
         )
     chosen = configurations(
-        words(model) or list(MODELS), words(mask), numbers(ratios, "--ratios"), words(execution), **fixed, **detail
+        words(model) or list(MODELS),
+        words(mask, "--mask"),
+        numbers(ratios, "--ratios"),
+        words(execution, "--execution"),
+        **fixed,
+        **detail,
     )
     rows = [flops_row(c.name, **c.arguments) for c in chosen]
     if save is not None:

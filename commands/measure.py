@@ -59,12 +59,12 @@ def profile(
     chosen = numbers(ratios, "--ratios")
     with Bar("profile") as bar:
         rows = measure(
-            words(model),
+            words(model, "--model"),
             dataset=dataset,
             input_size=size(input_size),
-            masks=words(mask),
+            masks=words(mask, "--mask"),
             ratios=chosen,
-            executions=words(execution),
+            executions=words(execution, "--execution"),
             baseline=True,
             device=device,
             batch_sizes=numbers(batch_sizes, "--batch-sizes", int),

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..pose.errors import InputError
-from .options import numbers, size, words
+from .options import numbers, size
 
 if TYPE_CHECKING:
     from ..pose.models.model import PoseModel
@@ -68,9 +67,6 @@ def reduction_arguments(keep: str | None, merge: str | None, at: str | None, joi
         return values[0] if len(values) == 1 else tuple(values)
 
     given: dict[str, Any] = {}
-    for option, text in (("--keep", keep), ("--merge", merge), ("--at", at)):
-        if text is not None and not words(text):
-            raise InputError(f"{option} is empty: give a number, or several separated by commas")
     if keep is not None:
         given["keep"] = one_or_all(numbers(keep, "--keep"))
     if merge is not None:

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..pose.errors import InputError
+from ..pose.files import check_replaceable
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
 
-def words(text: str | None) -> list[str]:
-    """The items of "a,b"; empty for None."""
-    return [item.strip() for item in (text or "").split(",") if item.strip()]
+def words(text: str | None, option: str = "") -> list[str]:
+    """The items of "a,b"; empty for None. InputError where there are none in what was given."""
+    items = [item.strip() for item in (text or "").split(",") if item.strip()]
+    if text is not None and not items:
+        raise InputError(f"{option or 'an option'} is empty: give one or more values, separated by commas")
+    return items
 
 
 def numbers(text: str | None, option: str, kind: Callable[[str], Any] = float) -> list[Any]:
     """The numbers of "0.2,0.4". InputError naming the option for anything else."""
     try:
-        return [kind(item) for item in words(text)]
+        return [kind(item) for item in words(text, option)]
     except ValueError:
         what = "whole numbers" if kind is int else "numbers"
         raise InputError(f"{option} {text!r}: give {what} separated by commas") from None
@@ -33,6 +38,19 @@ def size(text: str | None) -> tuple[int, int] | None:
     if len(parts) != 2 or not all(part.strip().isdigit() for part in parts):
         raise InputError(f"--input-size {text!r}: give HEIGHTxWIDTH, such as 256x192")
     return int(parts[0]), int(parts[1])
+
+
+def check_new(path: Path, option: str, *, force: bool | None = None) -> None:
+    """InputError unless `path` may become a file: it is new or, with `force`, a regular file. force: of --force, None
+    where the command has no such option."""
+    check_replaceable(path)
+    if path.exists() and not force:
+        raise InputError(f"{path}: exists already; give {option} another{'' if force is None else ', or --force'}")
+
+
+def count(number: int, noun: str, plural: str | None = None) -> str:
+    """ "1 cell", "2 cells"; `plural` where it is irregular."""
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
 
 
 def print_rows(rows: Iterable[Any], columns: Iterable[str] | None, format: str, caption: str = "") -> None:

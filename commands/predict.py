@@ -22,7 +22,7 @@ from .model_options import (
     make_model,
     reduction_arguments,
 )
-from .options import numbers
+from .options import check_new, numbers
 from .train import Device
 
 EXAMPLES = """
@@ -90,7 +90,6 @@ def predict(
             }  # fmt: skip
         picture = draw_prediction(read_image(path), found.keypoints, found.scores, SKELETONS[dataset], **options)
         target_file = out / f"{path.stem}.png"
-        if target_file.exists():
-            raise InputError(f"{target_file}: exists already; give another --out")
+        check_new(target_file, "--out")
         write_atomic(target_file, cv2.imencode(".png", picture)[1].tobytes())
         print(target_file)

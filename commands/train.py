@@ -22,7 +22,7 @@ from .model_options import (
     make_model,
     reduction_arguments,
 )
-from .options import Bar, numbers
+from .options import Bar, check_new, numbers
 
 if TYPE_CHECKING:
     from ..pose.models.model import PoseModel
@@ -187,8 +187,8 @@ def evaluate(
 
     target = check_device(device)
     _set_threads(threads)
-    if save_results is not None and save_results.exists():
-        raise InputError(f"{save_results}: exists already; give another file to --save-results")
+    if save_results is not None:
+        check_new(save_results, "--save-results")
     torch.manual_seed(seed)
     root, layout = _data(data)
     detail = reduction_arguments(keep, merge, at, joint_mask)

@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ..pose.errors import InputError
-from .options import size
+from .options import check_new, size
 
 
 def register(app: typer.Typer) -> None:
@@ -43,20 +42,16 @@ def convert(
     input_size: Annotated[str | None, typer.Option(help="crop as HEIGHTxWIDTH (default: the model's own)")] = None,
 ) -> None:
     """Translate a state dict of the papers' code to posebench's names."""
-    import torch
-
-    from ..pose.files import atomic_path
     from ..pose.models.architectures import MODELS
     from ..pose.models.weights import load_weights, read_state_dict
     from ..pose.models.zoo import create_model, resolve_name
+    from ..pose.training.checkpoint import save_tensors
 
-    if out.exists():
-        raise InputError(f"{out}: exists already; give another --out")
+    check_new(out, "--out")
     # The file's own joint mask, if it has one, goes with its weights.
     has_joints = any(name.endswith("joint_mask") for name in read_state_dict(file))
     joint_mask = "published" if has_joints and MODELS[resolve_name(model)].joint_blocks else None
     made = create_model(model, dataset=dataset, input_size=size(input_size), mask="none", joint_mask=joint_mask)
     load_weights(made, file)
-    with atomic_path(out) as temporary:
-        torch.save({"model": made.state_dict()}, temporary)
+    save_tensors(out, {"model": made.state_dict()})
     print(f"{out}: {model} ({dataset}) under posebench's names")
