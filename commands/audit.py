@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..pose.errors import InputError
-from .options import Bar, check_new
+from .options import Bar, Quiet, check_new
 
 EXAMPLES = """
 Examples:
@@ -39,6 +39,7 @@ def audit(
     format: Annotated[str, typer.Option(help="table, csv, json or markdown")] = "table",
     html: Annotated[Path | None, typer.Option(help="write the table to this file too, as a page")] = None,
     force: Annotated[bool, typer.Option("--force", help="let --html overwrite its file")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Check what the papers say about cost: as published, by the source's counter, exactly, and on the clock."""
     from ..benchmark.audit import audit as run
@@ -52,7 +53,7 @@ def audit(
     if html is not None:
         check_new(html, "--html", force=force)
     found = read_claims(SHIPPED, *([claims] if claims else []))
-    with Bar("audit") as bar:
+    with Bar("audit", quiet) as bar:
         rows = run(found, latency=latency, device=device, threads=threads, seconds=seconds, progress=bar)
     _show(rows, format)
     if html is not None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from .model_options import MASKS, RATIOS, At, JointMask, Keep, Merge, reduction_arguments
-from .options import Bar, numbers, print_rows, size, words
+from .options import Bar, Format, Quiet, Wide, count, numbers, print_rows, size, words
 
 EXAMPLES = """
 Examples:
@@ -42,12 +42,14 @@ def profile(
     device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
     dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16")] = "float32",
     batch_sizes: Annotated[str, typer.Option(help="batch sizes, separated by commas")] = "1",
-    threads: Annotated[int | None, typer.Option(help="CPU threads (default: torch's default)")] = None,
-    samples: Annotated[int, typer.Option(help="timed passes of each configuration, at most")] = 130,
-    seconds: Annotated[float, typer.Option(help="time limit for the samples of one batch size")] = 20.0,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads (default: torch's default)")] = None,
+    samples: Annotated[int, typer.Option(min=1, help="timed passes of each configuration, at most")] = 130,
+    seconds: Annotated[float, typer.Option(min=0, help="time limit for the samples of one batch size")] = 20.0,
     memory: Annotated[bool, typer.Option("--memory/--no-memory", help="peak memory, each in its own process")] = True,
     weights: Annotated[Path | None, typer.Option(help="weights to load into every model")] = None,
-    format: Annotated[str, typer.Option(help="table, json, csv or markdown")] = "table",
+    format: Format = "table",
+    wide: Wide = False,
+    quiet: Quiet = False,
 ) -> None:
     """Measure latency (whole model and transformer part) and memory of several configurations, interleaved.
 
@@ -57,7 +59,7 @@ def profile(
     from ..reports.tables import PROFILE_COLUMNS
 
     chosen = numbers(ratios, "--ratios")
-    with Bar("profile") as bar:
+    with Bar("profile", quiet) as bar:
         rows = measure(
             words(model, "--model"),
             dataset=dataset,
@@ -80,7 +82,8 @@ def profile(
     shown = PROFILE_COLUMNS if format in ("table", "markdown") else None
     first = rows[0]
     caption = (
-        f"{first.get('device_name') or first.get('processor', '')}, {first['dtype']}, {first['threads']} threads, "
-        f"torch {first['torch_version']}, {first['date_utc']}. Latency: median and interquartile range."
+        f"{first.get('device_name') or first.get('processor', '')}, {first['dtype']}, "
+        f"{count(first['threads'], 'thread')}, torch {first['torch_version']}, {first['date_utc']}. "
+        "Latency: median and interquartile range."
     )
-    print_rows(rows, shown, format, caption)
+    print_rows(rows, shown, format, caption, wide=wide)

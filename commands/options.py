@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from ..pose.errors import InputError
 from ..pose.files import check_replaceable
 
 if TYPE_CHECKING:
     from rich.progress import Progress
+
+
+def _format(value: str) -> str:
+    if value not in ("table", "json", "csv", "markdown"):
+        raise InputError(f"unknown format {value!r}; one of table, json, csv, markdown")
+    return value
+
+
+Format = Annotated[str, typer.Option(help="table, json, csv or markdown", callback=_format)]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress on the way, the result alone")]
+Wide = Annotated[bool, typer.Option("--wide", help="a table with every column, however wide it gets")]
 
 
 def words(text: str | None, option: str = "") -> list[str]:
@@ -53,45 +66,61 @@ def count(number: int, noun: str, plural: str | None = None) -> str:
     return f"{number} {noun if number == 1 else plural or noun + 's'}"
 
 
-def print_rows(rows: Iterable[Any], columns: Iterable[str] | None, format: str, caption: str = "") -> None:
-    """Rows on standard output, as a table with a caption or in a format for programs."""
+def print_rows(
+    rows: Iterable[Any], columns: Iterable[str] | None, format: str, caption: str = "", *, wide: bool = False
+) -> None:
+    """Rows on standard output: in a format for programs, or as a table with a caption that fits the terminal.
+
+    What finds no room in the table is named below it; `wide` shows all, however wide that is.
+    """
     from rich.console import Console
+    from rich.text import Text
 
-    from ..reports.tables import render_rows
+    from ..reports.tables import fit_rows, render_rows
 
-    rendered = render_rows(list(rows), list(columns) if columns else None, format)
-    if isinstance(rendered, str):
-        print(rendered, end="" if rendered.endswith("\n") else "\n")
-        return
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=250)
+    rows, columns = list(rows), list(columns) if columns else None
+    if format != "table" or wide:
+        rendered = render_rows(rows, columns, format)
+        if isinstance(rendered, str):
+            print(rendered, end="" if rendered.endswith("\n") else "\n")
+            return
+        common, left_out = "", []
+        console = Console(highlight=False, width=10_000)
+    else:
+        console = Console(highlight=False)
+        common, rendered, left_out = fit_rows(rows, columns, console.width)
+    if common:
+        console.print(Text(common, "bold"), soft_wrap=True)
     console.print(rendered)
+    if left_out:
+        text = f"No room for {', '.join(left_out)}: --wide or --format csv shows all."
+        console.print(Text(text, "dim"), soft_wrap=True)
     if caption:
-        console.print(caption, style="dim", soft_wrap=True)
+        console.print(Text(caption, "dim"), soft_wrap=True)
 
 
-def progress_bar() -> Progress:
-    """A progress bar on standard error, so that results on standard output stay clean."""
+def progress_bar(quiet: bool = False) -> Progress:
+    """A progress bar on standard error, so that results on standard output stay clean; `quiet` shows none."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),  # a path with square brackets is no markup
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
         TextColumn("{task.fields[info]}"),
         console=Console(stderr=True),
+        disable=quiet,
     )
 
 
 class Bar:
     """A `progress(done, total, **info)` callable that draws a bar while it is used as a context."""
 
-    def __init__(self, description: str):
+    def __init__(self, description: str, quiet: bool = False):
         self.description = description
-        self.progress = progress_bar()
+        self.progress = progress_bar(quiet)
 
     def __enter__(self) -> Bar:
         self.progress.start()

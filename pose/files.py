@@ -51,7 +51,9 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
+        under_a_file = isinstance(error, (FileExistsError, NotADirectoryError))
+        reason = f"{target.parent} is no folder" if under_a_file else error.strerror or error
+        raise InputError(f"{path}: cannot be written ({reason})") from None
 
 
 def write_atomic(path: str | os.PathLike[str], content: str | bytes) -> None:

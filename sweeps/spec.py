@@ -34,7 +34,8 @@ class SweepSpec:
     threads: per cell (None: decided by device and model); jobs: cells at the same time (None: what the cores allow).
     workers: loader processes of each cell. latency: False leaves the timing out; samples: timed passes, at most, of
     each configuration and batch size. elastic: every trained model is evaluated at every other ratio, too, and one more
-    is trained for each mask with a ratio drawn anew for each step.
+    is trained for each mask with a ratio drawn anew for each step. out: the folder of the results (None: named after
+    the grid); it changes nothing in them.
     """
 
     models: tuple[str, ...] = ("tmpose_tiny",)
@@ -60,6 +61,7 @@ class SweepSpec:
     latency: bool = True
     samples: int = 130
     elastic: bool = False
+    out: str | None = None
 
     def weights_of(self, model: str) -> str | None:
         """The weights file given for `model`, if any."""
@@ -288,4 +290,5 @@ PARSERS: dict[str, Callable[[Any, str], Any]] = {
     "latency": _flag,
     "samples": _integer(1),
     "elastic": _flag,
+    "out": _text,
 }
