@@ -70,8 +70,6 @@ def _show(rows: list[dict], format: str) -> None:
         print(rendered, end="")
         return
     console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=160)
     for paragraph in EXPLANATION:
         console.print(paragraph)
     console.print()

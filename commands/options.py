@@ -116,21 +116,22 @@ def progress_bar(quiet: bool = False) -> Progress:
 
 
 class Bar:
-    """A `progress(done, total, **info)` callable that draws a bar while it is used as a context."""
+    """A `progress(done, total, **info)` callable that draws a bar, from its first call to the end of the context."""
 
     def __init__(self, description: str, quiet: bool = False):
         self.description = description
         self.progress = progress_bar(quiet)
 
     def __enter__(self) -> Bar:
-        self.progress.start()
         self.task = self.progress.add_task(self.description, total=None, info="")
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.progress.stop()
+        if self.progress.live.is_started:
+            self.progress.stop()
 
     def __call__(self, done: int, total: int, **info: Any) -> None:
+        self.progress.start()
         stage = info.pop("stage", None)
         shown = {k: v for k, v in info.items() if k in ("epoch", "loss", "accuracy")}
         text = "  ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in shown.items())
