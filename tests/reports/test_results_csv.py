@@ -27,6 +27,7 @@ AGREED = """
 CONTRACT = AGREED.split()
 HEADER = ",".join(CONTRACT).encode() + b"\n"
 EMPTY = b"," * (len(CONTRACT) - 1) + b"\n"
+ROW_OF_INFINITY = ",".join("inf" if name == "ap" else "" for name in CONTRACT).encode() + b"\n"
 
 
 def test_the_columns_are_those_of_the_contract_in_their_order():
@@ -87,6 +88,9 @@ def test_text_where_a_number_belongs_is_refused_before_anything_is_written(tmp_p
         (HEADER + b"2" + EMPTY, "schema 2"),
         (HEADER + b'1,"cut', "not a readable CSV"),
         (HEADER + b"1.5" + EMPTY, "schema_version: '1.5' is not a whole number"),
+        (HEADER + b"inf" + EMPTY, "row 1, column schema_version: 'inf' is not"),
+        (HEADER + ROW_OF_INFINITY, "row 1, column ap: 'inf' is not a number"),
+        (HEADER + b"9" * 40 + EMPTY, "row 1, column schema_version: .* is not a whole number"),
     ],
 )
 def test_a_file_that_is_no_results_file_is_named_in_one_line(tmp_path, content, words):
