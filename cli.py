@@ -8,6 +8,9 @@ import typer
 
 from .commands import audit, counts, data, measure, predict, sweep, train, weights
 
+#: of the click that typer uses, which may be a copy of its own
+UsageError = typer.BadParameter.__base__
+
 HELP = """
 What masking tokens costs a pose transformer, and what it really saves.
 
@@ -15,9 +18,7 @@ Start with  posebench sweep --mask semantic --ratios 0.2,0.4,0.6  : it renders a
 profiles masked and unmasked models, and writes a page about it.
 """
 
-app = typer.Typer(
-    help=HELP, no_args_is_help=True, rich_markup_mode="rich", pretty_exceptions_enable=False, add_completion=False
-)
+app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode="rich", pretty_exceptions_enable=False)
 
 
 def _version(show: bool) -> None:
@@ -44,17 +45,38 @@ def main() -> None:
     from .pose.errors import InputError, NumericalError
 
     try:
-        app()
-    except InputError as error:
-        _fail(error, 2)
-    except NumericalError as error:
-        _fail(error, 1)
+        _refuse_empty(sys.argv[1:])
+        code = app(standalone_mode=False)
+        sys.stdout.flush()
+    except UsageError as error:
+        if type(error).__name__ != "NoArgsIsHelpError":  # which has shown the help
+            _fail(error.format_message(), 2)
+        code = 2
     except BrokenPipeError:
         sys.stderr.close()
         raise SystemExit(1) from None
+    except InputError as error:
+        _fail(error, 2)
+    except OSError as error:  # a full disk, say, while standard output goes to a file
+        _fail(f"{error.filename or 'the output'}: {error.strerror or error}", 2)
+    except NumericalError as error:
+        _fail(error, 1)
+    if code:
+        raise SystemExit(code)
 
 
-def _fail(error: Exception, code: int) -> None:
+def _refuse_empty(arguments: list[str]) -> None:
+    """No empty value means anything here: it is a shell variable that is not set."""
+    from .pose.errors import InputError
+
+    for before, argument in zip(["", *arguments], arguments, strict=False):
+        name = argument.removesuffix("=")
+        if not argument or (argument.startswith("--") and name != argument):
+            option = name or before
+            raise InputError(f"{option if option.startswith('-') else 'an argument'} is empty: give a value")
+
+
+def _fail(error: Exception | str, code: int) -> None:
     line = " ".join(str(error).split())
     print(f"posebench: error: {line}", file=sys.stderr)
     raise SystemExit(code) from None

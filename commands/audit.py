@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..pose.errors import InputError
-from .options import Bar
+from .options import Bar, Quiet, check_new
 
 EXAMPLES = """
 Examples:
@@ -39,6 +39,7 @@ def audit(
     format: Annotated[str, typer.Option(help="table, csv, json or markdown")] = "table",
     html: Annotated[Path | None, typer.Option(help="write the table to this file too, as a page")] = None,
     force: Annotated[bool, typer.Option("--force", help="let --html overwrite its file")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Check what the papers say about cost: as published, by the source's counter, exactly, and on the clock."""
     from ..benchmark.audit import audit as run
@@ -49,19 +50,14 @@ def audit(
 
     if format not in FORMATS:
         raise InputError(f"--format {format!r}: give one of {', '.join(FORMATS)}")
-    if html is not None and html.is_dir():
-        raise InputError(f"{html}: is a folder; give --html a file")
-    if html is not None and html.exists() and not force:
-        raise InputError(f"{html}: exists already; --force overwrites it")
+    if html is not None:
+        check_new(html, "--html", force=force)
     found = read_claims(SHIPPED, *([claims] if claims else []))
-    with Bar("audit") as bar:
+    with Bar("audit", quiet) as bar:
         rows = run(found, latency=latency, device=device, threads=threads, seconds=seconds, progress=bar)
     _show(rows, format)
     if html is not None:
-        try:
-            write_atomic(html, audit_page(rows))
-        except OSError as error:
-            raise InputError(f"{html}: cannot be written ({error.strerror})") from None
+        write_atomic(html, audit_page(rows))
 
 
 def _show(rows: list[dict], format: str) -> None:
@@ -74,8 +70,6 @@ def _show(rows: list[dict], format: str) -> None:
         print(rendered, end="")
         return
     console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=160)
     for paragraph in EXPLANATION:
         console.print(paragraph)
     console.print()

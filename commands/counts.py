@@ -9,7 +9,7 @@ import typer
 
 from ..pose.errors import InputError
 from .model_options import MASKS, RATIOS, At, JointMask, Keep, Merge, reduction_arguments
-from .options import Bar, numbers, print_rows, size, words
+from .options import Bar, Wide, check_new, numbers, print_rows, size, words
 
 CAPTION = (
     "GFLOPs: executed, exact, 1e9 multiply-adds at batch 1 (one fused multiply-add counts once). GFLOPsT: the same "
@@ -40,6 +40,7 @@ def register(app: typer.Typer) -> None:
 def models(
     dataset: Annotated[str | None, typer.Option(help="coco or mpii (default: both)")] = None,
     format: Annotated[str, typer.Option(help="table, json, csv or markdown")] = "table",
+    wide: Wide = False,
 ) -> None:
     """List the models with input size, tokens, parameters, GFLOPs and GFLOPsT, unmasked."""
     from ..benchmark.flops import flops_row
@@ -59,7 +60,8 @@ def models(
                     mask, ratio = architecture.published_mask
                     rows.append({**row, "default_mask": f"{mask} {ratio}" if ratio else mask})
             bar(done, len(MODELS))
-    print_rows(rows, [*MODELS_COLUMNS, "default_mask"], format, CAPTION + " tmpose_l_d24 is another name for tmpose_l.")
+    caption = CAPTION + " tmpose_l_d24 is another name for tmpose_l."
+    print_rows(rows, [*MODELS_COLUMNS, "default_mask"], format, caption, wide=wide)
 
 
 def flops(
@@ -75,6 +77,7 @@ def flops(
     execution: Annotated[str | None, typer.Option(help="sparse: dense, gather, or both with a comma")] = None,
     joint_mask: JointMask = None,
     format: Annotated[str, typer.Option(help="table, json, csv or markdown")] = "table",
+    wide: Wide = False,
     save: Annotated[Path | None, typer.Option(help="write the counts to this file, for --check")] = None,
     check: Annotated[Path | None, typer.Option(help="compare with a saved file: exit 1 if any count moved")] = None,
     force: Annotated[bool, typer.Option("--force", help="let --save overwrite its file")] = False,
@@ -88,8 +91,8 @@ def flops(
     if check is not None:
         _check(check)
         return
-    if save is not None and save.exists() and not force:
-        raise InputError(f"{save}: exists already; --force overwrites it, --check compares with it")
+    if save is not None:
+        check_new(save, "--save", force=force)
     fixed = {"dataset": dataset, "input_size": size(input_size), "as_published": as_published}
     detail = reduction_arguments(keep, merge, at, joint_mask)
     if save is not None and (detail or execution or as_published):
@@ -98,7 +101,12 @@ def flops(
             "and --as-published"
         )
     chosen = configurations(
-        words(model) or list(MODELS), words(mask), numbers(ratios, "--ratios"), words(execution), **fixed, **detail
+        words(model) or list(MODELS),
+        words(mask, "--mask"),
+        numbers(ratios, "--ratios"),
+        words(execution, "--execution"),
+        **fixed,
+        **detail,
     )
     rows = [flops_row(c.name, **c.arguments) for c in chosen]
     if save is not None:
@@ -106,7 +114,7 @@ def flops(
 
         save_counts(save, rows)
     columns = [*FLOPS_COLUMNS[:9], *ADDED, *FLOPS_COLUMNS[9:], "parts"] if format == "json" else FLOPS_COLUMNS
-    print_rows(rows, list(rows[0]) if format == "csv" else columns, format, CAPTION)
+    print_rows(rows, list(rows[0]) if format == "csv" else columns, format, CAPTION, wide=wide)
 
 
 ADDED = ("macs", "macs_transformer", "positions", "as_published")
@@ -120,10 +128,9 @@ def _check(path: Path) -> None:
     saved = read_counts(path)
     now = []
     for row in saved:
-        mask = "none" if row["mask"] == "none" else row["mask"]
-        ratio = row["mask_ratio"] if mask != "none" else 0.0
+        ratio = row["mask_ratio"] if row["mask"] != "none" else 0.0
         counted = flops_row(
-            row["model"], dataset=row["dataset"], input_size=size(row["input_size"]), mask=mask, mask_ratio=ratio
+            row["model"], dataset=row["dataset"], input_size=size(row["input_size"]), mask=row["mask"], mask_ratio=ratio
         )
         now.append(counted)
     moved = compare_counts(saved, now)

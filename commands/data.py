@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .options import Bar
+from .options import Bar, Quiet, count
 
 MOST_SHOWN = 50
 
@@ -27,30 +27,33 @@ def synth(
     seed: Annotated[int, typer.Option(help="the same seed gives the same bytes")] = 0,
     layout: Annotated[str, typer.Option(help="coco or mpii")] = "coco",
     jobs: Annotated[int | None, typer.Option(help="processes (default: the usable cores)")] = None,
+    quiet: Quiet = False,
 ) -> None:
     """Render clothed, articulated figures into an ordinary COCO (or MPII) folder."""
     from ..pose.data.synth.write import write_synthetic
 
-    with Bar(f"rendering into {out}") as bar:
+    with Bar(f"rendering into {out}", quiet) as bar:
         write_synthetic(out, train=train, val=val, seed=seed, layout=layout, jobs=jobs, progress=bar)
-    print(f"{out}: {train} people for training and {val} for validation, {layout} layout, seed {seed}")
+    people = count(train, "person", "people")
+    print(f"{out}: {people} for training and {val} for validation, {layout} layout, seed {seed}")
 
 
-def check(folder: Annotated[Path, typer.Argument(help="a data folder")]) -> None:
+def check(folder: Annotated[Path, typer.Argument(help="a data folder")], quiet: Quiet = False) -> None:
     """Name what is missing or broken in a COCO or MPII folder. Exit 1 if anything is."""
     from ..pose.data.check import inspect_folder
 
-    with Bar("checking") as bar:
+    with Bar("checking", quiet) as bar:
         found = inspect_folder(folder, progress=bar)
     for split in found.splits:
         print(
-            f"{split.split}: {split.images} images, {split.people} people, {split.keypoints} labelled keypoints "
-            f"({split.annotation_file})"
+            f"{split.split}: {count(split.images, 'image')}, {count(split.people, 'person', 'people')}, "
+            f"{count(split.keypoints, 'labelled keypoint')} ({split.annotation_file})"
         )
     for problem in found.problems[:MOST_SHOWN]:
         print(problem)
     if len(found.problems) > MOST_SHOWN:
         print(f"... and {len(found.problems) - MOST_SHOWN} more")
-    print(f"{found.folder}: {found.layout} layout, {'usable' if found.ok else 'NOT usable as it is'}")
+    layout = f"{found.layout} layout" if found.layout else "of no known layout"
+    print(f"{found.folder}: {layout}, {'usable' if found.ok else 'NOT usable as it is'}")
     if not found.ok:
         raise typer.Exit(1)

@@ -7,19 +7,8 @@ from typing import Annotated
 
 import typer
 
-from .model_options import (
-    DEFAULT_MODEL,
-    MASKS,
-    OWN,
-    RATIOS,
-    At,
-    InputSize,
-    JointMask,
-    Keep,
-    Merge,
-    reduction_arguments,
-)
-from .options import Bar, numbers, print_rows, size, words
+from .model_options import DEFAULT_MODEL, MASKS, OWN, RATIOS, InputSize, JointMask
+from .options import Bar, Format, Quiet, Wide, numbers, print_rows, size, words
 
 EXAMPLES = """
 Examples:
@@ -28,7 +17,7 @@ Examples:
 
   posebench profile --model tmpose_b --mask semantic --ratios 0,0.2,0.4,0.6 --batch-sizes 1,8 --threads 1
 
-  posebench profile --model sparse_tokenpose_s --dataset mpii --execution dense,gather --threads 1
+  posebench profile --model sparse_tokenpose_s --dataset mpii --mask "sparse,sparse(execution=gather)" --threads 1
 
   posebench profile --model tmpose_l --device cuda --dtype float16 --batch-sizes 1,64
 """
@@ -48,22 +37,20 @@ def profile(
     ratios: Annotated[str | None, typer.Option(help=RATIOS)] = None,
     dataset: Annotated[str | None, typer.Option(help="coco or mpii (default: that of the weights, else coco)")] = None,
     input_size: InputSize = None,
-    keep: Keep = None,
-    merge: Merge = None,
-    at: At = None,
-    execution: Annotated[str | None, typer.Option(help="sparse: dense, gather, or both with a comma")] = None,
     joint_mask: JointMask = None,
     device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
     dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16")] = "float32",
     batch_sizes: Annotated[str, typer.Option(help="batch sizes, separated by commas")] = "1",
-    threads: Annotated[int | None, typer.Option(help="CPU threads (default: torch's default)")] = None,
-    samples: Annotated[int, typer.Option(help="timed passes of each configuration, at most")] = 130,
-    seconds: Annotated[float, typer.Option(help="time limit for the samples of one batch size")] = 20.0,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads (default: torch's default)")] = None,
+    samples: Annotated[int, typer.Option(min=1, help="timed passes of each configuration, at most")] = 130,
+    seconds: Annotated[float, typer.Option(min=0, help="time limit for the samples of one batch size")] = 20.0,
     memory: Annotated[bool, typer.Option("--memory/--no-memory", help="peak memory, each in its own process")] = True,
     weights: Annotated[
         Path | None, typer.Option(help="weights to load into every model; a checkpoint brings its model and mask")
     ] = None,
-    format: Annotated[str, typer.Option(help="table, json, csv or markdown")] = "table",
+    format: Format = "table",
+    wide: Wide = False,
+    quiet: Quiet = False,
 ) -> None:
     """Measure latency (whole model and transformer part) and memory of several configurations, interleaved.
 
@@ -73,14 +60,13 @@ def profile(
     from ..reports.tables import PROFILE_COLUMNS
 
     chosen = numbers(ratios, "--ratios")
-    with Bar("profile") as bar:
+    with Bar("profile", quiet) as bar:
         rows = measure(
-            words(model) or ([] if weights else [DEFAULT_MODEL]),
+            words(model, "--model") or ([] if weights else [DEFAULT_MODEL]),
             dataset=dataset,
             input_size=size(input_size),
-            masks=words(mask),
+            masks=masks_of(mask),
             ratios=chosen,
-            executions=words(execution),
             baseline=True,
             device=device,
             batch_sizes=numbers(batch_sizes, "--batch-sizes", int),
@@ -91,12 +77,13 @@ def profile(
             memory=memory,
             progress=bar,
             weights=weights,
-            **reduction_arguments(keep, merge, at, joint_mask),
+            joint_mask=joint_mask,
         )
     shown = PROFILE_COLUMNS if format in ("table", "markdown") else None
     first = rows[0]
     caption = (
-        f"{first.get('device_name') or first.get('processor', '')}, {first['dtype']}, {first['threads']} threads, "
-        f"torch {first['torch_version']}, {first['date_utc']}. Latency: median and interquartile range."
+        f"{first.get('device_name') or first.get('processor', '')}, {first['dtype']}, "
+        f"{count(first['threads'], 'thread')}, torch {first['torch_version']}, {first['date_utc']}. "
+        "Latency: median and interquartile range."
     )
-    print_rows(rows, shown, format, caption)
+    print_rows(rows, shown, format, caption, wide=wide)

@@ -3,23 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from ..pose.errors import InputError
+from ..pose.files import check_replaceable
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
 
-def words(text: str | None) -> list[str]:
-    """The items of "a,b"; empty for None."""
-    return [item.strip() for item in (text or "").split(",") if item.strip()]
+def _format(value: str) -> str:
+    if value not in ("table", "json", "csv", "markdown"):
+        raise InputError(f"unknown format {value!r}; one of table, json, csv, markdown")
+    return value
+
+
+Format = Annotated[str, typer.Option(help="table, json, csv or markdown", callback=_format)]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress on the way, the result alone")]
+Wide = Annotated[bool, typer.Option("--wide", help="a table with every column, however wide it gets")]
+
+
+def words(text: str | None, option: str = "", split: Callable[[str], list[str]] | None = None) -> list[str]:
+    """The items of "a,b"; empty for None. InputError where there are none in what was given.
+
+    split: takes the text apart, by default at every comma.
+    """
+    items = [item.strip() for item in (split(text or "") if split else (text or "").split(",")) if item.strip()]
+    if text is not None and not items:
+        raise InputError(f"{option or 'an option'} is empty: give one or more values, separated by commas")
+    return items
 
 
 def numbers(text: str | None, option: str, kind: Callable[[str], Any] = float) -> list[Any]:
     """The numbers of "0.2,0.4". InputError naming the option for anything else."""
     try:
-        return [kind(item) for item in words(text)]
+        return [kind(item) for item in words(text, option)]
     except ValueError:
         what = "whole numbers" if kind is int else "numbers"
         raise InputError(f"{option} {text!r}: give {what} separated by commas") from None
@@ -35,55 +56,85 @@ def size(text: str | None) -> tuple[int, int] | None:
     return int(parts[0]), int(parts[1])
 
 
-def print_rows(rows: Iterable[Any], columns: Iterable[str] | None, format: str, caption: str = "") -> None:
-    """Rows on standard output, as a table with a caption or in a format for programs."""
+def check_new(path: Path, option: str, *, force: bool | None = None) -> None:
+    """InputError unless `path` may become a file: it is new or, with `force`, a regular file. force: of --force, None
+    where the command has no such option."""
+    check_replaceable(path)
+    if path.exists() and not force:
+        raise InputError(f"{path}: exists already; give {option} another{'' if force is None else ', or --force'}")
+
+
+def count(number: int, noun: str, plural: str | None = None) -> str:
+    """ "1 cell", "2 cells"; `plural` where it is irregular."""
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
+def print_rows(
+    rows: Iterable[Any], columns: Iterable[str] | None, format: str, caption: str = "", *, wide: bool = False
+) -> None:
+    """Rows on standard output: in a format for programs, or as a table with a caption that fits the terminal.
+
+    What finds no room in the table is named below it; `wide` shows all, however wide that is.
+    """
     from rich.console import Console
+    from rich.text import Text
 
-    from ..reports.tables import render_rows
+    from ..reports.tables import fit_rows, render_rows
 
-    rendered = render_rows(list(rows), list(columns) if columns else None, format)
-    if isinstance(rendered, str):
-        print(rendered, end="" if rendered.endswith("\n") else "\n")
-        return
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=250)
+    rows, columns = list(rows), list(columns) if columns else None
+    if format != "table" or wide:
+        rendered = render_rows(rows, columns, format)
+        if isinstance(rendered, str):
+            print(rendered, end="" if rendered.endswith("\n") else "\n")
+            return
+        common, left_out = "", []
+        console = Console(highlight=False, width=10_000)
+    else:
+        console = Console(highlight=False)
+        common, rendered, left_out = fit_rows(rows, columns, console.width)
+    if common:
+        console.print(Text(common, "bold"), soft_wrap=True)
     console.print(rendered)
+    if left_out:
+        text = f"No room for {', '.join(left_out)}: --wide or --format csv shows all."
+        console.print(Text(text, "dim"), soft_wrap=True)
     if caption:
-        console.print(caption, style="dim", soft_wrap=True)
+        console.print(Text(caption, "dim"), soft_wrap=True)
 
 
-def progress_bar() -> Progress:
-    """A progress bar on standard error, so that results on standard output stay clean."""
+def progress_bar(quiet: bool = False) -> Progress:
+    """A progress bar on standard error, so that results on standard output stay clean; `quiet` shows none."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),  # a path with square brackets is no markup
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
         TextColumn("{task.fields[info]}"),
         console=Console(stderr=True),
+        disable=quiet,
     )
 
 
 class Bar:
-    """A `progress(done, total, **info)` callable that draws a bar while it is used as a context."""
+    """A `progress(done, total, **info)` callable that draws a bar, from its first call to the end of the context."""
 
-    def __init__(self, description: str):
+    def __init__(self, description: str, quiet: bool = False):
         self.description = description
-        self.progress = progress_bar()
+        self.progress = progress_bar(quiet)
 
     def __enter__(self) -> Bar:
-        self.progress.start()
         self.task = self.progress.add_task(self.description, total=None, info="")
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.progress.stop()
+        if self.progress.live.is_started:
+            self.progress.stop()
 
     def __call__(self, done: int, total: int, **info: Any) -> None:
+        self.progress.start()
         stage = info.pop("stage", None)
         shown = {k: v for k, v in info.items() if k in ("epoch", "loss", "accuracy")}
         text = "  ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in shown.items())

@@ -10,19 +10,15 @@ import typer
 from ..pose.errors import InputError
 from .model_options import (
     AsPublished,
-    At,
     InputSize,
     JointMask,
-    Keep,
     Mask,
-    Merge,
     Model,
     PositionType,
     Ratio,
     make_model,
-    reduction_arguments,
 )
-from .options import numbers
+from .options import check_new, numbers
 from .train import Device
 
 EXAMPLES = """
@@ -50,9 +46,6 @@ def predict(
     model: Model = None,
     mask: Mask = None,
     ratio: Ratio = None,
-    keep: Keep = None,
-    merge: Merge = None,
-    at: At = None,
     joint_mask: JointMask = None,
     dataset: Annotated[
         str | None, typer.Option(help="coco or mpii keypoints (default: those of the weights, else coco)")
@@ -91,8 +84,8 @@ def predict(
         raise InputError("--box and --boxes contradict each other: leave one out")
     one_by_one = [numbers(text, "--box") for text in box] if box else None
     people = [(one_by_one, None)] * len(images) if boxes is None else detected_boxes(boxes, images)
-    detail = reduction_arguments(keep, merge, at, joint_mask) | {"weights": weights}
-    made = make_model(model, dataset, mask, ratio, input_size, as_published, position_type, None, **detail)
+    described = (model, dataset, mask, ratio, input_size, as_published, position_type, None)
+    made = make_model(*described, weights=weights, joint_mask=joint_mask)
     skeleton = SKELETONS[made.spec.dataset]
     results: list[dict[str, Any]] = []
     for path, picture, (places, scores) in zip(images, pictures, people, strict=True):

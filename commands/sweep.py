@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .model_options import MASKS, RATIOS
+from .options import Quiet
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -103,11 +104,15 @@ def sweep(
     jobs: Annotated[str | None, typer.Option(help="cells at the same time (default: cores / threads; CUDA: 1)")] = None,
     workers: Annotated[str | None, typer.Option(help="loader processes of each cell (default: 0)")] = None,
     margin: Annotated[str | None, typer.Option(help=f"{MARGIN_HELP} (default: 0.01)")] = None,
-    out: Annotated[Path | None, typer.Option(help="folder (default: runs/..., named after the grid)")] = None,
+    out: Annotated[str | None, typer.Option(help="folder (default: runs/..., named after the grid)")] = None,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="show the cells, their exact GFLOPsT and an estimate of the time; run none"),
+        typer.Option(
+            "--dry-run",
+            help="show the cells, their exact GFLOPsT and an estimate of the time that is left for them; run none",
+        ),
     ] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Train, evaluate and profile every combination of model, mask, ratio and seed, the unmasked baseline included.
 
@@ -144,20 +149,19 @@ def sweep(
             "jobs": jobs,
             "workers": workers,
             "margin": margin,
+            "out": out,
         },
         spec_file,
     )
     from rich.console import Console
 
     console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=140)  # a log has room for every figure
     if dry_run:
         from .sweep_tables import show_plan
 
-        show_plan(spec, out, console)
+        show_plan(spec, console)
         return
-    if not _run(spec, out, console):
+    if not _run(spec, console, quiet):
         raise typer.Exit(1)
 
 
@@ -172,8 +176,10 @@ def report(
     typer.echo(write_report(folder, title=title, margin=margin))
 
 
-def _run(spec: SweepSpec, out: Path | None, console: Console) -> bool:
+def _run(spec: SweepSpec, console: Console, quiet: bool) -> bool:
     """Run, show, and say where the results lie. False if anything failed."""
+    from rich.console import Console
+
     from ..sweeps.runner import execute
     from .sweep_display import SweepDisplay
     from .sweep_tables import show_outcome
@@ -182,9 +188,10 @@ def _run(spec: SweepSpec, out: Path | None, console: Console) -> bool:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, stop)  # ended by a scheduler, say: like Ctrl-C
-    with SweepDisplay(console) as display:
+    progress = Console(quiet=True, force_terminal=False) if quiet else console
+    with SweepDisplay(progress) as display:
         try:
-            outcome = execute(spec, out, display)
+            outcome = execute(spec, display)
         except KeyboardInterrupt:
             interrupted = True
         else:
@@ -194,5 +201,5 @@ def _run(spec: SweepSpec, out: Path | None, console: Console) -> bool:
         text = f"Interrupted. What is finished is kept{where}; the same command goes on from there."
         console.print(text, markup=False, soft_wrap=True)
         raise typer.Exit(130)
-    show_outcome(outcome, display.lines, console)
+    show_outcome(outcome, display, console)
     return not outcome.failed

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..sweeps.events import Event
+from .options import count
 
 if TYPE_CHECKING:
     from ..sweeps.plan import Plan
@@ -100,7 +101,7 @@ class SweepDisplay:
                     f"{model.weights_trained}; the cells have masks of their own", markup=False, soft_wrap=True
                 )
         if not self.console.is_terminal:
-            self.console.print(f"{len(plan.cells)} cells in {root}", markup=False, soft_wrap=True)
+            self.console.print(f"{count(len(plan.cells), 'cell')} in {root}", markup=False, soft_wrap=True)
 
     def _say(self, event: Event, line: Line) -> None:
         """Plain output: one line per piece of news, progress now and then."""
@@ -121,6 +122,13 @@ class SweepDisplay:
             parts.append("done earlier" if event.kind == "skipped" else f"done in {duration(line.elapsed())}")
         text = " ".join([*parts, _figures(line.info)]).rstrip()
         self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    @property
+    def nothing_left(self) -> bool:
+        """Whether every cell was finished before this run, so that only the pictures and the report were made."""
+        return bool(self.lines) and all(
+            line.started is None or line.label in PARTS.values() for line in self.lines.values()
+        )
 
     def remaining_seconds(self) -> float | None:
         """Time left, from what was worked off in this run so far; None before anything was."""

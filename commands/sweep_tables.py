@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -14,7 +13,8 @@ from rich.text import Text
 from ..pose.metrics import METRICS, Metric
 from ..row import Score, describe, part_of
 from ..sweeps.store import OK
-from .sweep_display import Line, duration
+from .options import count
+from .sweep_display import SweepDisplay, duration
 
 if TYPE_CHECKING:
     from ..sweeps.runner import Outcome
@@ -41,8 +41,10 @@ RESULTS = {
     "peak_memory_mib": "MiB",
     "status": "status",
 }
-#: left out of a terminal that is too narrow, in this order; results.csv has them
-LEAST = ("peak_memory_mib", "tokens_kept", "latency_transformer_ms_median")
+TEXTS = ("model", "dataset", "device", "mask", "status")
+#: what tells rows apart, and whether they failed, gets room before the numbers do; the last are left out first
+FIRST = (*COMMON, "mask", "mask_ratio", "train_ratio", "status")
+LAST = ("latency_transformer_ms_median", "tokens_kept", "peak_memory_mib")
 LEGEND = {
     "gflops_t": "GFLOPsT: exact 1e9 multiply-adds of everything behind the backbone.",
     **{metric.column: f"{metric.axis}, in brackets its 95 % interval." for metric in METRICS},
@@ -54,36 +56,39 @@ LEGEND = {
 }
 
 
-def show_plan(spec: SweepSpec, out: Path | None, console: Console) -> None:
-    """The cells with their exact counts, how long each may take, and where the results would go. Writes nothing."""
+def show_plan(spec: SweepSpec, console: Console) -> None:
+    """The cells with their exact counts, how long each that is not finished may take, and where the results would go.
+    Writes nothing."""
     from ..sweeps.data import find_data
     from ..sweeps.estimate import estimate
-    from ..sweeps.plan import default_folder, make_plan
+    from ..sweeps.plan import folder_of, make_plan
     from ..sweeps.runner import jobs_of, manifest_of
     from ..sweeps.store import SweepStore, check_contents
 
     plan = make_plan(spec, find_data(spec, make=False))
-    folder = out if out is not None else default_folder(plan) if plan.data.made else None
-    if folder is not None and plan.data.made:
-        check_contents(SweepStore(folder), manifest_of(plan))
+    # Before the data is there, the keys are not known that name a folder and tell what is finished in it.
+    folder = folder_of(plan) if plan.data.made or spec.out is not None else None
+    store = SweepStore(folder) if folder is not None and plan.data.made else None
+    if store is not None:
+        check_contents(store, manifest_of(plan))
     jobs = jobs_of(plan)
     with console.status("counting, and probing the speed"):
-        guess = estimate(plan, jobs)
+        guess = estimate(plan, jobs, store)
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
     for name in ("cell", "epochs", "kept", "GFLOPs", "GFLOPsT", "time"):
-        table.add_column(name, justify="left" if name == "cell" else "right", no_wrap=True)
+        table.add_column(name, justify="left" if name == "cell" else "right", no_wrap=name != "cell")
     for key, config in plan.bases.items():
         epochs = str(config["recipe"]["epochs"])
-        table.add_row(f"{config['model']} base model", epochs, "", "", "", duration(guess.base_seconds[key]))
+        table.add_row(f"{config['model']} base model", epochs, "", "", "", _left(guess.base_seconds[key]))
     for cell in plan.cells:
-        count = guess.counts[cell.key]
+        counts = guess.counts[cell.key]
         table.add_row(
             Text(cell.label),
             str(cell.config["recipe"]["epochs"]) if cell.trains else "",
-            f"{count['tokens_kept']} of {count['tokens_total']}",
-            f"{count['gflops']:.4f}",
-            f"{count['gflops_t']:.4f}",
-            duration(guess.cell_seconds[cell.key]),
+            f"{counts['tokens_kept']} of {counts['tokens_total']}",
+            f"{counts['gflops']:.4f}",
+            f"{counts['gflops_t']:.4f}",
+            _left(guess.cell_seconds[cell.key]),
         )
     console.print(table)
     lines = ["GFLOPs, GFLOPsT (behind the backbone): 1e9 multiply-adds, exact."]
@@ -91,17 +96,29 @@ def show_plan(spec: SweepSpec, out: Path | None, console: Console) -> None:
     lines += [f"{model.weights_trained}." for model in plan.models if model.weights_trained]
     data = f"{plan.data.root}" if plan.data.made else f"{plan.data.root} (the embedded set, which a sweep makes first)"
     lines += [
-        f"Data: {data}; {plan.data.train_people} people to train on, {plan.data.eval_people} to judge by.",
+        f"Data: {data}; {count(plan.data.train_people, 'person', 'people')} to train on, {plan.data.eval_people} to "
+        "judge by.",
         f"Results go to {folder or 'a folder in runs/, named once the data is there'}.",
-        f"Time: about {duration(guess.total_seconds)} in all, {jobs} cells at a time: an estimate, from a short probe "
-        "on this machine and the multiply-adds.",
     ]
+    finished = sum(not seconds for seconds in guess.cell_seconds.values())
+    if finished:
+        lines.append(f"{finished} of {count(len(plan.cells), 'cell')} finished earlier; these are kept.")
+    if guess.total_seconds:
+        what = "for the rest" if finished else "in all"
+        lines.append(
+            f"Time: about {duration(guess.total_seconds)} {what}, {count(jobs, 'cell')} at a time: an estimate, from a "
+            "short probe on this machine and the multiply-adds."
+        )
+    else:
+        lines.append("Nothing is left to do: the same command only writes the table, the plots and the page anew.")
     for line in lines:
         console.print(Text(line), soft_wrap=True)
 
 
 def print_results(rows: list[dict[str, Any]], console: Console) -> None:
     """The rows as a table that fits a terminal; what is the same in all of them is said once, above it."""
+    from ..reports.tables import fit, text_table
+
     shown = {name: [_shown(row, name) for row in rows] for name in COMMON | RESULTS}
     found = {name: sorted(set(shown[name]) - {""}) for name in COMMON}
     common = {name: texts[0] if texts else "" for name, texts in found.items() if rows and len(texts) < 2}
@@ -109,24 +126,17 @@ def print_results(rows: list[dict[str, Any]], console: Console) -> None:
     if set(shown["status"]) == {OK}:
         names.remove("status")
     console.print(Text(", ".join(f"{COMMON[name]} {text}" for name, text in common.items() if text), "bold"))
-    table = _table(shown, names)
-    for name in LEAST:
-        if console.measure(table).maximum <= console.width:
-            break
-        names = [other for other in names if other != name]
-        table = _table(shown, names)
-    console.print(table)
-    console.print(Text(" ".join(LEGEND[name] for name in names if name in LEGEND), "dim"))
-
-
-def _table(shown: dict[str, list[str]], names: list[str]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    for name in names:
-        text = name in ("model", "dataset", "device", "mask", "status")
-        table.add_column((COMMON | RESULTS)[name], justify="left" if text else "right", no_wrap=True)
-    for texts in zip(*(shown[name] for name in names), strict=True):
-        table.add_row(*map(Text, texts))
-    return table
+    headers = COMMON | RESULTS
+    ranks = [0 if name in FIRST else 2 + LAST.index(name) if name in LAST else 1 for name in names]
+    widths = fit([(headers[name], shown[name]) for name in names], ranks, console.width)
+    chosen = [names[number] for number in widths]
+    cells = list(zip(*(shown[name] for name in chosen), strict=True))
+    numeric = [name not in TEXTS for name in chosen]
+    console.print(text_table([headers[name] for name in chosen], cells, numeric, list(widths.values())))
+    left_out = [headers[name] for name in names if name not in chosen]
+    if left_out:
+        console.print(Text(f"No room for {', '.join(left_out)}: results.csv has all.", "dim"))
+    console.print(Text(" ".join(LEGEND[name] for name in chosen if name in LEGEND), "dim"))
 
 
 def _shown(row: dict[str, Any], name: str) -> str:
@@ -152,11 +162,17 @@ def _with_interval(metric: Metric, sign: str, value: float, low: float, high: fl
     return text if metric.is_percent else re.sub(r"\b0\.", ".", text)
 
 
-def show_outcome(outcome: Outcome, lines: dict[str, Line], console: Console) -> None:
-    """The table of results, what failed and why, and where everything lies."""
+def _left(seconds: float) -> str:
+    return duration(seconds) if seconds else "done"
+
+
+def show_outcome(outcome: Outcome, display: SweepDisplay, console: Console) -> None:
+    """The table of results, what failed and why, and where everything lies; that nothing was left to do, if so."""
     print_results(outcome.rows, console)
+    if display.nothing_left:
+        console.print("All cells were finished earlier: nothing was trained, evaluated or timed again.")
     for name, error in outcome.failed.items():
-        label = lines[name].label if name in lines else name
+        label = display.lines[name].label if name in display.lines else name
         console.print(Text(f"failed: {label}: {error}", "red"), soft_wrap=True)
     root = outcome.root
     console.print(Text(f"Results: {root / 'results.csv'}"), soft_wrap=True)

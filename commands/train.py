@@ -13,19 +13,15 @@ import typer
 from ..pose.errors import InputError
 from .model_options import (
     AsPublished,
-    At,
     InputSize,
     JointMask,
-    Keep,
     Mask,
-    Merge,
     Model,
     PositionType,
     Ratio,
     make_model,
-    reduction_arguments,
 )
-from .options import Bar, numbers
+from .options import Bar, Format, Quiet, check_new, count, numbers
 
 if TYPE_CHECKING:
     from ..pose.models.model import PoseModel
@@ -33,7 +29,9 @@ if TYPE_CHECKING:
 Data = Annotated[Path | None, typer.Option(help="COCO or MPII folder (default: the embedded set, made once)")]
 Boxes = Annotated[str, typer.Option(help="gt, or a detection file")]
 Device = Annotated[str, typer.Option(help="cpu or cuda")]
-Threads = Annotated[int | None, typer.Option(help="CPU threads (default: torch's default)")]
+Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads (default: torch's default)")]
+Workers = Annotated[int, typer.Option(min=0, help="loader processes")]
+LARGEST_SEED = 2**63 - 1
 
 TRAIN_EXAMPLES = """
 Examples:
@@ -73,9 +71,6 @@ def train(
     model: Model = None,
     mask: Mask = None,
     ratio: Ratio = None,
-    keep: Keep = None,
-    merge: Merge = None,
-    at: At = None,
     joint_mask: JointMask = None,
     data: Data = None,
     train_split: Annotated[
@@ -101,7 +96,7 @@ def train(
     seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="of weights, order, augmentation and masks")] = 0,
     device: Device = "cpu",
     amp: Annotated[bool, typer.Option("--amp", help="mixed precision (bfloat16)")] = False,
-    workers: Annotated[int, typer.Option(help="loader processes")] = 0,
+    workers: Workers = 0,
     threads: Threads = None,
     weights: Annotated[
         Path | None, typer.Option(help="weights to start from; a checkpoint brings its model and mask")
@@ -109,8 +104,9 @@ def train(
     backbone_weights: Annotated[Path | None, typer.Option(help="an ImageNet HRNet to start from")] = None,
     as_published: AsPublished = False,
     position_type: PositionType = None,
-    evaluate_every: Annotated[int, typer.Option(help="epochs between evaluations; 0 for none")] = 10,
+    evaluate_every: Annotated[int, typer.Option(min=0, help="epochs between evaluations; 0 for none")] = 10,
     resume: Annotated[bool, typer.Option("--resume", help="go on where this folder's run stopped")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Train a model; a checkpoint after every epoch, so that --resume goes on after any interruption."""
     import dataclasses
@@ -133,10 +129,9 @@ def train(
         raise InputError("--weights bring a backbone of their own: leave --backbone-weights out")
     _set_threads(threads)
     torch.manual_seed(seed)
-    root, layout = _data(data)
-    detail = reduction_arguments(keep, merge, at, joint_mask)
-    detail |= {"weights": weights, "use": "from here on trained", "fresh_scorer": True}
-    made = make_model(model, layout, mask, ratio, input_size, as_published, position_type, seed, **detail)
+    root, layout = _data(data, quiet)
+    start = {"weights": weights, "use": "from here on trained", "fresh_scorer": True, "joint_mask": joint_mask}
+    made = make_model(model, layout, mask, ratio, input_size, as_published, position_type, seed, **start)
     recipe = TINY_RECIPE if is_tiny(made.spec.name) else paper_recipe(layout)
     wanted = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "clip_norm": clip_norm}
     wanted = {name: value for name, value in wanted.items() if value is not None}
@@ -149,7 +144,7 @@ def train(
     train_data = _train_split(root, train_split, made)
     val_data = load_people(root, "val", input_size=made.spec.input_size) if evaluate_every else None
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended by a scheduler, say: like Ctrl-C
-    with _said_on_interrupt(out), Bar("training") as bar:
+    with _said_on_interrupt(out), Bar("training", quiet) as bar:
         result = run(
             made,
             train_data,
@@ -161,6 +156,8 @@ def train(
             progress=bar,
             evaluate_every=max(evaluate_every, 1),
         )
+    if result.resumed_at == recipe.epochs:
+        print(f"{out}: was finished earlier, after {count(recipe.epochs, 'epoch')}; nothing was left to do")
     print(f"loss on a fixed batch: {result.loss_first:.6g} before, {result.loss_last:.6g} after; {result.last}")
 
 
@@ -171,20 +168,17 @@ def evaluate(
     ] = None,
     mask: Mask = None,
     ratio: Ratio = None,
-    keep: Keep = None,
-    merge: Merge = None,
-    at: At = None,
     joint_mask: JointMask = None,
     data: Data = None,
     boxes: Boxes = "gt",
     input_size: InputSize = None,
-    batch_size: Annotated[int, typer.Option(help="people at a time")] = 32,
+    batch_size: Annotated[int, typer.Option(min=1, help="people at a time")] = 32,
     flip_test: Annotated[
         bool, typer.Option("--flip-test/--no-flip-test", help="average with the mirrored crop")
     ] = True,
     decode: Annotated[str, typer.Option(help="dark or hrnet: decoding and crop convention")] = "dark",
     device: Device = "cpu",
-    workers: Annotated[int, typer.Option(help="loader processes")] = 0,
+    workers: Workers = 0,
     threads: Threads = None,
     as_published: AsPublished = False,
     position_type: PositionType = None,
@@ -197,7 +191,8 @@ def evaluate(
         ),
     ] = None,
     save_results: Annotated[Path | None, typer.Option(help="write COCO's submission file")] = None,
-    format: Annotated[str, typer.Option(help="table, json, csv or markdown")] = "table",
+    format: Format = "table",
+    quiet: Quiet = False,
 ) -> None:
     """Evaluate a model: AP (COCO) or PCKh (MPII), with a 95 % interval from resampling images."""
     import torch
@@ -209,15 +204,15 @@ def evaluate(
 
     target = check_device(device)
     _set_threads(threads)
-    if save_results is not None and save_results.exists():
-        raise InputError(f"{save_results}: exists already; give another file to --save-results")
+    if save_results is not None:
+        check_new(save_results, "--save-results")
     torch.manual_seed(seed or 0)
-    root, layout = _data(data)
-    detail = reduction_arguments(keep, merge, at, joint_mask) | {"weights": weights}
-    made = make_model(model, layout, mask, ratio, input_size, as_published, position_type, seed, **detail)
+    root, layout = _data(data, quiet)
+    described = (model, layout, mask, ratio, input_size, as_published, position_type, seed)
+    made = make_model(*described, weights=weights, joint_mask=joint_mask)
     convention = "hrnet" if decode == "hrnet" else "dark"
     split = load_people(root, "val", boxes=boxes, input_size=made.spec.input_size, convention=convention)
-    with Bar("evaluating") as bar:
+    with Bar("evaluating", quiet) as bar:
         found = run(
             made,
             split,
@@ -245,13 +240,13 @@ def evaluate(
         print("no --weights were given: these are the scores of an untrained model")
 
 
-def _data(data: Path | None) -> tuple[Path, str]:
+def _data(data: Path | None, quiet: bool) -> tuple[Path, str]:
     """The data folder (the embedded set, made if need be, where none is given) and its layout."""
     from ..pose.data.folder import detect_layout
     from ..pose.data.synth.cache import ensure_default_set
 
     if data is None:
-        with Bar("embedded data set") as bar:
+        with Bar("embedded data set", quiet) as bar:
             data = ensure_default_set(bar)
     return data, detect_layout(data)[0]
 
@@ -292,8 +287,6 @@ def _save_results(path: Path, found: Any) -> None:
 
 def _set_threads(threads: int | None) -> None:
     if threads is not None:
-        if threads < 1:
-            raise InputError(f"--threads {threads}: give 1 or more")
         import torch
 
         torch.set_num_threads(threads)

@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 
-from ..pose.errors import InputError
 from .model_options import InputSize
-from .options import size
+from .options import check_new, size
 
 
 def register(app: typer.Typer) -> None:
@@ -49,16 +48,13 @@ def convert(
 ) -> None:
     """Translate a state dict of the papers' code to posebench's names; of a checkpoint, leave out what only training
     needs."""
-    import torch
-
-    from ..pose.files import atomic_path
     from ..pose.models.architectures import MODELS
     from ..pose.models.as_trained import load_model
     from ..pose.models.weights_file import read_weights
     from ..pose.models.zoo import resolve_name
+    from ..pose.training.checkpoint import save_tensors
 
-    if out.exists():
-        raise InputError(f"{out}: exists already; give another --out")
+    check_new(out, "--out")
     source = read_weights(file)
     asked = {"name": model, "dataset": dataset, "input_size": size(input_size)}
     if source.config is None:
@@ -67,6 +63,5 @@ def convert(
         asked |= {"mask": "none", "joint_mask": "published" if has_joints else None}
     made, _ = load_model(source, **asked)
     kept = {key: value for key, value in source.checkpoint.items() if key not in ("optimizer", "scaler")}
-    with atomic_path(out) as temporary:
-        torch.save({**kept, "model": made.state_dict()}, temporary)
+    save_tensors(out, {**kept, "model": made.state_dict()})
     print(f"{out}: {made.spec.name} ({made.spec.dataset}) under posebench's names")

@@ -105,7 +105,9 @@ def _by_paper(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, list[Map
 def _table(rows: Sequence[Mapping[str, Any]]) -> Group:
     """The table, with the papers' short names as headings and numbers for the sources, which stand in full below."""
     table = Table(show_edge=False, pad_edge=False, header_style="bold", collapse_padding=True)
-    for head in HEADS:
+    timed = any(not is_missing(row.get("latency_ratio")) for row in rows)
+    heads = [head for head in HEADS if timed or not head.startswith("time")]
+    for head in heads:
         number = head in _NUMERIC
         table.add_column(head, justify="right" if number else "left", no_wrap=number)
     lines = []
@@ -119,7 +121,8 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> Group:
             if (paper, source) not in numbers:
                 numbers[paper, source] = len(numbers) + 1
                 lines.append(Text(f"  [{numbers[paper, source]}] {source}"))
-            table.add_row(*(Text(cell) for cell in (*cells, f"[{numbers[paper, source]}]")))
+            texts = dict(zip(HEADS, (*cells, f"[{numbers[paper, source]}]"), strict=True))
+            table.add_row(*(Text(texts[head]) for head in heads))
         table.add_section()
     return Group(table, *lines)
 

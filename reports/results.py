@@ -165,9 +165,12 @@ def _convert(value: Any, kind: str) -> Any:
         return flags[text]
     try:
         if kind == "number":
-            return float(value)
+            number = float(value)
+            if math.isinf(number) and isinstance(value, str):
+                raise ValueError(value)
+            return None if math.isinf(number) else number  # nothing measured is infinite
         number = int(value) if isinstance(value, str) else value
-        if number != int(number):
+        if number != int(number) or abs(number) >= 2**63:
             raise ValueError(value)
         return int(number)
     except (TypeError, OverflowError):

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
+from rich import box
+from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
@@ -29,6 +31,13 @@ PROFILE_COLUMNS = (
     "latency_transformer_ms_median", "latency_transformer_ms_iqr", "throughput_images_per_s", "peak_memory_mib",
     "device", "dtype", "threads",
 )  # fmt: skip
+#: those that get room first where a terminal has none for all: what tells the rows apart, then the main numbers
+FIRST_COLUMNS = (
+    "model", "dataset", "input_size", "mask", "mask_ratio", "execution", "batch_size", "field", "old", "new",
+    "gflops_t", "latency_ms_median", "latency_transformer_ms_median", "gflops", "published_gflops_t", "peak_memory_mib",
+    "ap", "pckh", "tokens_kept", "params",
+)  # fmt: skip
+GAP = 2  # between two columns
 MODELS_COLUMNS = ("model", "dataset", "input_size", "tokens_total", "params", "gflops", "gflops_t")
 
 
@@ -51,7 +60,85 @@ def render_rows(
         return _csv(records, names)
     shown = [describe(name) for name in names if any(not is_missing(row.get(name)) for row in records)]
     cells = [[cell_text(row.get(column.name), column) for column in shown] for row in records]
-    return _markdown(shown, cells) if format == "markdown" else _table(shown, cells)
+    if format == "markdown":
+        return _markdown(shown, cells)
+    return text_table([column.header for column in shown], cells, [is_numeric(column) for column in shown])
+
+
+def fit_rows(
+    rows: pd.DataFrame | Sequence[Mapping[str, Any]], columns: Sequence[str] | None, width: int
+) -> tuple[str, Table, list[str]]:
+    """Rows as a table that is no wider than `width`: (what is the same in all rows, the table, names left out).
+
+    A single row becomes a list of names and values, which needs no width. Otherwise what all rows share is said once,
+    and columns get room in the order of FIRST_COLUMNS, then in their own.
+    """
+    records = records_of(rows)
+    names = list(columns) if columns is not None else list(dict.fromkeys(name for row in records for name in row))
+    shown = [describe(name) for name in names if any(not is_missing(row.get(name)) for row in records)]
+    texts = {column: [cell_text(row.get(column.name), column) for row in records] for column in shown}
+    if len(records) == 1:
+        return "", _list([(column.header, texts[column][0]) for column in shown]), []
+    shared = [column for column in shown if len(set(texts[column])) == 1]
+    common = ", ".join(f"{column.header} {texts[column][0]}" for column in shared)
+    rest = [column for column in shown if column not in shared]
+    place = {name: number for number, name in enumerate(FIRST_COLUMNS)}
+    fitting = fit(
+        [(column.header, texts[column]) for column in rest],
+        [place.get(column.name, len(place)) for column in rest],
+        width,
+    )
+    chosen = [column for number, column in enumerate(rest) if number in fitting]
+    cells = list(zip(*(texts[column] for column in chosen), strict=True))
+    table = text_table(
+        [column.header for column in chosen], cells, [is_numeric(column) for column in chosen], list(fitting.values())
+    )
+    return common, table, [column.label for column in rest if column not in chosen]
+
+
+def fit(columns: Sequence[tuple[str, Sequence[str]]], ranks: Sequence[int], width: int) -> dict[int, int]:
+    """Which of the columns (header, cells) fit side by side into `width`, and how wide each is: number -> width.
+
+    The lowest rank comes first, the first column always. Only headers wrap, between words.
+    """
+    least = [max(map(cell_len, (*header.split(), *cells)), default=0) for header, cells in columns]
+    spare = width
+    chosen: dict[int, int] = {}
+    for number in sorted(range(len(columns)), key=lambda number: (ranks[number], number)):
+        if not chosen or least[number] + GAP <= spare:
+            chosen[number] = least[number]
+            spare -= least[number] + (GAP if len(chosen) > 1 else 0)
+    for number in sorted(chosen):  # the room that is left goes to headers that would be broken
+        more = min(max(cell_len(columns[number][0]) - least[number], 0), max(spare, 0))
+        chosen[number] += more
+        spare -= more
+    return {number: chosen[number] for number in sorted(chosen)}
+
+
+def text_table(
+    headers: Sequence[str],
+    cells: Sequence[Sequence[str]],
+    numeric: Sequence[bool],
+    widths: Sequence[int] | None = None,
+) -> Table:
+    """A table of texts, numbers to the right. widths: of the columns, None: as wide as they come."""
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    for number, (header, right) in enumerate(zip(headers, numeric, strict=True)):
+        wide = widths[number] if widths else max(map(cell_len, (header, *(row[number] for row in cells))))
+        # Text, not str: a name with square brackets is no markup.
+        table.add_column(Text(header), justify="right" if right else "left", overflow="fold", width=wide)
+    for row in cells:
+        table.add_row(*(Text(cell) for cell in row))
+    return table
+
+
+def _list(pairs: Sequence[tuple[str, str]]) -> Table:
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for header, text in pairs:
+        table.add_row(Text(header), Text(text))
+    return table
 
 
 def cell_text(value: Any, column: Column) -> str:
@@ -64,22 +151,12 @@ def cell_text(value: Any, column: Column) -> str:
         return f"{int(value):,}" if abs(value) >= 10_000 else str(int(value))
     if isinstance(value, (int, float)) and column.kind == "number":
         return f"{value:.{column.digits}f}"
-    return str(value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def is_numeric(column: Column) -> bool:
     """Whether the column's values are aligned to the right."""
     return column.kind in ("integer", "number")
-
-
-def _table(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> Table:
-    table = Table(show_edge=False, header_style="bold", pad_edge=False)
-    for column in columns:
-        table.add_column(Text(column.header), justify="right" if is_numeric(column) else "left", overflow="fold")
-    for row in cells:
-        # Text, not str: a name with square brackets is no markup.
-        table.add_row(*(Text(cell) for cell in row))
-    return table
 
 
 def _markdown(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> str:

@@ -16,12 +16,13 @@ from ..pose.keypoints import SKELETONS
 from ..pose.models.model import PoseModel
 from .grid import Cell
 from .plan import Plan
+from .runner import is_complete, missing_bases
+from .store import SweepStore, is_ok
 from .timing import SECONDS, timing_groups
 from .work import build_model
 
 START_SECONDS = 6.0  # of a worker process: imports, annotations
 RENDER_SECONDS = 25.0  # of the embedded set
-BACKWARD = 2.0  # a backward pass costs about two forward passes
 PROBE_IMAGES, PROBE_SECONDS = 8, 2.0
 
 
@@ -36,7 +37,8 @@ class Speed:
 
 @dataclass(frozen=True)
 class Estimate:
-    """Per cell its counts (flops_row) and seconds; of the base models by key; and of the whole sweep."""
+    """Per cell its counts (flops_row) and seconds; of the base models by key; and of the whole sweep. Seconds are of
+    what is left to do: 0 for what is finished."""
 
     counts: dict[str, dict[str, Any]]
     cell_seconds: dict[str, float]
@@ -44,10 +46,14 @@ class Estimate:
     total_seconds: float
 
 
-def estimate(plan: Plan, jobs: int) -> Estimate:
-    """Count every configuration; run a short probe of each model; scale by multiply-adds. The seconds are a guess: a
-    probe of seconds does not know what else the machine will do, nor how it slows down when all cores are busy.
+def estimate(plan: Plan, jobs: int, store: SweepStore | None = None) -> Estimate:
+    """Count every configuration; run a short probe of each model that has work left; scale by multiply-adds. The
+    seconds are a guess: a probe of seconds does not know what else the machine will do, nor how it slows down when all
+    cores are busy. store: the folder that the sweep goes on in, if there is one.
     """
+    done = {cell.key for cell in plan.cells if store and store.is_done(cell.key)}
+    complete = {cell.key for cell in plan.cells if store and is_complete(store, cell, plan.spec)}
+    bases = missing_bases(store, plan) if store else list(plan.bases)
     counted: dict[tuple, dict[str, Any]] = {}
     counts = {}
     for cell in plan.cells:
@@ -57,9 +63,13 @@ def estimate(plan: Plan, jobs: int) -> Estimate:
             counted[name] = flops_row(build_model(config))
         counts[cell.key] = counted[name]
     unmasked = {cell.config["model"]: cell for cell in plan.cells if cell.is_baseline}
-    speeds = {name: _measured(plan, cell, counts[cell.key]["gflops"]) for name, cell in unmasked.items()}
+    working = {cell.config["model"] for cell in plan.cells if cell.key not in done}
+    speeds = {name: _measured(plan, unmasked[name], counts[unmasked[name].key]["gflops"]) for name in working}
     cell_seconds = {}
     for cell in plan.cells:
+        if cell.key in done:
+            cell_seconds[cell.key] = 0.0 if cell.key in complete else START_SECONDS
+            continue
         config, gflops = cell.config, counts[cell.key]["gflops"]
         drawn = (config["recipe"] or {}).get("mask_ratios")
         in_training = [counted[config["model"], config["mask"], ratio]["gflops"] for ratio in drawn or ()] or [gflops]
@@ -70,15 +80,18 @@ def estimate(plan: Plan, jobs: int) -> Estimate:
             trained=sum(in_training) / len(in_training) if cell.trains else None,
             evaluated=gflops,
         )
-    base_seconds = {}
-    for key, config in plan.bases.items():
+    base_seconds = dict.fromkeys(plan.bases, 0.0)
+    for key in bases:
+        config = plan.bases[key]
         gflops = counts[unmasked[config["model"]].key]["gflops"]
         base_seconds[key] = _seconds(plan, config, speeds[config["model"]], trained=gflops, evaluated=None)
         base_seconds[key] /= min(config["threads"], 1.4)  # small models gain little from more threads
     timing = 0.0
     if plan.spec.latency:
-        timing = len(timing_groups(plan.cells, plan.spec)) * len(plan.spec.batch_sizes) * (SECONDS + START_SECONDS)
-    total = sum(base_seconds.values()) + sum(cell_seconds.values()) / min(jobs, len(plan.cells)) + timing
+        groups = [key for key in timing_groups(plan.cells, plan.spec) if not (store and is_ok(store.timing_dir(key)))]
+        timing = len(groups) * len(plan.spec.batch_sizes) * (SECONDS + START_SECONDS)
+    at_once = min(jobs, max(1, sum(seconds > 0 for seconds in cell_seconds.values())))
+    total = sum(base_seconds.values()) + sum(cell_seconds.values()) / at_once + timing
     return Estimate(counts, cell_seconds, base_seconds, total + (0 if plan.data.made else RENDER_SECONDS))
 
 

@@ -143,6 +143,11 @@ def file_sha256(path: str | Path) -> str:
     return digest.hexdigest()
 
 
+def folder_of(plan: Plan) -> Path:
+    """Where the results go: the `out` that was given, or default_folder."""
+    return Path(plan.spec.out) if plan.spec.out is not None else default_folder(plan)
+
+
 def default_folder(plan: Plan) -> Path:
     """runs/<models>-<masks>-<8 hex of the grid>: the same command finds its folder again, another never does."""
     grid = hashlib.sha256(" ".join(sorted(cell.key for cell in plan.cells)).encode()).hexdigest()[:8]

@@ -16,7 +16,7 @@ from ..reports.results import write_results
 from .data import find_data
 from .events import Event, Listener, ignore
 from .grid import Cell
-from .plan import Plan, default_folder, make_plan
+from .plan import Plan, folder_of, make_plan
 from .processes import Task, last_line, run_tasks
 from .rows import assemble_rows, paired_differences
 from .spec import SweepSpec, parse
@@ -40,28 +40,27 @@ class Outcome:
     failed: dict[str, str] = field(default_factory=dict)
 
 
-def run_sweep(
-    spec: SweepSpec | None = None, *, out: str | Path | None = None, on_event: Listener = ignore, **values: Any
-) -> Path:
+def run_sweep(spec: SweepSpec | None = None, *, on_event: Listener = ignore, **values: Any) -> Path:
     """Run or continue a sweep and return its folder, with results.csv, report.html and plots/.
 
     spec: from `sweeps.spec.parse`; or its fields as keyword arguments (models="tmpose_tiny", ratios=[0.2, 0.4], ...),
-    which go over those of `spec`. out: the folder; None derives it from the grid, so that the same call continues.
+    which go over those of `spec`. Where no `out` is given the folder is named after the grid, so that the same call
+    continues.
     Cells that fail are rows with status "failed"; the others are run. Raises InputError for what the user got wrong.
     """
     if values or spec is None:
         given = {} if spec is None else {f.name: getattr(spec, f.name) for f in dataclasses.fields(spec)}
         spec = parse(given | values)
-    return execute(spec, out, on_event).root
+    return execute(spec, on_event).root
 
 
-def execute(spec: SweepSpec, out: str | Path | None = None, on_event: Listener = ignore) -> Outcome:
+def execute(spec: SweepSpec, on_event: Listener = ignore) -> Outcome:
     """`run_sweep`, with the rows and the failures as well."""
     plan = make_plan(spec, find_data(spec, on_event))
-    root = Path(out) if out is not None else default_folder(plan)
+    root = folder_of(plan)
     outcome = Outcome(root, plan)
     with open_store(root, manifest_of(plan)) as store:
-        finished = {cell.key for cell in plan.cells if _complete(store, cell, spec)}
+        finished = {cell.key for cell in plan.cells if is_complete(store, cell, spec)}
         on_event(Event("plan", info={"plan": plan, "root": root, "finished": finished}))
         try:
             _run_bases(store, plan, outcome, on_event)
@@ -92,17 +91,22 @@ def jobs_of(plan: Plan) -> int:
     return max(1, usable_cores() // max(model.threads for model in plan.models))
 
 
-def _complete(store: SweepStore, cell: Cell, spec: SweepSpec) -> bool:
+def is_complete(store: SweepStore, cell: Cell, spec: SweepSpec) -> bool:
+    """Whether nothing of a cell is left to do: it is done, and its memory is measured at every batch size."""
     sizes = () if cell.is_elastic else spec.batch_sizes
     measured = all(memory_file(store.cell_dir(cell.key), size).is_file() for size in sizes)
     return store.is_done(cell.key) and measured
 
 
+def missing_bases(store: SweepStore, plan: Plan) -> list[str]:
+    """Keys of the base models that are still to be trained, as cells start from them that are not done."""
+    needed = {cell.config["base"] for cell in plan.cells if not store.is_done(cell.key)}
+    return [key for key in plan.bases if key in needed and not is_ok(store.base_dir(key))]
+
+
 def _run_bases(store: SweepStore, plan: Plan, outcome: Outcome, on_event: Listener) -> None:
     """Train the base models that unfinished cells start from. A wrong input ends the sweep: no cell would do better."""
-    needed = {cell.config["base"] for cell in plan.cells if not store.is_done(cell.key)} - {None}
-    folders = {key: store.base_dir(key) for key in plan.bases if key in needed}
-    folders = {key: folder for key, folder in folders.items() if not is_ok(folder)}
+    folders = {key: store.base_dir(key) for key in missing_bases(store, plan)}
     for key, folder in folders.items():
         write_json(folder / "config.json", _task(plan, plan.bases[key], store))
     _run_folders(folders, "posebench.sweeps.base", plan.bases, 1, outcome, on_event)
@@ -129,7 +133,7 @@ def _run_some(
     for cell in cells:
         folder = store.cell_dir(cell.key)
         start = cell.trained or cell.config["base"]
-        if _complete(store, cell, plan.spec):
+        if is_complete(store, cell, plan.spec):
             on_event(Event("skipped", cell.key, info=store.result(cell.key)["row"]))
         elif start in outcome.failed and not store.is_done(start) and not store.is_done(cell.key):
             error = f"its {'model' if cell.trained else 'base model'} failed: {outcome.failed[start]}"

@@ -17,7 +17,7 @@ from ..pose.errors import InputError
 from ..pose.models.architectures import MODELS
 from ..pose.models.weights_file import read_weights
 from ..pose.models.zoo import resolve_name
-from ..pose.reductions import check_mask, check_ratio
+from ..pose.reductions import check_ratio, reduction_config, split_reductions
 from ..reports.verdicts import MARGIN, check_margin
 
 DEFAULT_SEEDS = (0,)
@@ -36,7 +36,8 @@ class SweepSpec:
     workers: loader processes of each cell. latency: False leaves the timing out; samples: timed passes, at most, of
     each configuration and batch size. elastic: every trained model is evaluated at every other ratio, too, and one more
     is trained for each mask with a ratio drawn anew for each step. margin: the loss of accuracy that the report calls
-    negligible, as a fraction of the metric's full scale (see reports/verdicts.py).
+    negligible, as a fraction of the metric's full scale (see reports/verdicts.py). out: the folder of the results
+    (None: named after the grid); it changes nothing in them.
     """
 
     models: tuple[str, ...] = ("tmpose_tiny",)
@@ -63,6 +64,7 @@ class SweepSpec:
     samples: int = 130
     elastic: bool = False
     margin: float = MARGIN
+    out: str | None = None
 
     def weights_of(self, model: str) -> str | None:
         """The weights file given for `model`, if any."""
@@ -181,9 +183,9 @@ def _check_elastic(spec: SweepSpec) -> None:
 
 
 def _items(value: Any) -> list[Any]:
-    """The elements of a list, of comma-separated text, or of a single value."""
+    """The elements of a list, of comma-separated text, or of a single value; commas in parentheses part nothing."""
     if isinstance(value, str):
-        return [part.strip() for part in value.split(",")]
+        return split_reductions(value)
     return list(value) if isinstance(value, (list, tuple, set, range)) else [value]
 
 
@@ -202,7 +204,7 @@ def _model(value: Any, where: str) -> str:
 
 
 def _mask(value: Any, where: str) -> str:
-    return _named(check_mask, value, where)
+    return _named(lambda text: reduction_config(str(text)).text, value, where)
 
 
 def _ratio(value: Any, where: str) -> float:
@@ -304,4 +306,5 @@ PARSERS: dict[str, Callable[[Any, str], Any]] = {
     "samples": _integer(1),
     "elastic": _flag,
     "margin": check_margin,
+    "out": _text,
 }

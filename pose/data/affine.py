@@ -36,24 +36,17 @@ def crop_matrix(
     size_wh: tuple[int, int],
     *,
     convention: str = "dark",
-    inverse: bool = False,
 ) -> np.ndarray:
-    """Matrix (2, 3), float64, from image px to output px (`inverse`: from output px to image px).
+    """Matrix (2, 3), float64, from image px to output px.
 
     `center` (2,) px, `scale` (2,) in units of 200 px, `size_wh` the output's (width, height). The centre goes to the
     output's middle, and the direction "up" turned by `rotation_deg` becomes the output's "up".
     """
     factor = float(_magnification(float(scale[0]), size_wh[0], convention))
     angle = math.radians(rotation_deg)
-    cos, sin = math.cos(angle), math.sin(angle)
+    cos, sin = factor * math.cos(angle), factor * math.sin(angle)
     middle_x, middle_y = _middle(size_wh, convention)
     x, y = float(center[0]), float(center[1])
-    if inverse:
-        cos, sin = cos / factor, sin / factor
-        return np.array(
-            [[cos, -sin, x - cos * middle_x + sin * middle_y], [sin, cos, y - sin * middle_x - cos * middle_y]]
-        )
-    cos, sin = cos * factor, sin * factor
     return np.array([[cos, sin, middle_x - cos * x - sin * y], [-sin, cos, middle_y + sin * x - cos * y]])
 
 

@@ -28,8 +28,8 @@ Progress = Callable[[int, int], None]
 class FolderCheck:
     """`problems` in the order of the files; `splits` counts what can be used; `layout` is None if unrecognisable."""
 
-    layout: str | None = None
-    folder: Path | None = None
+    layout: str | None
+    folder: Path
     problems: list[Problem] = field(default_factory=list)
     splits: list[SplitSummary] = field(default_factory=list)
 
@@ -39,19 +39,16 @@ class FolderCheck:
         return not any(problem.severity == "error" for problem in self.problems)
 
 
-def check_folder(root: str | os.PathLike[str], *, progress: Progress | None = None) -> list[Problem]:
-    """All problems of a data folder; empty if it is sound. `progress(done, total)` counts images."""
-    return inspect_folder(root, progress=progress).problems
-
-
 def inspect_folder(root: str | os.PathLike[str], *, progress: Progress | None = None) -> FolderCheck:
     """Problems and contents of a data folder of either layout. Reads every image; writes nothing; raises nothing for
-    what the folder holds."""
+    what the folder holds, and InputError only where there is no folder."""
     root = Path(os.path.abspath(os.path.expanduser(root)))
     try:
         layout, folder = detect_layout(root)
     except InputError as problem:
-        return FolderCheck(problems=[error(root, str(problem).removeprefix(f"{root}: "))])
+        if not root.is_dir():
+            raise
+        return FolderCheck(None, root, [error(root, str(problem).removeprefix(f"{root}: "))])
     result = FolderCheck(layout, folder)
     entries = _check_coco(folder, result) if layout == "coco" else _check_mpii(folder, result)
     _check_images(entries, result, progress)

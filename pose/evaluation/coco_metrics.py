@@ -7,7 +7,7 @@ import io
 import json
 import math
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -85,29 +85,18 @@ def write_results(path: str | os.PathLike[str], results: list[dict[str, Any]]) -
     write_atomic(path, json.dumps(results))
 
 
-def annotated_results(ground_truth: dict[str, Any]) -> list[dict[str, Any]]:
-    """The annotations themselves as results of score 1, but crowds and people without a labelled keypoint."""
-    people = [p for p in ground_truth["annotations"] if p["num_keypoints"] > 0 and not p["iscrowd"]]
-    keypoints = np.array([p["keypoints"] for p in people], dtype=np.float64).reshape(-1, COCO.num_keypoints, 3)
-    keypoints[..., 2] = keypoints[..., 2] > 0
-    image_ids = [p["image_id"] for p in people]
-    return make_results(image_ids, keypoints, np.ones(len(people)), person_category_of(ground_truth))
-
-
 def coco_statistics(
-    ground_truth: dict[str, Any], results: list[dict[str, Any]], image_ids: Collection[int] | None = None
+    ground_truth: dict[str, Any], results: list[dict[str, Any]]
 ) -> tuple[dict[str, float], dict[str, np.ndarray]]:
     """The ten statistics (0 to 1) of `results` against `ground_truth`, and the evidence for a bootstrap of AP.
 
-    Over the images `image_ids`, by default all of the ground truth: an image without results counts as missed. A
-    statistic without any person to count (no large one, say) is NaN.
+    Over all images of the ground truth: one without results counts as missed. A statistic without any person to count
+    (no large one, say) is NaN.
     """
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
         evaluation = COCOeval(_index(ground_truth), _index(ground_truth, results), "keypoints")
         evaluation.params.kpt_oks_sigmas = np.array(COCO.oks_sigmas)
         evaluation.params.catIds = [person_category_of(ground_truth)]
-        if image_ids is not None:
-            evaluation.params.imgIds = sorted(image_ids)
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()

@@ -20,13 +20,11 @@ BLUR_SIGMA = 2.0
 LOWEST = 1e-10  # the logarithm's floor
 
 
-def decode(
-    heatmaps: np.ndarray, method: str = "dark", *, step_limit: float | None = None
-) -> tuple[np.ndarray, np.ndarray]:
+def decode(heatmaps: np.ndarray, method: str = "dark") -> tuple[np.ndarray, np.ndarray]:
     """Coordinates (B, J, 2) float64 in heatmap px and scores (B, J), the maps' maxima, of heatmaps (B, J, h, w).
 
-    A map without a positive value gives (0, 0). `step_limit` px, where given, bounds the Taylor step of "dark" in x
-    and in y; by default, as in the published code, nothing does, and a flat map can send a point far outside.
+    A map without a positive value gives (0, 0). As in the published code nothing bounds the Taylor step of "dark": a
+    flat map can send a point far outside.
     """
     if method not in METHODS:
         raise InputError(f"unknown decoding {method!r}: use {', '.join(METHODS)}")
@@ -35,8 +33,7 @@ def decode(
     if method == "hrnet":
         coords += _quarter_steps(heatmaps, peaks)
     elif method == "dark":
-        steps = _taylor_steps(heatmaps, peaks)
-        coords += steps if step_limit is None else np.clip(steps, -step_limit, step_limit)
+        coords += _taylor_steps(heatmaps, peaks)
     return coords, scores
 
 

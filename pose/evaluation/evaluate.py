@@ -15,11 +15,14 @@ from ..data.person import DataSplit
 from ..errors import InputError
 from ..keypoints import COCO, SKELETONS
 from .bootstrap import bootstrap_ap
-from .coco_metrics import annotated_results, coco_statistics, make_results, person_category_of, read_ground_truth
+from .coco_metrics import coco_statistics, make_results, person_category_of, read_ground_truth
 from .decode import METHODS
 from .inference import InferenceOptions, Progress, predict_people
 from .mpii_metrics import HeadSizes, pckh, pckh_evidence, read_head_sizes
-from .oks import nms, rescore, soft_nms, suppress_duplicates
+from .oks import rescore, suppress_duplicates
+
+#: COCO: of two poses of an image that are more similar than this, the worse one is dropped
+OKS_NMS = 0.9
 
 
 @dataclass(frozen=True)
@@ -49,35 +52,31 @@ def evaluate(
     flip_test: bool = True,
     device: str | torch.device = "cpu",
     decode: str = "dark",
-    convention: str | None = None,
     shift: bool = False,
-    oks_nms: float | None = 0.9,
-    soft: bool = False,
     as_published: bool = False,
-    amp_dtype: torch.dtype | None = None,
     workers: int = 0,
     resamples: int = 1000,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Evaluate `model` (with a `spec`, as create_model makes) on all people of a split.
 
-    decode: "dark", "hrnet" or "argmax"; convention: that with which `data` was loaded, by default the one that belongs
-    to `decode`; shift: HRNet's shift in the flip test. oks_nms: COCO poses of an image that are more similar than this
-    to a better one are dropped (None: none are), or with `soft` lose score. as_published: MPII's "0.1" is the
-    reference's 0.11. resamples: of the bootstrap, 0 for none. `progress(done, total, loss=)` counts people. The model
-    is moved to `device` and left in the mode it was in. AP is over all images of the annotation file.
+    decode: "dark", "hrnet" or "argmax"; `data` must have been loaded with the crop convention that belongs to it.
+    shift: HRNet's shift in the flip test. as_published: MPII's "0.1" is the reference's 0.11. resamples: of the
+    bootstrap, 0 for none. `progress(done, total, loss=)` counts people. The model is moved to `device` and left in the
+    mode it was in. AP is over all images of the annotation file, without poses that are more similar than OKS_NMS to a
+    better one.
 
     Raises InputError for data that does not fit the model or is broken, NumericalError where heatmaps hold NaN.
     """
     started = time.monotonic()
     skeleton = SKELETONS[data.layout]
     _check(model, data, decode)
-    options = InferenceOptions(flip_test, decode, convention, shift, device, amp_dtype)
+    options = InferenceOptions(flip_test, decode, shift, device)
     keypoints, loss = predict_people(
         model, data.people, skeleton, options, batch_size=batch_size, workers=workers, progress=progress
     )
     if data.layout == "coco":
-        metrics, evidence, predictions = _score_coco(data, keypoints, oks_nms, soft)
+        metrics, evidence, predictions = _score_coco(data, keypoints)
         notes: tuple[str, ...] = ()
     else:
         metrics, evidence, notes = _score_mpii(data, keypoints, as_published)
@@ -86,24 +85,6 @@ def evaluate(
         metrics["loss"] = loss
     ci = {skeleton.metric.column: bootstrap_ap(evidence, resamples=resamples)} if evidence and resamples else {}
     return Evaluation(metrics, ci, evidence, predictions, time.monotonic() - started, len(data.people), notes)
-
-
-def score_ground_truth(data: DataSplit) -> Evaluation:
-    """The annotations scored against themselves: every score is perfect, unless the annotation file is not sound.
-
-    (More than 20 people in an image are the exception: COCO looks at 20 results of an image.)
-    """
-    started = time.monotonic()
-    if data.layout == "coco":
-        ground_truth = read_ground_truth(data.annotation_file)
-        predictions = annotated_results(ground_truth)
-        metrics, evidence = coco_statistics(ground_truth, predictions)
-        return Evaluation(metrics, {}, evidence, predictions, time.monotonic() - started, len(predictions))
-    missing = np.zeros((SKELETONS[data.layout].num_keypoints, 2))
-    joints = np.array([missing if person.keypoints is None else person.keypoints for person in data.people])
-    keypoints = np.concatenate([joints, np.ones_like(joints[..., :1])], axis=2)
-    metrics, evidence, notes = _score_mpii(data, keypoints, as_published=False)
-    return Evaluation(metrics, {}, evidence, keypoints, time.monotonic() - started, len(data.people), notes)
 
 
 def _check(model: nn.Module, data: DataSplit, decode: str) -> None:
@@ -120,15 +101,12 @@ def _check(model: nn.Module, data: DataSplit, decode: str) -> None:
 
 
 def _score_coco(
-    data: DataSplit, keypoints: np.ndarray, oks_nms: float | None, soft: bool
+    data: DataSplit, keypoints: np.ndarray
 ) -> tuple[dict[str, float], dict[str, np.ndarray], list[dict[str, Any]]]:
     image_ids = np.array([person.image_id for person in data.people])
     scores = rescore(keypoints[..., 2], np.array([person.box_score for person in data.people]))
-    keep = np.arange(len(keypoints))
-    if oks_nms is not None:
-        areas = np.array([np.prod(200 * person.scale) for person in data.people])
-        method = soft_nms if soft else nms
-        keep = suppress_duplicates(image_ids, keypoints, scores, areas, COCO.oks_sigmas, oks_nms, method=method)
+    areas = np.array([np.prod(200 * person.scale) for person in data.people])
+    keep = suppress_duplicates(image_ids, keypoints, scores, areas, COCO.oks_sigmas, OKS_NMS)
     ground_truth = read_ground_truth(data.annotation_file)
     results = make_results(image_ids[keep], keypoints[keep], scores[keep], person_category_of(ground_truth))
     return *coco_statistics(ground_truth, results), results

@@ -26,20 +26,18 @@ Progress = Callable[..., None]
 class InferenceOptions:
     """How heatmaps are made and read.
 
-    `decode`: "dark", "hrnet" or "argmax"; `convention`: that of the crops, by default the one that belongs to `decode`;
-    `shift`: HRNet's shift of the mirrored maps by one column; `amp_dtype`: the type of automatic mixed precision.
+    `decode`: "dark", "hrnet" or "argmax"; the crops are of the convention that belongs to it.
+    `shift`: HRNet's shift of the mirrored maps by one column.
     """
 
     flip_test: bool = True
     decode: str = "dark"
-    convention: str | None = None
     shift: bool = False
     device: str | torch.device = "cpu"
-    amp_dtype: torch.dtype | None = None
 
     @property
     def crop_convention(self) -> str:
-        return self.convention or ("hrnet" if self.decode == "hrnet" else "dark")
+        return "hrnet" if self.decode == "hrnet" else "dark"
 
 
 @contextlib.contextmanager
@@ -68,12 +66,10 @@ def predict_heatmaps(
     infinity.
     """
     images, sample_ids = images.to(options.device, non_blocking=True), sample_ids.to(options.device)
-    with torch.autocast(images.device.type, dtype=options.amp_dtype, enabled=options.amp_dtype is not None):
-        heatmaps = model(images, sample_ids=sample_ids)
-        flipped = model(images.flip(-1), sample_ids=sample_ids) if options.flip_test else None
-    heatmaps = heatmaps.float()
-    if flipped is not None:
-        heatmaps = average_flipped(heatmaps, flipped.float(), skeleton, shift=options.shift)
+    heatmaps = model(images, sample_ids=sample_ids).float()
+    if options.flip_test:
+        flipped = model(images.flip(-1), sample_ids=sample_ids).float()
+        heatmaps = average_flipped(heatmaps, flipped, skeleton, shift=options.shift)
     finite = torch.isfinite(heatmaps).flatten(1).all(dim=1)
     if not finite.all():
         first = int(sample_ids[~finite][0])

@@ -5,12 +5,9 @@ OKS as in COCO: exp(-d^2 / (2 area (2 sigma)^2)), averaged over keypoints, d in 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 SCORE_THRESHOLD = 0.2  # keypoints above it count in a pose's score
-SOFT_LIMIT = 20  # COCO looks at the best 20 poses of an image
 
 
 def oks_matrix(keypoints: np.ndarray, areas: np.ndarray, sigmas: np.ndarray) -> np.ndarray:
@@ -35,20 +32,6 @@ def nms(similarity: np.ndarray, scores: np.ndarray, threshold: float) -> np.ndar
     return np.array(keep, dtype=np.int64)
 
 
-def soft_nms(similarity: np.ndarray, scores: np.ndarray, threshold: float, limit: int = SOFT_LIMIT) -> np.ndarray:
-    """Indices of the `limit` best poses: instead of being dropped, a pose similar to a better one loses score, by
-    exp(-similarity^2 / threshold)."""
-    scores = np.array(scores, dtype=np.float64)
-    order = _best_first(scores)
-    keep = []
-    while len(order) and len(keep) < limit:
-        best, order = order[0], order[1:]
-        keep.append(best)
-        scores[order] *= np.exp(-(similarity[best, order] ** 2) / threshold)
-        order = order[_best_first(scores[order])]
-    return np.array(keep, dtype=np.int64)
-
-
 def rescore(keypoint_scores: np.ndarray, box_scores: np.ndarray, threshold: float = SCORE_THRESHOLD) -> np.ndarray:
     """(n,) scores of poses: the box's (n,) times the mean of the keypoint scores (n, J) above `threshold`, or 0."""
     counted = keypoint_scores > threshold
@@ -63,10 +46,8 @@ def suppress_duplicates(
     areas: np.ndarray,
     sigmas: np.ndarray,
     threshold: float,
-    *,
-    method: Callable[[np.ndarray, np.ndarray, float], np.ndarray] = nms,
 ) -> np.ndarray:
-    """Indices of the poses that are left when `method` has worked on each image's, images in order of appearance."""
+    """Indices of the poses that are left when `nms` has worked on each image's, images in order of appearance."""
     members: dict[int, list[int]] = {}
     for index, image_id in enumerate(np.asarray(image_ids).tolist()):
         members.setdefault(image_id, []).append(index)
@@ -74,10 +55,6 @@ def suppress_duplicates(
     for indices in map(np.array, members.values()):
         if len(indices) > 1:
             similarity = oks_matrix(keypoints[indices], areas[indices], sigmas)
-            indices = indices[method(similarity, scores[indices], threshold)]
+            indices = indices[nms(similarity, scores[indices], threshold)]
         keep.append(indices)
     return np.concatenate(keep)
-
-
-def _best_first(scores: np.ndarray) -> np.ndarray:
-    return np.argsort(-np.asarray(scores), kind="stable")

@@ -21,26 +21,6 @@ def heatmap_accuracy(output: torch.Tensor, target: torch.Tensor) -> tuple[torch.
     return ((distance < THRESHOLD) & has_peak & counted).sum(), counted.sum()
 
 
-def heatmap_accuracy_as_published(output: torch.Tensor, target: torch.Tensor) -> tuple[float, list[float], int]:
-    """(average, accuracy per joint, joints counted) by the rule of the HRNet code base.
-
-    It divides x by a tenth of the height and y by a tenth of the width, averages per joint before it averages over
-    joints, leaves out targets in the first two rows and columns, and puts the peak of an empty map at (0, 0).
-    A joint without any counted target has accuracy -1.
-    """
-    found, has_peak = _peaks(output)
-    wanted, _ = _peaks(target)
-    height, width = output.shape[-2:]
-    distance = _distance(found * has_peak[..., None], wanted, (height / 10, width / 10))
-    counted = (wanted > 1).all(dim=2)
-    per_joint = [
-        (distance[:, joint][keep] < THRESHOLD).double().mean().item() if keep.any() else -1.0
-        for joint, keep in enumerate(counted.unbind(dim=1))
-    ]
-    valid = [value for value in per_joint if value >= 0]
-    return (sum(valid) / len(valid) if valid else 0.0), per_joint, len(valid)
-
-
 def _peaks(maps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """(B, J, 2) x and y of the highest pixel, and (B, J) whether it is above 0."""
     value, index = maps.flatten(2).max(dim=2)

@@ -19,11 +19,16 @@ def save_checkpoint(path: Path, contents: Mapping[str, Any]) -> None:
     Expected keys: model (state dict), config (arguments of create_model), epoch (epochs done), recipe (a dict); to
     resume also optimizer, scaler and history. InputError if the file cannot be written; an older one then stays.
     """
-    try:
-        with atomic_path(path) as temporary:
-            torch.save({"format": FORMAT, "version": VERSION, **contents}, temporary)
-    except (OSError, RuntimeError) as error:  # RuntimeError: torch's writer, on a full disk
-        raise InputError(f"{path}: cannot write the checkpoint ({error})") from error
+    save_tensors(path, {"format": FORMAT, "version": VERSION, **contents})
+
+
+def save_tensors(path: Path, contents: Mapping[str, Any]) -> None:
+    """torch.save, whole or not at all. InputError if the file cannot be written; an older one then stays."""
+    with atomic_path(path) as temporary, open(temporary, "wb") as file:
+        try:
+            torch.save(dict(contents), file)
+        except RuntimeError as error:  # torch's writer hides what the system said
+            raise error.__context__ if isinstance(error.__context__, OSError) else error from None
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

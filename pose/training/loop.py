@@ -26,13 +26,14 @@ class TrainingResult:
     """What a run came to.
 
     loss_first, loss_last: the recipe's loss on one fixed, unaugmented batch of the training people before the first
-    step and after the last. seconds: of all epochs, those before a resume included, evaluations too. last: the newest
-    checkpoint; best: that of the best validation AP (MPII: PCKh), None if never evaluated. history: the log's rows.
+    step and after the last. resumed_at: epochs that were done before, 0 for a new run. seconds: of all epochs, those
+    before a resume included, evaluations too. last: the newest checkpoint; best: that of the best validation AP (MPII:
+    PCKh), None if never evaluated. history: the log's rows.
     """
 
     loss_first: float
     loss_last: float
-    epochs_done: int
+    resumed_at: int
     seconds: float
     last: Path
     best: Path | None
@@ -80,7 +81,8 @@ def train(
             history, loss_first = saved["history"], saved["loss_first"]
             trainer.restore(saved, out_dir / LAST)
         clock = Clock(trainer.steps_per_epoch * len(history), trainer.steps_per_epoch * recipe.epochs)
-        for epoch in range(len(history), recipe.epochs):
+        begun_at = len(history)
+        for epoch in range(begun_at, recipe.epochs):
             started = time.monotonic()
             row = trainer.train_epoch(epoch, progress, clock, _last_good(out_dir, epoch))
             if val_data is not None and ((epoch + 1) % evaluate_every == 0 or epoch + 1 == recipe.epochs):
@@ -100,7 +102,7 @@ def train(
     return TrainingResult(
         loss_first=loss_first,
         loss_last=loss_last,
-        epochs_done=len(history),
+        resumed_at=begun_at,
         seconds=sum(row["seconds"] for row in history),
         last=out_dir / LAST,
         best=best if best.exists() else None,

@@ -90,6 +90,7 @@ def test_a_training_folder_that_holds_a_run(people, tmp_path):
     before = (tmp_path / "run" / "last.pt").read_bytes()
     refused(*train, "--epochs", 1, saying=[str(tmp_path / "run"), "resume"])
     refused(*train, "--epochs", 2, "--resume", saying=["epochs"])
+    assert "finished earlier, after 1 epoch; nothing was left" in posebench(*train, "--epochs", 1, "--resume").stdout
     assert (tmp_path / "run" / "last.pt").read_bytes() == before
 
 

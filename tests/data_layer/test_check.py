@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from photographs import COCO_PEOPLE, MPII_PEOPLE
 
-from posebench.pose.data.check import check_folder, inspect_folder
+from posebench.pose.data.check import inspect_folder
 
 
 def errors(root):
-    return [problem for problem in check_folder(root) if problem.severity == "error"]
+    return [problem for problem in inspect_folder(root).problems if problem.severity == "error"]
 
 
 def test_a_sound_folder_has_no_problems_and_the_right_counts(coco_folder, mpii_folder):
@@ -45,7 +45,7 @@ def test_all_faults_of_a_folder_are_found_at_once(coco_folder):
     detections = coco_folder / "person_detection_results" / "found.json"
     detections.write_text("[{")
 
-    found = [(problem.severity, problem.file, problem.what) for problem in check_folder(coco_folder)]
+    found = [(problem.severity, problem.file, problem.what) for problem in inspect_folder(coco_folder).problems]
     for severity, file, words in [
         ("error", images / "val2017" / "picture3.jpg", "missing"),
         ("error", cut, "truncated"),
@@ -64,7 +64,7 @@ def test_keypoints_that_contradict_the_image_are_doubted(coco_folder):
     content["annotations"][0]["keypoints"][:3] = [170, 50, 2]
     content["annotations"][1]["num_keypoints"] = 4
     path.write_text(json.dumps(content))
-    problems = check_folder(coco_folder)
+    problems = inspect_folder(coco_folder).problems
     assert [problem.severity for problem in problems] == ["warning"] * 2
     assert "annotation 0 (id 100): 1 labelled keypoints lie outside" in problems[0].what
     assert "'num_keypoints' is 4, but 10" in problems[1].what
@@ -75,7 +75,7 @@ def test_mpii_joints_outside_the_image_are_doubted(mpii_folder):
     content = json.loads(path.read_text())
     content[1]["joints"][2] = [40, 300]
     path.write_text(json.dumps(content))
-    (problem,) = check_folder(mpii_folder)
+    (problem,) = inspect_folder(mpii_folder).problems
     assert problem.severity == "warning" and "person 1: 1 labelled keypoints lie outside" in problem.what
 
 
@@ -90,7 +90,7 @@ def test_mpii_joints_outside_the_image_are_doubted(mpii_folder):
 def test_a_broken_ground_truth_of_mpii_is_named(damage, severity, words, mpii_folder):
     path = mpii_folder / "annot" / "gt_valid.mat"
     damage(path)
-    (problem,) = check_folder(mpii_folder)
+    (problem,) = inspect_folder(mpii_folder).problems
     assert (problem.severity, problem.file) == (severity, path) and words in problem.what
 
 
@@ -103,25 +103,25 @@ def test_a_ground_truth_for_other_people_is_named(mpii_folder):
 
 def test_a_missing_image_folder_is_one_problem(coco_folder):
     shutil.rmtree(coco_folder / "images" / "val2017")
-    (problem,) = check_folder(coco_folder)
+    (problem,) = inspect_folder(coco_folder).problems
     assert problem.file == coco_folder / "images" / "val2017" and "for 2 images" in problem.what
 
 
 def test_a_missing_split_is_a_warning_and_no_split_an_error(coco_folder):
     (coco_folder / "annotations" / "person_keypoints_train2017.json").unlink()
-    assert [problem.severity for problem in check_folder(coco_folder)] == ["warning"]
+    assert [problem.severity for problem in inspect_folder(coco_folder).problems] == ["warning"]
     (coco_folder / "annotations" / "person_keypoints_val2017.json").unlink()
-    assert [problem.severity for problem in check_folder(coco_folder)] == ["error", "error"]
+    assert [problem.severity for problem in inspect_folder(coco_folder).problems] == ["error", "error"]
 
 
 def test_a_folder_of_no_layout_is_one_error(tmp_path):
-    (problem,) = check_folder(tmp_path)
+    (problem,) = inspect_folder(tmp_path).problems
     assert problem.severity == "error" and "no annotations" in problem.what and problem.file == tmp_path
 
 
 def test_progress_counts_images(coco_folder):
     calls = []
-    check_folder(coco_folder, progress=lambda done, total: calls.append((done, total)))
+    inspect_folder(coco_folder, progress=lambda done, total: calls.append((done, total)))
     assert calls == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 

@@ -26,8 +26,9 @@ def test_crop_matrix_is_the_reference_matrix(reference, convention):
     mapped = reference("affine", f"out_pts_out__{convention}")
     assert len(matrices) == 40
     for center, scale, rotation, size, inverse, points, matrix, expected in zip(*given, matrices, mapped, strict=True):
-        ours = crop_matrix(center, scale, rotation, tuple(size), convention=convention, inverse=bool(inverse))
+        ours = crop_matrix(center, scale, rotation, tuple(size), convention=convention)
         assert ours.dtype == np.float64
+        ours = cv2.invertAffineTransform(ours) if inverse else ours
         np.testing.assert_allclose(ours[:, :2], matrix[:, :2], atol=2e-5)
         np.testing.assert_allclose(apply_affine(points, ours), expected, atol=5e-3)
 
@@ -44,14 +45,14 @@ def test_heatmap_positions_return_to_the_reference_image_positions(reference, co
 
 
 @pytest.mark.parametrize("convention", CONVENTIONS)
-def test_inverse_matrix_undoes_the_crop(convention):
+def test_a_position_in_the_output_returns_to_where_the_crop_took_it_from(convention):
     random = np.random.default_rng(0)
     for _ in range(20):
-        center, scale, turn = random.uniform(0, 500, 2), random.uniform(0.1, 3, 2), random.uniform(-180, 180)
-        there = crop_matrix(center, scale, turn, (192, 256), convention=convention)
-        back = crop_matrix(center, scale, turn, (192, 256), convention=convention, inverse=True)
+        center, scale = random.uniform(0, 500, 2), random.uniform(0.1, 3, 2)
+        there = crop_matrix(center, scale, 0, (48, 64), convention=convention)
         points = random.uniform(-100, 700, (5, 2))
-        np.testing.assert_allclose(apply_affine(apply_affine(points, there), back), points, atol=1e-8)
+        back = heatmap_to_image(apply_affine(points, there), center, scale, (48, 64), convention)
+        np.testing.assert_allclose(back, points, atol=1e-8)
 
 
 def test_a_box_thinner_than_a_pixel_is_not_turned_inside_out():
@@ -66,10 +67,11 @@ def test_warp_samples_the_image_where_the_matrix_says(turn):
     rows, columns = np.mgrid[:height, :width].astype(np.float32)
     image = np.dstack([columns, rows, np.ones_like(rows)])
     center, scale = np.array([120.0, 100.0]), np.array([0.4, 0.4])
-    crop = warp_crop(image, crop_matrix(center, scale, turn, (48, 64)), (48, 64))
+    matrix = crop_matrix(center, scale, turn, (48, 64))
+    crop = warp_crop(image, matrix, (48, 64))
     out_rows, out_columns = np.mgrid[:64, :48]
     points = np.dstack([out_columns, out_rows]).reshape(-1, 2)
-    source = apply_affine(points, crop_matrix(center, scale, turn, (48, 64), inverse=True)).reshape(64, 48, 2)
+    source = apply_affine(points, cv2.invertAffineTransform(matrix)).reshape(64, 48, 2)
     inside = crop[:, :, 2] > 0.999
     assert inside.mean() > 0.9
     # fixed-point interpolation: positions are exact to 1/32 px in older OpenCV

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from posebench.pose.data.check import check_folder
+from posebench.pose.data.check import inspect_folder
 from posebench.pose.data.folder import load_people
 from posebench.pose.errors import InputError
 
@@ -62,7 +62,7 @@ def test_faults_of_a_coco_file_are_named(fault, coco_folder):
     change(coco_folder / COCO_FILE, edit)
     message = refusal(coco_folder)
     assert message.startswith(str(coco_folder / COCO_FILE)) and expected in message
-    found = [problem for problem in check_folder(coco_folder) if problem.severity == "error"]
+    found = [problem for problem in inspect_folder(coco_folder).problems if problem.severity == "error"]
     assert any(problem.file == coco_folder / COCO_FILE and expected in problem.what for problem in found)
 
 
@@ -85,7 +85,7 @@ def test_faults_of_an_mpii_file_are_named(fault, mpii_folder):
     change(mpii_folder / MPII_FILE, edit)
     message = refusal(mpii_folder)
     assert message.startswith(str(mpii_folder / MPII_FILE)) and expected in message
-    found = [problem for problem in check_folder(mpii_folder) if problem.severity == "error"]
+    found = [problem for problem in inspect_folder(mpii_folder).problems if problem.severity == "error"]
     assert any(problem.file == mpii_folder / MPII_FILE and expected in problem.what for problem in found)
 
 
@@ -102,7 +102,7 @@ def test_faults_of_a_detection_file_are_named(fault, coco_folder):
     change(coco_folder / DETECTIONS, edit)
     message = refusal(coco_folder, boxes="found.json")
     assert message.startswith(str(coco_folder / DETECTIONS)) and expected in message
-    found = [problem for problem in check_folder(coco_folder) if problem.severity == "error"]
+    found = [problem for problem in inspect_folder(coco_folder).problems if problem.severity == "error"]
     assert any(problem.file == coco_folder / DETECTIONS and expected in problem.what for problem in found)
 
 
@@ -207,7 +207,7 @@ def test_whatever_is_spoiled_the_check_ends_and_finds_what_stops_the_loader(name
     chance = random.Random(1)
     for _ in range(60):
         path.write_text(json.dumps(spoil(sound, chance)))
-        problems = check_folder(root)
+        problems = inspect_folder(root).problems
         try:
             load_people(root, "val", boxes="found.json" if name == DETECTIONS else "gt")
         except InputError as error:

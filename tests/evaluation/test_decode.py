@@ -67,14 +67,6 @@ def test_of_equal_pixels_the_first_is_the_peak():
     assert find_peaks(maps)[0].tolist() == [[[2, 3]]]
 
 
-def test_the_step_is_limited_only_where_asked():
-    ridge = np.random.default_rng(3).random((50, 17, 24, 18), dtype=np.float32)
-    peaks, _ = decode(ridge, "argmax")
-    free, bounded = (np.abs(decode(ridge, "dark", step_limit=limit)[0] - peaks).max() for limit in (None, 1.0))
-    assert free > 2
-    assert bounded <= 1
-
-
 def test_people_are_decoded_independently_of_their_batch():
     maps = np.random.default_rng(1).random((7, 17, 24, 18), dtype=np.float32)
     together, _ = decode(maps)

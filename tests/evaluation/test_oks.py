@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from posebench.pose.evaluation.oks import nms, oks_matrix, rescore, soft_nms, suppress_duplicates
+from posebench.pose.evaluation.oks import nms, oks_matrix, rescore, suppress_duplicates
 from posebench.pose.keypoints import COCO
 
 
@@ -27,13 +27,11 @@ def test_a_joint_off_by_twice_its_sigma_costs_what_the_formula_says():
 def test_keep_lists_are_the_published_ones(reference, poses, threshold):
     name = f"thr{threshold}".replace(".", "p")
     assert nms(*poses, threshold).tolist() == reference[f"oks_out_keep_{name}"].tolist()
-    assert soft_nms(*poses, threshold).tolist() == reference[f"oks_out_soft_keep_{name}"].tolist()
 
 
 def test_suppression_leaves_its_arguments_alone(poses):
     similarity, scores = poses
     before = similarity.copy(), scores.copy()
-    soft_nms(similarity, scores, 0.5)
     nms(similarity, scores, 0.5)
     assert np.array_equal(similarity, before[0])
     assert np.array_equal(scores, before[1])

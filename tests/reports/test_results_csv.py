@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from posebench.pose.errors import InputError
-from posebench.reports.results import read_results, records_of, to_frame, write_results
+from posebench.reports.results import once_per_cell, read_results, records_of, spread, to_frame, write_results
 from posebench.row import BY_NAME, COLUMNS, NAMES, PartTiming, Row, flat, part_of
 
 HOSTILE = 'x,"y"\r\n<script>alert(1)</script>\n=1+1 | {{ 7*7 }} [red] $a_b$ é漢 NA'
@@ -25,6 +25,7 @@ OLDER = """
 """.split()
 HEADER = ",".join(OLDER).encode() + b"\n"
 EMPTY = b"," * (len(OLDER) - 1) + b"\n"
+ROW_OF_INFINITY = ",".join("inf" if name == "ap" else "" for name in OLDER).encode() + b"\n"
 
 
 def test_every_column_says_what_it_means_in_which_unit_and_over_what():
@@ -121,6 +122,9 @@ def test_text_where_a_number_belongs_is_refused_before_anything_is_written(tmp_p
         (HEADER.replace(b"ar,", b"mine,") + b"2" + EMPTY, "schema 2"),
         (HEADER + b'1,"cut', "not a readable CSV"),
         (HEADER + b"1.5" + EMPTY, "schema_version: '1.5' is not a whole number"),
+        (HEADER + b"inf" + EMPTY, "row 1, column schema_version: 'inf' is not"),
+        (HEADER + ROW_OF_INFINITY, "row 1, column ap: 'inf' is not a number"),
+        (HEADER + b"9" * 40 + EMPTY, "row 1, column schema_version: .* is not a whole number"),
     ],
 )
 def test_a_file_that_is_no_results_file_is_named_in_one_line(tmp_path, content, words):
@@ -130,6 +134,22 @@ def test_a_file_that_is_no_results_file_is_named_in_one_line(tmp_path, content, 
     with pytest.raises(InputError, match=words) as caught:
         read_results(path)
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_statistics_over_seeds_equal_hand_worked_ones():
+    # mean 1.65 / 3; squared deviations 0.05^2, 0.01^2, 0.04^2 sum to 0.0042; 0.0042 / 2 = 0.0021
+    found = spread([0.50, 0.56, None, 0.59])
+    assert found.mean == pytest.approx(0.55, abs=1e-12)
+    assert found.std == pytest.approx(math.sqrt(0.0021), abs=1e-12)
+    assert (found.low, found.high, found.n) == (0.50, 0.59, 3)
+    assert spread([0.7]).std is None
+    assert spread([None, math.nan, ""]) is None
+
+
+def test_a_cell_profiled_at_two_batch_sizes_counts_once(sweep_rows):
+    once, twice = (records_of(to_frame(sweep_rows(batch_sizes=sizes))) for sizes in ((1,), (1, 16)))
+    assert len(twice) == 2 * len(once)
+    assert [row["cell"] for row in once_per_cell(twice)] == [row["cell"] for row in once]
 
 
 def test_each_header_says_its_unit():

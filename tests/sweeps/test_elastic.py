@@ -152,7 +152,7 @@ def folder(people, tmp_path_factory):
     out = tmp_path_factory.mktemp("elastic") / "sweep"
     run_sweep(parse(OPTIONS | {"data": people}), out=out)
     before = identities(out)
-    outcome = execute(parse(OPTIONS | {"data": people, "elastic": True}), out)
+    outcome = execute(parse(OPTIONS | {"data": people, "elastic": True, "out": out}))
     assert not outcome.failed
     return out, before
 
@@ -229,7 +229,7 @@ def test_an_evaluation_whose_model_is_gone_fails_alone(folder, people):
     checkpoint.rename(out / "elsewhere.pt")
     (out / "cells" / evaluated / "result.json").unlink()
     try:
-        outcome = execute(parse(OPTIONS | {"data": people, "elastic": True}), out)
+        outcome = execute(parse(OPTIONS | {"data": people, "elastic": True, "out": out}))
     finally:
         (out / "elsewhere.pt").rename(checkpoint)
     assert "no such weights file" in outcome.failed[evaluated]
@@ -246,7 +246,7 @@ def test_where_a_model_fails_its_evaluations_say_so(folder, people, tmp_path):
     for key in (trained, evaluated):
         (out / "cells" / key / "result.json").unlink()
     (out / "cells" / trained / "last.pt").write_text("damaged")
-    outcome = execute(parse(OPTIONS | {"data": people, "elastic": True}), out)
+    outcome = execute(parse(OPTIONS | {"data": people, "elastic": True, "out": out}))
     assert "last.pt" in outcome.failed[trained]
     assert outcome.failed[evaluated] == f"its model failed: {outcome.failed[trained]}"
     assert {row["status"] for key, row in rows_of(out).items() if key[1] == "0,0.5"} == {"ok"}

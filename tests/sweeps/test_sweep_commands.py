@@ -14,9 +14,14 @@ from posebench.cli import main
 from posebench.commands.sweep_display import SweepDisplay, duration
 from posebench.commands.sweep_tables import print_results
 from posebench.sweeps.estimate import _time
+from posebench.sweeps.data import find_data
 from posebench.sweeps.events import Event
 from posebench.sweeps.grid import DataIdentity, ModelPlan, expand
-from posebench.sweeps.spec import SweepSpec
+from posebench.sweeps.plan import make_plan
+from posebench.sweeps.runner import manifest_of
+from posebench.sweeps.spec import SweepSpec, parse
+from posebench.sweeps.store import memory_file, open_store, write_json
+from posebench.sweeps.timing import timing_groups
 
 
 @pytest.fixture
@@ -195,3 +200,73 @@ def test_a_large_grid_is_cut_to_the_terminals_height():
 @pytest.mark.parametrize(("seconds", "text"), [(None, ""), (0.4, "0:00"), (75.2, "1:15"), (3725, "1:02:05")])
 def test_durations_are_written_as_people_write_them(seconds, text):
     assert duration(seconds) == text
+
+
+def finish(spec, root, keys=None):
+    """Leave in `root` what a sweep leaves of the cells (all, or those of `keys`), as far as a preview looks."""
+    plan = make_plan(spec, find_data(spec))
+    with open_store(root, manifest_of(plan)) as store:
+        for base in plan.bases:
+            write_json(store.base_dir(base) / "result.json", {"status": "ok"})
+        for cell in plan.cells:
+            if keys is None or cell.key in keys:
+                write_json(store.cell_dir(cell.key) / "result.json", {"status": "ok", "row": {}})
+                write_json(memory_file(store.cell_dir(cell.key), 1), {})
+        for key in timing_groups(plan.cells, spec):
+            write_json(store.timing_dir(key) / "result.json", {"status": "ok", "timings": {}})
+    return plan.cells
+
+
+def test_a_dry_run_of_a_folder_that_has_results_shows_what_is_left(posebench, people, tmp_path):
+    options = {"data": people, "masks": "random", "ratios": "0.4,0.6", "out": tmp_path / "out"}
+    Path("sweep.yaml").write_text("".join(f"{name}: {value}\n" for name, value in options.items()))
+    code, out, err = posebench("sweep", "sweep.yaml", "--dry-run")
+    assert (code, err) == (0, "") and f"Results go to {tmp_path / 'out'}." in out
+    assert "finished" not in out and not re.search(r" done$", out, re.M)
+
+    cells = finish(parse(options), tmp_path / "out")
+    left = next(cell for cell in cells if cell.config["mask_ratio"] == 0.6)
+    (tmp_path / "out" / "cells" / left.key / "result.json").unlink()
+    code, out, err = posebench("sweep", "sweep.yaml", "--dry-run")
+    assert (code, err) == (0, "")
+    times = dict(re.findall(r"^(tmpose_tiny .*?) {2,}.* (\S+)$", out, re.M))
+    assert [label for label, time in times.items() if time != "done"] == [left.label]
+    assert "2 of 3 cells finished earlier" in out
+    # the cell alone, without the base model and the timing
+    assert f"about {times[left.label]} for the rest, " in out
+
+    finish(parse(options), tmp_path / "out")
+    code, out, _ = posebench("sweep", "sweep.yaml", "--dry-run")
+    assert code == 0 and "Nothing is left to do" in out and out.count(" done\n") == 4
+
+
+def test_a_sweep_that_was_finished_earlier_says_so():
+    display, _ = display_of(False)
+    found = plan()
+    display(Event("plan", info={"plan": found, "root": "runs/x", "finished": set()}))
+    for cell in found.cells:
+        display(Event("skipped", cell.key, info={"ap": 0.5}))
+    display(Event("start", "report"))
+    display(Event("done", "report"))
+    assert display.nothing_left
+    display(Event("start", "0123456789abcdef"))  # timing, at another batch size say
+    assert not display.nothing_left
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_the_table_of_results_fits_the_terminal_and_names_what_it_leaves_out(capsys, width):
+    numbers = {"gflops_t": 0.0279, "ap": 0.5, "ap_diff": -0.1, "ap_diff_low": -0.2, "ap_diff_high": 0.0}
+    numbers |= {"latency_ms_median": 9.5, "latency_transformer_ms_median": 7.25, "peak_memory_mib": 12.5}
+    rows = [
+        {"model": model, "mask": "semantic", "mask_ratio": ratio, "seed": seed, "status": status, **numbers}
+        for model, ratio, seed, status in (("tmpose_tiny", 0.4, 0, "ok"), ("tokenpose_l_d24", 0.6, 1, "failed"))
+    ]
+    print_results(rows, Console(width=width))
+    table, rest = capsys.readouterr().out.split("tmpose_tiny", 1)
+    lines = [*table.splitlines(), *("tmpose_tiny" + rest).splitlines()[:2]]
+    assert max(map(len, lines)) <= width
+    assert all(word in rest for word in ("tokenpose_l_d24", "semantic", "0.40", "0.60", "failed"))
+    left_out = re.search("No room for (.*): results.csv", rest)
+    for header in ("AP - unmasked", "MiB", "ms, T"):
+        assert (header in " ".join(table.split())) != bool(left_out and header in left_out[1])
+    assert bool(left_out) == (width < 120)

@@ -225,8 +225,7 @@ def base_weights(whole):
 def test_a_failed_cell_is_a_row_with_its_reason_and_the_others_go_on(people, base_weights, tmp_path):
     # An unmasked model has no scorer, so that evaluating its weights under that mask must fail.
     spec = parse({"data": people, "weights": [str(base_weights)], "masks": "scorer", "ratios": 0.5})
-    spec = parse({**vars(spec), "latency": False})
-    outcome = execute(spec, tmp_path / "out")
+    outcome = execute(parse({**vars(spec), "latency": False, "out": tmp_path / "out"}))
     rows = rows_of(tmp_path / "out")
     assert {mask: row["status"] for (mask, _, _), row in rows.items()} == {
         "none": "ok",

@@ -9,7 +9,7 @@ import pytest
 from pycocotools.coco import COCO as CocoIndex
 from pycocotools.cocoeval import COCOeval
 
-from posebench.pose.data.check import check_folder
+from posebench.pose.data.check import inspect_folder
 from posebench.pose.data.folder import load_people
 from posebench.pose.keypoints import COCO
 
@@ -31,7 +31,7 @@ def test_holds_exactly_the_people_asked_for(coco_set, split, people):
 
 
 def test_folder_check_finds_nothing_wrong(coco_set):
-    assert check_folder(coco_set) == []
+    assert inspect_folder(coco_set).problems == []
 
 
 def test_annotations_scored_against_themselves_by_pycocotools_give_one(coco_set):

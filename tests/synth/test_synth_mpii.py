@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import scipy.io
 
-from posebench.pose.data.check import check_folder
+from posebench.pose.data.check import inspect_folder
 from posebench.pose.data.folder import load_people
 from posebench.pose.evaluation.mpii_metrics import pckh, read_head_sizes
 from posebench.pose.keypoints import MPII
@@ -21,7 +21,7 @@ def entries(folder: Path, split: str) -> list[dict]:
 
 def test_holds_exactly_the_people_asked_for_and_is_sound(mpii_set):
     assert len(entries(mpii_set, "train")) == 110 and len(entries(mpii_set, "valid")) == 70
-    assert check_folder(mpii_set) == []
+    assert inspect_folder(mpii_set).problems == []
 
 
 def test_ground_truth_file_has_the_structure_of_the_published_one(mpii_set):

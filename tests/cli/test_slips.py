@@ -1,0 +1,76 @@
+"""Ordinary slips at the keyboard: one line that names the option, exit code 2, and nothing is written."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from posebench.commands.options import count
+
+
+@pytest.mark.parametrize(
+    ("line", "saying"),
+    [
+        ("eval --batch-size 0", "--batch-size"),
+        ("eval --workers -2", "--workers"),
+        ("eval --threads 0", "--threads"),
+        ("eval --seed -1", "--seed"),
+        ("eval --format xml", "unknown format 'xml'"),
+        ("eval --bach-size 4", "--batch-size"),
+        ("train", "Missing option '--out'"),
+        ("train --out run --evaluate-every -1", "--evaluate-every"),
+        ("train --out=", "--out is empty"),
+        ("train --out ''", "--out is empty"),
+        ("sweep --out ''", "--out is empty"),
+        ("data synth --out ''", "--out is empty"),
+        ("profile --batch-sizes ''", "--batch-sizes is empty"),
+        ("profile --batch-sizes ,", "--batch-sizes is empty"),
+        ("profile --batch-sizes 0", "batch size 0"),
+        ("profile --samples 0", "--samples"),
+        ("flops --model tmpose_tiny --save . --force", "is a folder"),
+        ("data check nowhere", "nowhere: no such data folder"),
+        ("report .", "results.csv"),
+        ("sweeep", "Did you mean 'sweep'"),
+    ],
+)
+def test_a_slip_is_one_line(posebench, line, saying):
+    arguments = ["" if word == "''" else word for word in line.split()]
+    code, out, err = posebench(*arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("posebench: error: ") and err.count("\n") == 1
+    assert saying in err
+    assert not os.listdir()
+
+
+def test_a_path_with_square_brackets_is_no_markup(posebench):
+    code, out, err = posebench("data", "synth", "--out", "[/x]", "--train", 1, "--val", 0, "--jobs", 1)
+    assert code == 0 and os.path.isdir("[/x]/annotations")
+    assert out.startswith("[/x]: 1 person for training and 0 for validation")
+    assert "rendering into [/x]" in err
+
+
+def test_quiet_leaves_the_result_alone(posebench):
+    code, out, err = posebench("data", "synth", "--out", "people", "--train", 1, "--val", 2, "--jobs", 1, "--quiet")
+    assert (code, err) == (0, "") and out.count("\n") == 1
+    code, out, err = posebench("data", "check", "people", "-q")
+    assert (code, err) == (0, "") and out.splitlines()[-1].endswith("coco layout, usable")
+
+
+def test_a_folder_without_annotations_is_a_failed_check_that_names_it(posebench):
+    os.mkdir("empty")
+    code, out, _ = posebench("data", "check", "empty")
+    assert code == 1
+    assert out.splitlines()[-1] == f"{os.path.abspath('empty')}: of no known layout, NOT usable as it is"
+
+
+def test_a_shell_completes_commands():
+    environment = os.environ | {"_POSEBENCH_COMPLETE": "complete_bash", "COMP_WORDS": "posebench sw", "COMP_CWORD": "1"}
+    code = "import sys; sys.argv = ['posebench']; from posebench.cli import main; main()"
+    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60)
+    assert result.stdout.split() == ["sweep"]
+
+
+@pytest.mark.parametrize(("number", "text"), [(0, "0 people"), (1, "1 person"), (2, "2 people")])
+def test_one_is_not_counted_in_the_plural(number, text):
+    assert count(number, "person", "people") == text
