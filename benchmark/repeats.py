@@ -1,0 +1,97 @@
+"""Counting once what repeats: a backbone in every row of a grid, blocks of equal sizes in a network.
+
+For models without values alone (meta.py): there the sizes of a block and of what it is given decide all that it does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..pose.models.blocks import Block
+from ..pose.models.model import PoseModel
+from .macs import Entry, Watch
+
+#: what a reduction or mask is made with and does not act by, beside what it leaves in a block
+_NOT_ACTED_BY = ("ratio", "own_ratio", "amounts", "locations", "schedule", "logits")
+_MOST = 4096
+
+_counted: dict[Any, tuple[Any, str, list[Entry]]] = {}
+
+
+class _NoKey(Exception):
+    """Something that is not told apart by shapes and plain values."""
+
+
+def count_repeats_once(model: PoseModel, watch: Watch) -> None:
+    """Change a model without values: its backbone and its blocks run once for equal sizes, and are counted each time."""
+    names = {module: name for name, module in model.named_modules()}
+    _once(model.backbone, "forward", watch, names)
+    for module in names:
+        if isinstance(module, Block):
+            _once(module, "reduced", watch, names)
+
+
+def _once(module: nn.Module, method: str, watch: Watch, names: dict[nn.Module, str]) -> None:
+    run: Callable[..., Any] = getattr(module, method)
+    name, kind = names[module], (method, *(_settings(part) for part in module.modules()))
+
+    def once(*args: Any, **kwargs: Any) -> Any:
+        try:
+            key = (kind, _key(args), _key(tuple(kwargs.items())))
+        except _NoKey:
+            return run(*args, **kwargs)
+        if key not in _counted:
+            before = len(watch.entries)
+            output = run(*args, **kwargs)
+            if len(_counted) >= _MOST:
+                _counted.clear()
+            _counted[key] = output, name, watch.entries[before:]
+            return output
+        output, first, entries = _counted[key]
+        watch.entries += entries if name == first else [_elsewhere(entry, first, name) for entry in entries]
+        return output
+
+    setattr(module, method, once)
+
+
+def _elsewhere(entry: Entry, first: str, name: str) -> Entry:
+    """The same entry of another module of the same kind."""
+    scope, *counts = entry
+    inside = scope == first or scope.startswith(f"{first}.")
+    return Entry(name + scope[len(first) :], *counts) if inside else entry
+
+
+def _settings(module: nn.Module) -> tuple[Any, ...]:
+    """All that a module was made with: its class, plain attributes and the shapes of its parameters."""
+    plain = ((k, v) for k, v in vars(module).items() if isinstance(v, (str, int, float, tuple)))
+    shapes = ((k, v.shape) for k, v in module._parameters.items() if v is not None)
+    return (type(module), *plain, *shapes)
+
+
+def _key(value: Any) -> Any:
+    if isinstance(value, torch.Tensor):
+        return tuple(value.shape), value.dtype
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    if isinstance(value, (tuple, list)):
+        return tuple(_key(item) for item in value)
+    if is_dataclass(value):
+        return (type(value), *(_key(getattr(value, field.name)) for field in fields(value)))
+    if isinstance(value, partial):
+        return _reduction_key(value)
+    raise _NoKey
+
+
+def _reduction_key(act: partial[Any]) -> Any:
+    """A reduction in a block: what it is, and how much it leaves there."""
+    reduction, block = act.func, act.keywords.get("block")
+    if not hasattr(reduction, "schedule") or act.args or set(act.keywords) != {"block"}:
+        raise _NoKey
+    plain = ((k, v) for k, v in vars(reduction).items() if not k.startswith("_") and k not in _NOT_ACTED_BY)
+    return (type(reduction), reduction.schedule.left_at(block), reduction.schedule.removes, *map(_key, plain))
