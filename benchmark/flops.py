@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import nn
 
 from ..pose.models.model import PoseModel
-from ..pose.models.zoo import create_model
-from .macs import MacAnalysis, evaluation_mode
+from .bare import bare_model, lent_model
+from .macs import MacCount, count_macs
 from .needed import masked_macs
-from .published import GIGA, published_macs
+from .products import Rule
+from .published import GIGA, published_layer_macs
 
 PARTS = ("backbone", "patch_embedding", "mask_scoring", "blocks", "joint_blocks", "head")
 ALWAYS = tuple(part for part in PARTS if part != "joint_blocks")
@@ -22,12 +23,13 @@ ALWAYS = tuple(part for part in PARTS if part != "joint_blocks")
 
 @dataclass(frozen=True)
 class FlopCount:
-    """Counts at batch size 1. MACs are multiply-adds, one fused multiply-add counted once.
+    """Counts of one forward pass. MACs are multiply-adds, one fused multiply-add counted once.
 
-    parts: MACs by part of the model; operators: by kind of operator; macs_transformer: everything behind the
-    backbone's feature map, choosing the tokens included (None for a module that is none of posebench's models).
-    All of these are executed; macs_masked of them belong to connections that a mask cuts: the rest would be needed.
-    published_*: the papers' counter, in units of 1024^3.
+    parts: MACs by part of the model; modules: by module name, children included; operators: by operator of torch;
+    macs_transformer: everything behind the backbone's feature map, choosing the tokens included (None for a module that
+    is none of posebench's models). All of these are executed; macs_masked of them belong to connections that a mask
+    cuts: the rest would be needed. published_*: the papers' counter, in units of 1024^3, meant for batch size 1.
+    input_shapes: what was counted. All counts are of the whole batch: of 4 samples, four times those of one.
     """
 
     params: int
@@ -38,6 +40,12 @@ class FlopCount:
     published_gflops: float
     published_gflops_t: float | None
     macs_masked: int = 0
+    modules: Mapping[str, int] = field(default_factory=dict)
+    input_shapes: tuple[tuple[int, ...], ...] = ()
+
+    def __str__(self) -> str:
+        shapes = ", ".join("x".join(map(str, shape)) for shape in self.input_shapes)
+        return f"{self.gflops:.6g} GFLOPs (1e9 multiply-adds) and {self.params:,} parameters, for inputs of {shapes}"
 
     @property
     def gflops(self) -> float:
@@ -60,12 +68,23 @@ class FlopCount:
         return None if self.macs_transformer is None else (self.macs_transformer - self.macs_masked) / 1e9
 
 
-def count_flops(model: str | nn.Module, inputs: tuple[Any, ...] | None = None, **options: Any) -> FlopCount:
-    """Count a model's parameters and multiply-adds, batch size 1.
+def count_flops(
+    model: str | nn.Module,
+    inputs: torch.Tensor | tuple[Any, ...] | list[Any] | None = None,
+    *,
+    rules: Mapping[str, Rule] | None = None,
+    **options: Any,
+) -> FlopCount:
+    """Count a model's parameters and the multiply-adds of one forward pass in evaluation mode.
+
+    The module is not changed and nothing is computed, unless what it does depends on values: then it runs once.
 
     Args:
         model: a name of the zoo, with `options` for `create_model`; or any nn.Module.
-        inputs: example inputs of batch size 1; not needed for posebench's models.
+        inputs: an example: a tensor, or a tuple of the module's arguments. Everything given is counted: a batch of 4
+            has four times the multiply-adds of one sample. Not needed for posebench's models (one image).
+        rules: for operators that posebench does not know: {"mylib::op": rule}, where rule(inputs, output) returns the
+            multiply-adds from the operator's arguments (in the order of its schema) and its result. 0: it has none.
 
     Raises:
         InputError: unknown name or option.
@@ -76,36 +95,45 @@ def count_flops(model: str | nn.Module, inputs: tuple[Any, ...] | None = None, *
     if inputs is None:
         if not isinstance(model, PoseModel):
             raise TypeError(
-                f"count_flops({type(model).__name__}): give example inputs, such as (torch.zeros(1, 3, 256, 192),)"
+                f"count_flops({type(model).__name__}): give an example input, such as torch.zeros(1, 3, 256, 192)"
             )
-        device = next(model.parameters()).device
-        inputs = (torch.zeros(1, 3, *model.spec.input_size, device=device),)
+        parameter = next(model.parameters())
+        inputs = torch.zeros(1, 3, *model.spec.input_size, dtype=parameter.dtype, device=parameter.device)
+    if isinstance(inputs, torch.Tensor):
+        inputs = (inputs,)
+    if not isinstance(inputs, (tuple, list)):
+        raise TypeError(f"count_flops: inputs are a tensor or a tuple of arguments, not {type(inputs).__name__}")
+    with _one_thread():
+        count = count_macs(model, tuple(inputs), rules, published_layer_macs)
+    shapes = tuple(tuple(value.shape) for value in inputs if isinstance(value, torch.Tensor))
+    return _flop_count(model, count, shapes, sum(parameter.numel() for parameter in model.parameters()))
+
+
+def _flop_count(
+    model: nn.Module, count: MacCount, input_shapes: tuple[tuple[int, ...], ...], params: int
+) -> FlopCount:
     scopes = getattr(model, "parts", None) or {name: name for name, _ in model.named_children()}
     if isinstance(model, PoseModel) and not model.transformer.shape.joint_blocks:
         scopes = {part: scope for part, scope in scopes.items() if part in ALWAYS}
-    with evaluation_mode(model), _one_thread():
-        analysis = MacAnalysis(model, inputs)
-        by_module = analysis.by_module()
-        operators = dict(analysis.by_operator())
-        total = int(analysis.total())
-        published = published_macs(model, inputs)
-        masked = masked_macs(model, inputs)
+    by_module, published = count.by_module(), count.layers_by_module()
     whole_is_ours = isinstance(model, PoseModel)
     return FlopCount(
-        params=sum(p.numel() for p in model.parameters()),
-        macs=total,
-        parts={part: int(by_module.get(scope, 0)) for part, scope in scopes.items()},
-        operators={name: int(count) for name, count in operators.items() if count},
-        macs_transformer=int(by_module["transformer"]) if whole_is_ours else None,
+        params=params,
+        macs=count.total(),
+        parts={part: by_module.get(scope, 0) for part, scope in scopes.items()},
+        operators={name: macs for name, macs in count.by_operator().items() if macs},
+        macs_transformer=by_module.get("transformer", 0) if whole_is_ours else None,
         published_gflops=published.get("", 0) / GIGA,
         published_gflops_t=published.get("transformer", 0) / GIGA if whole_is_ours else None,
-        macs_masked=masked,
+        macs_masked=masked_macs(model, input_shapes[0][0] if input_shapes and input_shapes[0] else 1),
+        modules=by_module,
+        input_shapes=input_shapes,
     )
 
 
 @contextlib.contextmanager
 def _one_thread() -> Iterator[None]:
-    """Counting runs the model once or twice for its shapes; threads gain nothing, and crawl on a busy machine."""
+    """A module that must run for its count runs once; threads gain nothing, and crawl on a busy machine."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -115,16 +143,18 @@ def _one_thread() -> Iterator[None]:
 
 
 def untrained_model(name: str, **options: Any) -> PoseModel:
-    """A model of the zoo for counting, where values do not matter; the global random state stays as it was."""
-    with torch.random.fork_rng(devices=[]):
-        return create_model(name, **options).eval()
+    """A model of the zoo for counting, where values do not matter: its parameters have none (torch's meta device)."""
+    return bare_model(name, **options)
 
 
 def flops_row(model: PoseModel | str, **options: Any) -> dict[str, Any]:
     """The FLOP columns of a results row, for a model or a name with `create_model`'s options."""
     if isinstance(model, str):
-        model = untrained_model(model, **options)
-    count = count_flops(model)
+        bare = lent_model(model, **options)
+        model = bare.model
+        count = _flop_count(model, bare.count(), ((1, 3, *model.spec.input_size),), bare.params)
+    else:
+        count = count_flops(model)
     spec, mask = model.spec, model.transformer.mask
     schedule = model.transformer.schedule  # of the ratio that is set now
     return {

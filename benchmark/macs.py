@@ -1,144 +1,247 @@
-"""Multiply-adds of any nn.Module, exactly and by operator, with fvcore's tracing.
+"""Multiply-adds of any nn.Module, exactly, by module and by operator.
 
-Unit: one fused multiply-add counts once. Counted: matrix products, linear layers, convolutions, attention products.
-Not counted, by definition: norms, activations, softmax, interpolation, sums, biases, data movement. An operator in
-neither list is an error, because a count that leaves out real arithmetic is wrong without showing it.
+Unit: one fused multiply-add counts once. The module runs once under a torch dispatch mode, which sees every operator
+(inside ScriptModules too) with the shapes of its tensors; products.py says what each multiplies, free_operators.py what
+multiplies nothing. An operator in neither is an error, because a count that leaves out real arithmetic is wrong without
+showing it. Nothing is computed: a copy without values runs on the meta device. Only a module whose operators depend on
+values runs itself, on its own device.
 """
 
 from __future__ import annotations
 
 import contextlib
-import logging
-from collections.abc import Iterator
-from math import prod
-from typing import Any
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import torch
-from fvcore.nn.jit_analysis import JitModelAnalysis
-from fvcore.nn.jit_handles import get_shape
 from torch import nn
 
+from .free_operators import is_free
+from .meta import ShapeMode, copy_without_values, run_for_shape, shapes_of
+from .products import RULES, Rule, UncountedOperatorError
 
-class UncountedOperatorError(Exception):
-    """An operator has no counting rule and is not known to be free of multiply-adds."""
-
-
-def _linear(inputs: list[Any], outputs: list[Any]) -> int:
-    return prod(get_shape(inputs[0])) * get_shape(inputs[1])[0]
-
-
-def _addmm(inputs: list[Any], outputs: list[Any]) -> int:
-    return prod(get_shape(outputs[0])) * get_shape(inputs[1])[-1]
+#: a second count, by layer: (module, its positional inputs, its output) -> a number
+LayerCount = Callable[[nn.Module, tuple[Any, ...], Any], int]
 
 
-def _matmul(inputs: list[Any], outputs: list[Any]) -> int:
-    # The output has every broadcast dimension; a product of two vectors has none.
-    return prod(get_shape(outputs[0])) * get_shape(inputs[0])[-1]
+class Entry(NamedTuple):
+    """One counted operator: macs, or one layer's call: layer_count, by the module that ran it."""
+
+    scope: str
+    operator: str
+    macs: int = 0
+    layer_count: int = 0
 
 
-def _convolution(inputs: list[Any], outputs: list[Any]) -> int:
-    # Weight (out, in / groups, k...); transposed (in, out / groups, k...), applied once for each input position.
-    weight, transposed = get_shape(inputs[1]), bool(inputs[6].toIValue())
-    positions = get_shape(inputs[0] if transposed else outputs[0])
-    return prod(weight) * positions[0] * prod(positions[2:])
+@dataclass
+class MacCount:
+    """What one run of a module multiplied, in the order of execution."""
+
+    entries: list[Entry] = field(default_factory=list)
+
+    def total(self) -> int:
+        return sum(entry.macs for entry in self.entries)
+
+    def by_operator(self) -> dict[str, int]:
+        """Multiply-adds by operator, such as "aten::mm"."""
+        return _sums((entry.operator, entry.macs) for entry in self.entries if entry.operator)
+
+    def by_module(self) -> dict[str, int]:
+        """Multiply-adds by the name of the module that did them, its children's included; "" is the whole.
+
+        What a module makes another do that is not its child counts for the one that asked."""
+        return _with_children(_sums((entry.scope, entry.macs) for entry in self.entries))
+
+    def layers_by_module(self) -> dict[str, int]:
+        """The second count, in the same way."""
+        return _with_children(_sums((entry.scope, entry.layer_count) for entry in self.entries))
 
 
-def _attention(inputs: list[Any], outputs: list[Any]) -> int:
-    """Q K^T and the product with V; every connection is executed, whatever a mask zeroes."""
-    value, key = get_shape(inputs[2]), get_shape(inputs[1])
-    output = get_shape(outputs[0])
-    rows = prod(output[:-1])
-    return rows * key[-2] * (key[-1] + value[-1])
+def count_macs(
+    model: nn.Module,
+    inputs: tuple[Any, ...],
+    rules: Mapping[str, Rule] | None = None,
+    layer_count: LayerCount | None = None,
+) -> MacCount:
+    """Count one forward pass of `model` in evaluation mode; it stays as it is.
+
+    Raises UncountedOperatorError, and whatever the model raises on such inputs.
+    """
+    with evaluation_mode(model), torch.random.fork_rng(devices=[]), _eager():
+        try:
+            with Watch(copy_without_values(model), rules, layer_count) as watch:
+                return watch.run(shapes_of(inputs))
+        except UncountedOperatorError:
+            raise
+        except Exception:  # what a module does without values can fail in any way; with them, only as it always does
+            with Watch(model, rules, layer_count, shapes_only=False) as watch:
+                return watch.run(inputs)
 
 
-def _einsum(inputs: list[Any], outputs: list[Any]) -> int:
-    equation = inputs[0].toIValue().replace(" ", "")
-    operands = [get_shape(node) for node in inputs[1].node().inputs()]
-    if len(operands) != 2 or "." in equation:
-        raise UncountedOperatorError(f"aten::einsum({equation!r}) of {len(operands)} operands has no counting rule")
-    left = equation.split("->")[0].split(",")
-    sizes: dict[str, int] = {}
-    for letters, shape in zip(left, operands, strict=True):
-        for letter, size in zip(letters, shape, strict=True):
-            sizes[letter] = max(size, sizes.get(letter, 1))
-    return prod(sizes.values())
+class Watch:
+    """A module whose runs are counted, as long as this context is open (or from `open` to `close`).
+
+    shapes_only: the module and its inputs have no values (see meta.py), and operators are not computed.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        rules: Mapping[str, Rule] | None = None,
+        layer_count: LayerCount | None = None,
+        *,
+        shapes_only: bool = True,
+    ):
+        self.model, self.layer_count = model, layer_count
+        self.entries: list[Entry] = []
+        self._scopes: list[str] = []
+        self._mode = _Counting(self, {**RULES, **(rules or {})}, shapes_only)
+        self._handles: list[Any] = []
+
+    def open(self) -> Watch:
+        for name, module in self.model.named_modules():
+            self._handles.append(module.register_forward_pre_hook(self._before(name), prepend=True))
+            self._handles.append(module.register_forward_hook(self._after, always_call=True))
+        return self
+
+    def close(self) -> None:
+        for handle in self._handles:
+            handle.remove()
+
+    def __enter__(self) -> Watch:
+        return self.open()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def scope(self) -> str:
+        """The module that runs now."""
+        return self._scopes[-1] if self._scopes else ""
+
+    def run(self, inputs: tuple[Any, ...]) -> MacCount:
+        """Run the module once."""
+        self.entries, self._scopes = [], []
+        with torch.no_grad(), self._mode:
+            self.model(*inputs)
+        return MacCount(self.entries)
+
+    def _before(self, name: str) -> Callable[..., None]:
+        def hook(module: nn.Module, inputs: tuple[Any, ...]) -> None:
+            caller = self.scope
+            is_child = not caller or name.startswith(f"{caller}.")
+            self._scopes.append(name if is_child else caller)
+
+        return hook
+
+    def _after(self, module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+        if self.layer_count is not None and output is not None:
+            count = self.layer_count(module, inputs, output)
+            if count:
+                self.entries.append(Entry(self.scope, "", layer_count=count))
+        self._scopes.pop()
 
 
-RULES = {
-    "aten::linear": _linear,
-    "aten::addmm": _addmm,
-    "aten::matmul": _matmul,
-    "aten::mm": _matmul,
-    "aten::bmm": _matmul,
-    "aten::_convolution": _convolution,
-    "aten::scaled_dot_product_attention": _attention,
-    "aten::einsum": _einsum,
-}
+class _Counting(ShapeMode):
+    """Sees each operator before it runs: counts it, takes it apart, or refuses it."""
 
-# Operators that multiply and add nothing that this unit counts.
-FREE = frozenset(
-    "aten::" + name
-    for name in """
-    abs abs_ adaptive_avg_pool1d adaptive_avg_pool2d adaptive_max_pool2d add add_ all amax amin any arange argmax
-    argmin argsort avg_pool2d batch_norm bitwise_and bitwise_not bitwise_or bitwise_xor broadcast_tensors cat ceil
-    chunk clamp clamp_ clamp_min clone constant_pad_nd contiguous copy_ cos cumsum detach div div_ dropout dropout_
-    embedding empty empty_like eq exp expand expand_as eye fill_ flatten flip floor floor_divide full full_like
-    gather ge gelu group_norm gt hardtanh index index_fill index_put index_put_ index_select instance_norm isnan
-    layer_norm le leaky_relu linalg_vector_norm linspace log log_softmax logical_and logical_not logical_or lt
-    masked_fill masked_fill_ masked_select max max_pool2d maximum mean min minimum mul mul_ narrow ne neg new_full
-    new_ones new_zeros norm normal_ one_hot ones ones_like pad permute pow rand rand_like randn randperm reciprocal
-    relu relu_ remainder repeat repeat_interleave reshape reshape_as resolve_conj roll rsqrt rsub scatter scatter_
-    scatter_add scatter_add_ select sigmoid sign silu sin size slice softmax softplus sort split split_with_sizes
-    sqrt square squeeze stack std sub sub_ sum t tanh tensor_split tile to topk transpose tril triu true_divide
-    type_as unbind unflatten unfold uniform_ unsqueeze upsample_bicubic2d upsample_bilinear2d upsample_nearest1d
-    upsample_nearest2d var view view_as where zero_ zeros zeros_like __and__ __or__ __xor__ __rshift__ __lshift__
-    __irshift__ bitwise_left_shift bitwise_right_shift scalar_tensor lift_fresh alias scatter_reduce fmod floor_
-    numel Int ScalarImplicit IntImplicit item argwhere nonzero isfinite
-    """.split()
+    supports_higher_order_operators = True
+
+    def __init__(self, watch: Watch, rules: Mapping[str, Rule], shapes_only: bool):
+        super().__init__()
+        self.watch, self.rules, self.shapes_only = watch, rules, shapes_only
+        self._known: dict[Any, tuple[str, Rule | None, bool]] = {}
+
+    def __torch_dispatch__(
+        self, operator: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if operator not in self._known:
+            name = operator_name(operator)
+            rule = self.rules.get(name)
+            self._known[operator] = name, rule, rule is not None or is_free(operator)
+        name, rule, known = self._known[operator]
+        if not known:
+            return self._taken_apart(operator, name, args, kwargs)
+        output = (run_for_shape if self.shapes_only else _run)(operator, args, kwargs)
+        if rule is not None:
+            macs = self._counted(rule, operator, name, args, kwargs, output)
+            self.watch.entries.append(Entry(self.watch.scope, name, macs))
+        return output
+
+    def _counted(self, rule: Rule, operator: Any, name: str, args: Any, kwargs: Any, output: Any) -> int:
+        try:
+            return int(rule(_in_order(operator, args, kwargs), output))
+        except UncountedOperatorError as error:
+            raise UncountedOperatorError(f"{error}{self._where()}. {_REMEDY.format(name)}") from None
+
+    def _taken_apart(self, operator: Any, name: str, args: Any, kwargs: Any) -> Any:
+        """Run an operator that is made of others; the others come here again."""
+        decompose = getattr(operator, "decompose", None)
+        if decompose is not None:
+            with self:
+                output = decompose(*args, **kwargs)
+            if output is not NotImplemented:
+                return output
+        raise UncountedOperatorError(
+            f"no counting rule for {name}{self._where()}: the count would be wrong. {_REMEDY.format(name)}"
+        )
+
+    def _where(self) -> str:
+        scope = self.watch.scope
+        return f" in module {scope!r}" if scope else f" in {type(self.watch.model).__name__}"
+
+
+_REMEDY = (
+    'Say what it multiplies: count_flops(model, inputs, rules={{"{}": rule}}), where rule(inputs, output) returns its '
+    "multiply-adds (0 if it has none) from the operator's arguments and its result"
 )
 
 
-class MacAnalysis(JitModelAnalysis):
-    """fvcore's analysis with this file's rules: ask it for `total()`, `by_module()`, `by_operator()`."""
-
-    def __init__(self, model: nn.Module, inputs: tuple[Any, ...]):
-        super().__init__(model=model, inputs=inputs)
-        self.set_op_handle(**RULES)
-        self.unsupported_ops_warnings(False).uncalled_modules_warnings(False).tracer_warnings("none")
-
-    def _analyze(self) -> Any:
-        fresh = self._stats is None
-        with _quiet():
-            stats = super()._analyze()
-        if fresh:
-            self._refuse_unknown(stats)
-        return stats
-
-    @staticmethod
-    def _refuse_unknown(stats: Any) -> None:
-        for module, operators in stats.unsupported_ops.items():
-            unknown = sorted(op for op in operators if op.startswith("aten::") and op not in FREE)
-            unknown += sorted(op for op in operators if not op.startswith(("aten::", "prim::")))
-            if unknown and module:
-                raise UncountedOperatorError(
-                    f"no counting rule for {', '.join(unknown)} in module {module!r}: the count would be wrong. "
-                    "Add a rule to benchmark/macs.py, or list the operator there as free of multiply-adds"
-                )
-        unknown = sorted(op for op in stats.unsupported_ops.get("", ()) if op.startswith("aten::") and op not in FREE)
-        if unknown:
-            raise UncountedOperatorError(f"no counting rule for {', '.join(unknown)} in the outermost module")
+def operator_name(operator: Any) -> str:
+    """ "aten::mm" of any overload of torch.ops.aten.mm."""
+    schema = getattr(operator, "_schema", None)
+    return schema.name if schema is not None else f"{operator.namespace}::{operator.name()}"
 
 
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """fvcore logs every operator that it skips; here the skipped ones are checked instead."""
-    logger = logging.getLogger("fvcore.nn.jit_analysis")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
+def _run(operator: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    return operator(*args, **kwargs)
+
+
+def _in_order(operator: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
+    """An operator's arguments in the order of its schema, defaults filled in."""
+    schema = getattr(operator, "_schema", None)
+    if schema is None:
+        return [*args, *kwargs.values()]
+    rest = schema.arguments[len(args) :]
+    return [*args, *(kwargs.get(argument.name, argument.default_value) for argument in rest)]
+
+
+@lru_cache(maxsize=10_000)
+def _around(scope: str) -> tuple[str, ...]:
+    """A module's name and those of the modules around it, "" the outermost."""
+    parts = scope.split(".") if scope else []
+    return ("", *(".".join(parts[: i + 1]) for i in range(len(parts))))
+
+
+def _with_children(own: Mapping[str, int]) -> dict[str, int]:
+    return _sums((around, number) for scope, number in own.items() for around in _around(scope))
+
+
+def _sums(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
+    sums: dict[str, int] = {}
+    for name, number in pairs:
+        sums[name] = sums.get(name, 0) + number
+    return sums
+
+
+def _eager() -> contextlib.AbstractContextManager[Any]:
+    """Compiled modules run as written, so that their operators are seen."""
+    stance = getattr(torch.compiler, "set_stance", None)
+    return stance("force_eager") if stance and "torch._dynamo" in sys.modules else contextlib.nullcontext()
 
 
 @contextlib.contextmanager

@@ -7,37 +7,40 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..pose.models.blocks import Attention
+from ..pose.models.model import PoseModel
+from ..pose.reductions.schedule import Schedule
 
 
-def masked_macs(model: nn.Module, inputs: tuple[Any, ...]) -> int:
-    """What one forward pass multiplies in vain: products of queries and keys, and of weights and values, of connections
-    that a boolean mask cuts. Executed less this is what is needed.
+def masked_macs(model: nn.Module, batch: int = 1) -> int:
+    """What one forward pass on `batch` samples multiplies in vain in posebench's transformers: products of queries and
+    keys, and of weights and values, of connections that a boolean mask cuts. Executed less this is what is needed.
 
     An attention that shows its logits, to choose connections from them, needs all of these; there only the products
-    with the values are in vain. The model runs once, in the mode it is in.
+    with the values are in vain. How many are cut is said by the reduction's schedule and by the joint mask.
     """
-    found = 0
+    within = [model.transformer] if isinstance(model, PoseModel) else model.modules()
+    transformers = [module for module in within if isinstance(getattr(module, "schedule", None), Schedule)]
+    return batch * sum(_between_visual(m) + _between_joints(m) for m in transformers if hasattr(m, "mask"))
 
-    def count(module: Attention, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        nonlocal found
-        x = args[0]
-        mask = args[1] if len(args) > 1 else kwargs.get("mask")
-        if mask is None or mask.dtype != torch.bool:
-            return
-        batch, tokens, dim = x.shape
-        cut = int((~mask.expand(batch, 1, tokens, tokens)).sum())
-        found += cut * dim * (1 if kwargs.get("need_weights") else 2)
 
-    hooks = [
-        module.register_forward_pre_hook(count, with_kwargs=True)
-        for module in model.modules()
-        if isinstance(module, Attention)
-    ]
-    try:
-        with torch.no_grad():
-            model(*inputs)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return found
+def _between_visual(transformer: Any) -> int:
+    """Of visual queries and keys, in each block after the first in which a reduction cuts connections."""
+    schedule, reduction = transformer.schedule, transformer.mask
+    if schedule.removes:
+        return 0
+    products = 0
+    for block, (seen, _) in enumerate(schedule.seen):
+        cut = schedule.total * (schedule.total - seen)
+        if reduction.need_weights and schedule.left_at(block) is not None:
+            products += cut
+        elif reduction.config.get("execution") == "dense":
+            products += 2 * cut
+    return products * transformer.shape.dim
+
+
+def _between_joints(transformer: Any) -> int:
+    """Of keypoint tokens that do not see each other, in the joint blocks."""
+    blocks = transformer.shape.joint_blocks
+    if not blocks:
+        return 0
+    return blocks * 2 * int((~transformer.joint_mask.to(torch.bool)).sum()) * transformer.shape.dim

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..pose.errors import InputError
-from .model_options import MASKS, RATIOS, At, JointMask, Keep, Merge, reduction_arguments
+from .model_options import MASKS, RATIOS, JointMask, masks_of
 from .options import Bar, Wide, check_new, numbers, print_rows, size, words
 
 CAPTION = (
@@ -23,9 +23,9 @@ Examples:
 
   posebench flops --model tmpose_l,tmpose_b --mask random,semantic --ratios 0,0.2,0.4 --format csv
 
-  posebench flops --model sparse_tokenpose_s --dataset mpii --execution dense,gather
+  posebench flops --model sparse_tokenpose_s --dataset mpii --mask "sparse,sparse(execution=gather)"
 
-  posebench flops --model tokenpose_s_v1 --mask prune --keep 0.7,0.6,0.5 --at 3,6,9
+  posebench flops --model tokenpose_s_v1 --mask "prune(keep_ratio=0.7|0.6|0.5, layers=3|6|9)"
 
   posebench flops --model tmpose_l --save flops.json     (later, in CI:)  posebench flops --check flops.json
 """
@@ -71,10 +71,6 @@ def flops(
     dataset: Annotated[str, typer.Option(help="coco or mpii")] = "coco",
     input_size: Annotated[str | None, typer.Option(help="crop as HEIGHTxWIDTH (default: the model's own)")] = None,
     as_published: Annotated[bool, typer.Option("--as-published", help="the reference code's own behaviours")] = False,
-    keep: Keep = None,
-    merge: Merge = None,
-    at: At = None,
-    execution: Annotated[str | None, typer.Option(help="sparse: dense, gather, or both with a comma")] = None,
     joint_mask: JointMask = None,
     format: Annotated[str, typer.Option(help="table, json, csv or markdown")] = "table",
     wide: Wide = False,
@@ -94,19 +90,14 @@ def flops(
     if save is not None:
         check_new(save, "--save", force=force)
     fixed = {"dataset": dataset, "input_size": size(input_size), "as_published": as_published}
-    detail = reduction_arguments(keep, merge, at, joint_mask)
-    if save is not None and (detail or execution or as_published):
-        raise InputError(
-            "--save holds models by name, mask and ratio: leave out --keep, --merge, --at, --execution, --joint-mask "
-            "and --as-published"
-        )
+    if save is not None and (joint_mask or as_published):
+        raise InputError("--save holds models by name, mask and ratio: leave out --joint-mask and --as-published")
     chosen = configurations(
         words(model) or list(MODELS),
-        words(mask, "--mask"),
+        masks_of(mask),
         numbers(ratios, "--ratios"),
-        words(execution, "--execution"),
+        joint_mask=joint_mask,
         **fixed,
-        **detail,
     )
     rows = [flops_row(c.name, **c.arguments) for c in chosen]
     if save is not None:

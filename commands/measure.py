@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from .model_options import DEFAULT_MODEL, MASKS, OWN, RATIOS, InputSize, JointMask
-from .options import Bar, Format, Quiet, Wide, numbers, print_rows, size, words
+from .model_options import DEFAULT_MODEL, MASKS, OWN, RATIOS, InputSize, JointMask, masks_of
+from .options import Bar, Format, Quiet, Wide, count, numbers, print_rows, size, words
 
 EXAMPLES = """
 Examples:

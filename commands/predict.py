@@ -18,7 +18,7 @@ from .model_options import (
     Ratio,
     make_model,
 )
-from .options import check_new, numbers
+from .options import numbers
 from .train import Device
 
 EXAMPLES = """

@@ -1,6 +1,7 @@
 """results.csv holds everything that was measured, says what it means, and comes back as it was written."""
 
 import csv
+import math
 
 import pandas as pd
 import pytest

@@ -13,8 +13,8 @@ from rich.console import Console
 from posebench.cli import main
 from posebench.commands.sweep_display import SweepDisplay, duration
 from posebench.commands.sweep_tables import print_results
-from posebench.sweeps.estimate import _time
 from posebench.sweeps.data import find_data
+from posebench.sweeps.estimate import _time
 from posebench.sweeps.events import Event
 from posebench.sweeps.grid import DataIdentity, ModelPlan, expand
 from posebench.sweeps.plan import make_plan
