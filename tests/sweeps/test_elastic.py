@@ -157,6 +157,12 @@ def folder(people, tmp_path_factory):
     return out, before
 
 
+@pytest.fixture
+def out(folder, tmp_path):
+    """The finished sweep again, for tests that damage it."""
+    return shutil.copytree(folder[0], tmp_path / "copy")
+
+
 def test_a_finished_sweep_is_extended_and_none_of_it_is_done_again(folder):
     out, before = folder
     assert len(before) == 3 and before.items() <= identities(out).items()
@@ -203,8 +209,7 @@ def test_the_drawn_model_is_trained_with_all_ratios_and_unlike_the_others(folder
     assert not any(np.array_equal(a, b) for n, a in enumerate(weights) for b in weights[:n])
 
 
-def test_run_again_only_what_is_missing_is_evaluated_and_comes_to_the_same(folder, people):
-    out, _ = folder
+def test_run_again_only_what_is_missing_is_evaluated_and_comes_to_the_same(out, people):
     key = rows_of(out)["random", "0.5", 0.0]["cell"]
     before, metrics = identities(out), json.loads((out / "cells" / key / "result.json").read_text())["metrics"]
     (out / "cells" / key / "result.json").unlink()
@@ -221,26 +226,19 @@ def test_it_is_a_sweep_of_its_own_once_it_was_elastic(folder, people):
         run_sweep(parse(OPTIONS | {"data": people}), out=folder[0])
 
 
-def test_an_evaluation_whose_model_is_gone_fails_alone(folder, people):
-    out, _ = folder
+def test_an_evaluation_whose_model_is_gone_fails_alone(out, people):
     rows = rows_of(out)
     trained, evaluated = rows["random", "", 0.5]["cell"], rows["random", "0.5", 0.0]["cell"]
-    checkpoint = out / "cells" / trained / "last.pt"
-    checkpoint.rename(out / "elsewhere.pt")
+    (out / "cells" / trained / "last.pt").unlink()
     (out / "cells" / evaluated / "result.json").unlink()
-    try:
-        outcome = execute(parse(OPTIONS | {"data": people, "elastic": True, "out": out}))
-    finally:
-        (out / "elsewhere.pt").rename(checkpoint)
+    outcome = execute(parse(OPTIONS | {"data": people, "elastic": True, "out": out}))
     assert "no such weights file" in outcome.failed[evaluated]
     found = rows_of(out)
     assert [key for key, row in found.items() if row["status"] == "failed"] == [("random", "0.5", 0.0)]
     assert found["random", "", 0.5] == rows["random", "", 0.5]
 
 
-def test_where_a_model_fails_its_evaluations_say_so(folder, people, tmp_path):
-    out = tmp_path / "copy"
-    shutil.copytree(folder[0], out)
+def test_where_a_model_fails_its_evaluations_say_so(out, people):
     rows = rows_of(out)
     trained, evaluated = rows["random", "", 0.5]["cell"], rows["random", "0.5", 0.0]["cell"]
     for key in (trained, evaluated):

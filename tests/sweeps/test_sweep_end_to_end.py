@@ -1,5 +1,6 @@
 """A sweep of real processes on a very small set: what it leaves, and that killing it costs nothing but time."""
 
+import base64
 import csv
 import json
 import os
@@ -10,9 +11,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from xml.etree import ElementTree
 
+import cv2
 import numpy as np
+import psutil
 import pytest
+from ended import all_ended
 from rich.console import Console
 
 from posebench.commands.sweep_tables import print_results
@@ -58,7 +63,7 @@ def test_a_sweep_leaves_a_row_for_each_cell_and_batch_size_baseline_included(who
     for (mask, _, batch_size), row in rows.items():
         assert row["status"] == "ok" and row["training"] == "finetune" and row["eval_people"] == "24"
         assert int(row["tokens_kept"]) == (48 if mask == "none" else 24)
-        assert float(row["latency_ms_median"]) > float(row["latency_transformer_ms_median"]) > 0
+        assert float(row["latency_ms_median"]) > 0 and float(row["latency_transformer_ms_median"]) > 0
         assert float(row["throughput_images_per_s"]) == pytest.approx(
             1000 * batch_size / float(row["latency_ms_median"])
         )
@@ -72,9 +77,18 @@ def test_a_sweep_leaves_a_row_for_each_cell_and_batch_size_baseline_included(who
     assert one["ap"] == two["ap"] and one["cell"] == two["cell"]
 
 
-def test_it_leaves_a_page_plots_and_pictures_of_the_mask(whole):
-    assert "<html" in (whole / "report.html").read_text().lower()
-    assert list((whole / "plots").glob("*.svg")) and (whole / "plots" / "masks" / "random_0.5.png").stat().st_size > 0
+def test_it_leaves_a_page_that_holds_every_row_every_plot_and_the_pictures_of_the_mask(whole):
+    page = (whole / "report.html").read_text()
+    for row in rows_of(whole).values():
+        assert row["cell"] in page and f"{int(row['macs']):,}" in page
+    plots = sorted((whole / "plots").glob("*.svg"))
+    assert {"accuracy_vs_gflops_t", "exact_vs_published_count"} < {plot.stem for plot in plots}
+    assert page.count("<svg ") == len(plots)
+    for plot in plots:
+        assert ElementTree.parse(plot).getroot().tag.endswith("svg")
+        assert cv2.imread(str(plot.with_suffix(".png"))) is not None
+    picture = (whole / "plots" / "masks" / "random_0.5.png").read_bytes()
+    assert base64.b64encode(picture).decode() in page
 
 
 def test_raw_latency_samples_are_kept(whole):
@@ -197,13 +211,13 @@ def test_a_sweep_killed_in_its_second_cell_goes_on_there_and_ends_with_the_same_
         done += line.startswith("done")
         if done == 2 and line.startswith("progress training"):  # the base and one cell are done, the other is at work
             break
+    workers = [process.pid for process in psutil.Process(sweep.pid).children(recursive=True)]
     os.kill(sweep.pid, signal.SIGKILL)
     sweep.wait()
     sweep.stdout.close()
+    assert workers and all_ended(workers), "no worker may go on after its sweep was killed"
     finished = identities(out)
     assert len(finished) == 2
-    time.sleep(1)
-    assert identities(out) == finished, "no worker may go on after its sweep was killed"
 
     assert start(out, people).wait() == 0
     assert finished.items() <= identities(out).items(), "finished work must not be done again"
@@ -232,7 +246,7 @@ def test_a_failed_cell_is_a_row_with_its_reason_and_the_others_go_on(people, bas
         "scorer": "failed",
     }
     error = rows["scorer", 0.5, 1]["error"]
-    assert "scorer" in error or "mask" in error
+    assert str(base_weights) in error and "mask.linear" in error
     assert "\n" not in error and list(outcome.failed.values()) == [error]
     assert rows["none", 0.0, 1]["training"] == "weights" and rows["none", 0.0, 1]["epochs"] == "0"
 
@@ -290,8 +304,6 @@ def test_a_sweep_killed_again_and_again_at_any_moment_ends_with_the_same_digits(
 @pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_ends_the_workers_and_says_how_to_go_on(people, tmp_path, how):
-    import psutil
-
     out = tmp_path / "out"
     command = [sys.executable, "-m", "posebench", "sweep", "--data", people, "--out", out, "--base-epochs", "500"]
     sweep = subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, text=True)

@@ -5,11 +5,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
-import psutil
 import pytest
+from ended import all_ended
 
 from posebench.sweeps.processes import Task, last_line, run_tasks
 
@@ -28,10 +27,16 @@ if action == "sleep":
     time.sleep(60)
 if action == "fail":
     raise ValueError("as ordered")
-if action == "count":
-    (folder / f"begin_{time.monotonic()}").touch()
-    time.sleep(0.3)
-    (folder / f"end_{time.monotonic()}").touch()
+if action == "meet":
+    begun = folder / f"begun_{os.getpid()}"
+    begun.touch()
+    for _ in range(int(sys.argv[3])):
+        if (folder / "met").exists() or len(list(folder.glob("begun_*"))) > 1:
+            (folder / "met").touch()
+            sys.exit(0)
+        time.sleep(0.05)
+    begun.unlink()
+    sys.exit(7)
 """
 
 
@@ -42,24 +47,14 @@ def worker(tmp_path, monkeypatch):
     paths = [str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
 
-    def task(name, action):
-        return Task(name, "sweep_test_worker", (str(tmp_path), action), tmp_path / f"{name}.log", threads=1)
+    def task(name, *action):
+        return Task(name, "sweep_test_worker", (str(tmp_path), *action), tmp_path / f"{name}.log", threads=1)
 
     return task
 
 
 def pids(folder):
     return [int(path.name.removeprefix("pid_")) for path in folder.glob("pid_*")]
-
-
-def gone(found, seconds=10):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        alive = [pid for pid in found if psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie"]
-        if not alive:
-            return True
-        time.sleep(0.05)
-    return False
 
 
 def test_messages_arrive_and_other_output_goes_to_the_log(worker, tmp_path):
@@ -76,14 +71,16 @@ def test_messages_arrive_and_other_output_goes_to_the_log(worker, tmp_path):
     assert last_line(tmp_path / "b.log") == "ValueError: as ordered"
 
 
-@pytest.mark.parametrize(("jobs", "overlap"), [(1, False), (2, True)])
-def test_no_more_than_jobs_run_at_once(worker, tmp_path, jobs, overlap):
-    run_tasks([worker(str(n), "count") for n in range(2)], jobs, lambda *_: None, lambda *_: None)
-    begins = sorted(float(path.name.removeprefix("begin_")) for path in tmp_path.glob("begin_*"))
-    ends = sorted(float(path.name.removeprefix("end_")) for path in tmp_path.glob("end_*"))
-    assert len(begins) == len(ends) == 2
-    if not overlap:
-        assert begins[1] >= ends[0]
+MET, ALONE = 0, 7
+
+
+@pytest.mark.parametrize(("jobs", "looks", "expected"), [(1, 12, ALONE), (2, 1200, MET)])
+def test_as_many_as_jobs_run_at_once_and_no_more(worker, jobs, looks, expected):
+    """Two workers wait for each other: one at a time they never meet, two at a time they do."""
+    exits = []
+    tasks = [worker(name, "meet", str(looks)) for name in "ab"]
+    run_tasks(tasks, jobs, lambda *_: None, lambda name, code: exits.append((name, code)))
+    assert sorted(exits) == [("a", expected), ("b", expected)]
 
 
 def test_an_exception_ends_all_processes(worker, tmp_path):
@@ -93,7 +90,7 @@ def test_an_exception_ends_all_processes(worker, tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         run_tasks([worker("a", "sleep"), worker("b", "sleep")], 2, stop, lambda *_: None)
-    assert gone(pids(tmp_path))
+    assert all_ended(pids(tmp_path))
 
 
 RUNNER = """
@@ -117,7 +114,7 @@ def test_workers_do_not_outlive_a_sweep_however_it_is_ended(worker, tmp_path, ho
         assert len(found) == 2
         runner.send_signal(how)
         runner.wait(20)
-        assert gone(found)
+        assert all_ended(found)
     finally:
         runner.kill()
         runner.wait()
