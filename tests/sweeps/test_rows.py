@@ -1,0 +1,74 @@
+"""A sweep's rows: every measured number finds its column, and each cell finds the timing of what it executes."""
+
+import dataclasses
+from types import SimpleNamespace
+
+import pytest
+
+from posebench.pose.errors import InputError
+from posebench.pose.evaluation.bootstrap import PairedDifference
+from posebench.reports.results import read_results, records_of, write_results
+from posebench.row import PartTiming, flat
+from posebench.sweeps.grid import DataIdentity, ModelPlan, expand
+from posebench.sweeps.rows import assemble_rows
+from posebench.sweeps.spec import SweepSpec
+from posebench.sweeps.store import SweepStore, memory_file, write_json
+
+TINY = ModelPlan("tmpose_tiny", (96, 72), "scratch", 1, 2, recipe={"epochs": 2})
+RATIOS = (0.4, 0.4 + 1e-9)
+
+
+def timing_of(number):
+    """Columns in which no two numbers are the same, with more samples than any percentile needs."""
+    names = [field.name for field in dataclasses.fields(PartTiming)]
+    values = {name: 100.0 * number + place for place, name in enumerate(names)}
+    values |= {"samples": 700 + number, "unstable": True, "contended": False, "ms_samples": [1.0, 2.0]}
+    part = {name: value if isinstance(value, bool | list) else value + 50 for name, value in values.items()}
+    return flat("latency", PartTiming(**values)) | flat("latency_transformer", PartTiming(**part))
+
+
+@pytest.fixture
+def sweep(tmp_path):
+    """A finished sweep's store and plan, and a timing for each cell."""
+    spec = SweepSpec(masks=("random",), ratios=RATIOS)
+    cells = expand(spec, [TINY], DataIdentity("mpii", "d"))[0]
+    store = SweepStore(tmp_path)
+    for number, cell in enumerate(cells):
+        row = {
+            "mask": cell.config["mask"],
+            "pckh": 80.0 + number,
+            "pckh_hip": 90.0,
+            "loss": 0.001,
+            "parts": {"head": 1},
+        }
+        write_json(store.cell_dir(cell.key) / "result.json", {"status": "ok", "row": row})
+        write_json(memory_file(store.cell_dir(cell.key), 1), {"weights_mib": 2.5, "memory_method": "by hand"})
+    data = SimpleNamespace(root=tmp_path, train_people=10, eval_people=5, boxes="gt")
+    timings = {cell.timing_key: {"1": timing_of(number)} for number, cell in enumerate(cells)}
+    return store, SimpleNamespace(spec=spec, cells=cells, data=data), timings
+
+
+def test_every_number_of_a_timing_reaches_the_file_from_the_cells_own_timing(sweep, tmp_path):
+    store, plan, timings = sweep
+    write_results(tmp_path / "results.csv", assemble_rows(store, plan, timings, {}))
+    rows = records_of(read_results(tmp_path / "results.csv"))
+    assert len(rows) == len(timings) == 3, "ratios that are equal in six digits are two"
+    for number, row in enumerate(rows):
+        for name, value in timing_of(number).items():
+            assert name not in row if name.endswith("_ms_samples") else row[name] == value, name
+        assert (row["pckh_hip"], row["loss"], row["weights_mib"], row["memory_method"]) == (90.0, 0.001, 2.5, "by hand")
+
+
+def test_the_paired_difference_stands_in_the_columns_of_the_data_sets_metric(sweep):
+    store, plan, timings = sweep
+    key = plan.cells[1].key
+    base, row, other = assemble_rows(store, plan, timings, {key: PairedDifference(1.0, -0.5, 2.5)})
+    assert [row[f"pckh_diff{end}"] for end in ("", "_low", "_high")] == [1.0, -0.5, 2.5] and row["pckh"] == 81.0
+    assert base["pckh_diff"] is other["pckh_diff"] is row["ap_diff"] is None
+
+
+def test_a_measured_number_without_a_column_is_an_error(sweep):
+    store, plan, timings = sweep
+    timings[plan.cells[2].timing_key]["1"]["latency_ms_p999"] = 1.0
+    with pytest.raises(InputError, match="unknown column 'latency_ms_p999'"):
+        assemble_rows(store, plan, timings, {})
