@@ -160,11 +160,17 @@ def test_a_panel_per_person_stands_beside_the_picture():
         image, points, None, COCO, kept=kept, grid=(8, 6), center=center, scale=scale, input_size=(128, 96)
     )
     assert page.shape[0] >= 600
-    legend = page[-26:]  # what a dropped cell looks like, in words and as a field of its colour
-    assert (legend == shade_dropped(np.full((8, 8, 3), 128, np.uint8), [0], (2, 2))[-1, -1]).all(axis=2).sum() > 100
     assert page.shape[1] > 2 * 200 + 800
     plain = draw_prediction(image, points, None, COCO)
     assert plain.shape == image.shape
+
+
+def test_a_legend_shows_the_colour_of_a_dropped_token():
+    crops = {"center": np.array([[60.0, 60.0]]), "scale": np.array([[0.3, 0.4]]), "input_size": (128, 96)}
+    black, nothing = np.zeros((600, 600, 3), np.uint8), np.zeros((1, 17))  # no veil there is as light as on grey
+    page = draw_prediction(black, np.zeros((1, 17, 2)), nothing, COCO, kept=np.array([[0]]), grid=(8, 6), **crops)
+    grey = shade_dropped(np.full((8, 8, 3), 128, np.uint8), [0], (2, 2))[-1, -1]
+    assert (page == grey).all(axis=2).sum() > 100
 
 
 def test_a_keypoint_far_outside_does_no_harm():
