@@ -16,7 +16,7 @@ CONFIG_VERSION = 1
 BASE_SEED = 0
 #: masks whose own weights an unmasked model does not have
 LEARNED_MASKS = ("scorer",)
-EVALUATION = {"decode": "dark", "oks_nms": 0.9, "batch_size": 32}
+EVALUATION = {"decode": "dark", "batch_size": 32}
 
 
 @dataclass(frozen=True)
