@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..pose.models.config import ModelConfig
 from ..pose.models.model import PoseModel
 from .bare import bare_model, lent_model
 from .macs import MacCount, count_macs
@@ -109,9 +110,7 @@ def count_flops(
     return _flop_count(model, count, shapes, sum(parameter.numel() for parameter in model.parameters()))
 
 
-def _flop_count(
-    model: nn.Module, count: MacCount, input_shapes: tuple[tuple[int, ...], ...], params: int
-) -> FlopCount:
+def _flop_count(model: nn.Module, count: MacCount, input_shapes: tuple[tuple[int, ...], ...], params: int) -> FlopCount:
     scopes = getattr(model, "parts", None) or {name: name for name, _ in model.named_children()}
     if isinstance(model, PoseModel) and not model.transformer.shape.joint_blocks:
         scopes = {part: scope for part, scope in scopes.items() if part in ALWAYS}
@@ -142,13 +141,16 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def untrained_model(name: str, **options: Any) -> PoseModel:
+def untrained_model(name: str | ModelConfig, **options: Any) -> PoseModel:
     """A model of the zoo for counting, where values do not matter: its parameters have none (torch's meta device)."""
     return bare_model(name, **options)
 
 
-def flops_row(model: PoseModel | str, **options: Any) -> dict[str, Any]:
-    """The FLOP columns of a results row, for a model or a name with `create_model`'s options."""
+def flops_row(model: PoseModel | ModelConfig | str, **options: Any) -> dict[str, Any]:
+    """The FLOP columns of a results row, for a model, a configuration, or a name with `create_model`'s options."""
+    if isinstance(model, ModelConfig):
+        options = model.create_arguments()
+        model = options.pop("name")
     if isinstance(model, str):
         bare = lent_model(model, **options)
         model = bare.model

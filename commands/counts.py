@@ -79,9 +79,9 @@ def flops(
     force: Annotated[bool, typer.Option("--force", help="let --save overwrite its file")] = False,
 ) -> None:
     """Count parameters and multiply-adds exactly, part by part, with the published convention beside them."""
-    from ..benchmark.configurations import configurations
     from ..benchmark.flops import flops_row
     from ..pose.models.architectures import MODELS
+    from ..pose.models.choices import choose_models
     from ..reports.tables import FLOPS_COLUMNS
 
     if check is not None:
@@ -92,14 +92,14 @@ def flops(
     fixed = {"dataset": dataset, "input_size": size(input_size), "as_published": as_published}
     if save is not None and (joint_mask or as_published):
         raise InputError("--save holds models by name, mask and ratio: leave out --joint-mask and --as-published")
-    chosen = configurations(
+    chosen = choose_models(
         words(model) or list(MODELS),
         masks_of(mask),
         numbers(ratios, "--ratios"),
         joint_mask=joint_mask,
         **fixed,
     )
-    rows = [flops_row(c.name, **c.arguments) for c in chosen]
+    rows = [flops_row(config) for config in chosen]
     if save is not None:
         from ..reports.flop_check import save_counts
 
