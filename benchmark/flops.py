@@ -93,12 +93,7 @@ def count_flops(
     if isinstance(model, str):
         model = untrained_model(model, **options)
     if inputs is None:
-        if not isinstance(model, PoseModel):
-            raise TypeError(
-                f"count_flops({type(model).__name__}): give an example input, such as torch.zeros(1, 3, 256, 192)"
-            )
-        parameter = next(model.parameters())
-        inputs = torch.zeros(1, 3, *model.spec.input_size, dtype=parameter.dtype, device=parameter.device)
+        inputs = example_inputs(model)
     if isinstance(inputs, torch.Tensor):
         inputs = (inputs,)
     if not isinstance(inputs, (tuple, list)):
@@ -107,6 +102,16 @@ def count_flops(
         count = count_macs(model, tuple(inputs), rules, published_layer_macs)
     shapes = tuple(tuple(value.shape) for value in inputs if isinstance(value, torch.Tensor))
     return _flop_count(model, count, shapes, sum(parameter.numel() for parameter in model.parameters()))
+
+
+def example_inputs(model: nn.Module) -> tuple[torch.Tensor]:
+    """One image for a model of posebench's. TypeError for another module: only its user knows what it takes."""
+    if not isinstance(model, PoseModel):
+        raise TypeError(
+            f"count_flops({type(model).__name__}): give an example input, such as torch.zeros(1, 3, 256, 192)"
+        )
+    parameter = next(model.parameters())
+    return (torch.zeros(1, 3, *model.spec.input_size, dtype=parameter.dtype, device=parameter.device),)
 
 
 def _flop_count(

@@ -161,8 +161,19 @@ def _elementwise(operator: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -
         return None
     if alone is not None:
         return torch.empty_strided(alone.shape, _strides(alone), dtype=found.dtype, device="meta")
-    shapes = {tensor.shape for tensor in tensors}
-    return _new(found, shapes.pop() if len(shapes) == 1 else torch.broadcast_shapes(*shapes))
+    shape = _broadcast([tensor.shape for tensor in tensors])
+    return None if shape is None else _new(found, shape)
+
+
+def _broadcast(shapes: Sequence[Sequence[int]]) -> list[int] | None:
+    """The shape of an elementwise result; None where shapes do not fit (torch says why)."""
+    sides = [1] * max(map(len, shapes))
+    for shape in shapes:
+        for place, side in enumerate(reversed(shape), start=1):
+            if side != 1 and sides[-place] not in (1, side):
+                return None
+            sides[-place] = side if side != 1 else sides[-place]
+    return sides
 
 
 def _strides(tensor: torch.Tensor) -> list[int]:
