@@ -103,6 +103,8 @@ class Watch:
 
     def open(self) -> Watch:
         for name, module in self.model.named_modules():
+            if isinstance(module, torch.jit.ScriptModule):  # takes no hooks: its operators count for who called it
+                continue
             self._handles.append(module.register_forward_pre_hook(self._before(name), prepend=True))
             self._handles.append(module.register_forward_hook(self._after, always_call=True))
         return self
