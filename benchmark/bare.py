@@ -41,7 +41,7 @@ def bare_model(name: str, **options: Any) -> PoseModel:
 
 
 def lent_model(name: str, **options: Any) -> Bare:
-    """A model of that name and those options of create_model, to be counted; the next call may change its mask ratio."""
+    """A model of that name and those options of create_model to count; the next call may change its mask ratio."""
     ratio = options.get("mask_ratio")
     others = {key: value for key, value in options.items() if key != "mask_ratio" and value is not None}
     plain = ratio and others.get("mask", "none") != "none" and not {"keep", "merge"} & set(others)

@@ -11,7 +11,6 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -31,7 +30,7 @@ _FVCORE = ("conv", "linear", "addmm", "matmul", "mm", "bmm", "einsum")
 def compare_counters(
     models: Sequence[tuple[str, nn.Module]], counters: Sequence[str] = ("all",), inputs: tuple[Any, ...] | None = None
 ) -> list[dict[str, Any]]:
-    """One row per model and counter: what it printed, in which unit, the multiply-adds (1e9) that it stands for, how far
+    """One row per model and counter: what it printed, in which unit, the multiply-adds that it stands for, how far
     that is from the exact count (in percent), and what it missed or misread.
 
     models: (label, module), each run on `inputs` (not needed for posebench's models). counters: names of COUNTERS, or
@@ -40,7 +39,7 @@ def compare_counters(
     names = list(COUNTERS) if "all" in counters else list(counters)
     unknown = [name for name in names if name not in COUNTERS]
     if unknown or not names:
-        raise InputError(f"counter {', '.join(unknown) or '(none)'!r}: give all, or some of {', '.join(COUNTERS)}")
+        raise InputError(f"counter {', '.join(unknown) or '(none)'}: give all, or some of {', '.join(COUNTERS)}")
     return [row for label, model in models for row in _rows(label, model, names, inputs)]
 
 
@@ -54,7 +53,7 @@ def _rows(label: str, model: nn.Module, names: Sequence[str], inputs: tuple[Any,
             printed, unit, macs, remark = COUNTERS[name](model, inputs, exact)
             less = 100 * (macs / exact.total() - 1) if exact.total() else None
             rows.append(
-                {"model": label, "counter": name, "prints": printed, "unit": unit, "gmacs": f"{macs / 1e9:.4f}",
+                {"model": label, "counter": name, "prints": printed, "unit": unit, "macs": macs,
                  "from_exact_percent": "" if less is None else f"{less:+.2f}", "missed_or_misread": remark}
             )  # fmt: skip
     return rows
@@ -114,8 +113,8 @@ def _difference(exact: MacCount, theirs: Mapping[str, int]) -> str:
             remarks.append(f"missed {name} ({macs / 1e9:.4f})")
         elif theirs.get(name, 0) != macs:
             remarks.append(f"misread {name} ({theirs.get(name, 0) / 1e9:.4f} for {macs / 1e9:.4f})")
-    more = [f"counted besides {name} ({macs / 1e9:.4f})" for name, macs in theirs.items() if name not in exact.by_operator()]
-    return "; ".join(remarks + more)
+    besides = theirs.keys() - exact.by_operator().keys()
+    return "; ".join([*remarks, *(f"counted besides {name} ({theirs[name] / 1e9:.4f})" for name in sorted(besides))])
 
 
 def _fvcore(model: nn.Module, inputs: tuple[Any, ...], exact: MacCount) -> Found:

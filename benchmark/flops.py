@@ -111,7 +111,8 @@ def _by_name(name: str, rules: Mapping[str, Rule] | None, options: Mapping[str, 
     if rules is None:
         try:
             bare = lent_model(name, **options)
-            return bare.model, _flop_count(bare.model, bare.count(), ((1, 3, *bare.model.spec.input_size),), bare.params)
+            image = (1, 3, *bare.model.spec.input_size)
+            return bare.model, _flop_count(bare.model, bare.count(), (image,), bare.params)
         except (InputError, UncountedOperatorError):
             raise
         except Exception:  # what it does depends on values, so they are needed
@@ -131,9 +132,7 @@ def example_inputs(model: nn.Module) -> tuple[torch.Tensor]:
     return (torch.zeros(1, 3, *model.spec.input_size, dtype=parameter.dtype, device=parameter.device),)
 
 
-def _flop_count(
-    model: nn.Module, count: MacCount, input_shapes: tuple[tuple[int, ...], ...], params: int
-) -> FlopCount:
+def _flop_count(model: nn.Module, count: MacCount, input_shapes: tuple[tuple[int, ...], ...], params: int) -> FlopCount:
     scopes = getattr(model, "parts", None) or {name: name for name, _ in model.named_children()}
     if isinstance(model, PoseModel) and not model.transformer.shape.joint_blocks:
         scopes = {part: scope for part, scope in scopes.items() if part in ALWAYS}

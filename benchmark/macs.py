@@ -163,7 +163,7 @@ class _Counting(ShapeMode):
         kwargs = kwargs or {}
         if operator not in self._known:
             name = operator_name(operator)
-            rule = self.rules.get(name)
+            rule = self.rules.get(name) or self.rules.get(name.removesuffix("_"))
             self._known[operator] = name, rule, rule is not None or is_free(operator)
         name, rule, known = self._known[operator]
         if not known:

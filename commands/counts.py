@@ -19,7 +19,7 @@ CAPTION = (
 )
 PARTS_CAPTION = "By part of the model, executed, exact."
 COUNTERS_CAPTION = (
-    "Each counter as it is: what it prints, in its own unit, the multiply-adds (1e9) that this stands for, and which "
+    "Each counter as it is: what it prints, in its own unit, the multiply-adds that this stands for, and which "
     "operators it left out or read otherwise, compared with posebench's exact count."
 )
 COUNTERS = "instead compare counters: all, or some of posebench, torch, torch-meta, fvcore, published"
