@@ -19,6 +19,7 @@ from .macs import Entry, Watch
 
 #: what a reduction or mask is made with and does not act by, beside what it leaves in a block
 _NOT_ACTED_BY = ("ratio", "own_ratio", "amounts", "locations", "schedule", "logits")
+_OF_EVERY_MODULE = frozenset(vars(nn.Module()))
 _MOST = 4096
 
 _counted: dict[Any, tuple[Any, str, list[Entry]]] = {}
@@ -35,6 +36,8 @@ def count_repeats_once(model: PoseModel, watch: Watch) -> None:
     for module in names:
         if isinstance(module, Block):
             _once(module, "reduced", watch, names)
+            _once(module.attention, "forward", watch, names)
+            _once(module.mlp, "forward", watch, names)
 
 
 def _once(module: nn.Module, method: str, watch: Watch, names: dict[nn.Module, str]) -> None:
@@ -69,7 +72,8 @@ def _elsewhere(entry: Entry, first: str, name: str) -> Entry:
 
 def _settings(module: nn.Module) -> tuple[Any, ...]:
     """All that a module was made with: its class, plain attributes and the shapes of its parameters."""
-    plain = ((k, v) for k, v in vars(module).items() if isinstance(v, (str, int, float, tuple)))
+    own = ((k, v) for k, v in vars(module).items() if k not in _OF_EVERY_MODULE)
+    plain = ((k, v) for k, v in own if isinstance(v, (str, int, float, tuple)))
     shapes = ((k, v.shape) for k, v in module._parameters.items() if v is not None)
     return (type(module), *plain, *shapes)
 
