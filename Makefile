@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: sweep test slow bench counts clean
+.PHONY: sweep test slow optional bench counts clean
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -17,6 +17,10 @@ test: .venv/ready
 
 slow: .venv/ready
 	$(BIN)/python -m pytest -m slow
+
+optional: .venv/ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt transformers
+	$(BIN)/python -m pytest -m optional
 
 bench: .venv/ready
 	$(BIN)/python -m pytest tests/speed --benchmark-only -o addopts=--import-mode=importlib
