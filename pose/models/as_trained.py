@@ -41,8 +41,8 @@ def load_model(
             which model the file is of.
     """
     file = read_weights(source)
-    arguments = as_trained(file, asked)
     try:
+        arguments = as_trained(file, asked)
         model = create_model(**arguments)
     except (TypeError, ValueError, AttributeError) as error:
         if file.config is None:
