@@ -1,9 +1,8 @@
 """Cells share a latency where they execute the same, and only there."""
 
-from posebench.sweeps.grid import DataIdentity, ModelPlan, expand
+from posebench.sweeps.grid import DataIdentity, ModelConfig, ModelPlan, expand
 from posebench.sweeps.spec import SweepSpec
 from posebench.sweeps.timing import timing_groups
-from posebench.sweeps.grid import ModelConfig
 from posebench.sweeps.work import build
 
 TINY = ModelPlan("tmpose_tiny", (96, 72), "scratch", 1, 2, recipe={"epochs": 2})
