@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +34,20 @@ class Bare:
 
     def count(self) -> MacCount:
         """Of one image."""
-        return self.watch.run((torch.empty(1, 3, *self.model.spec.input_size, device="meta"),))
+        with _uncollected():
+            return self.watch.run((torch.empty(1, 3, *self.model.spec.input_size, device="meta"),))
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Thousands of small objects that all stay: the garbage collector would walk through all of torch's for nothing."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 def bare_model(name: str | ModelConfig, **options: Any) -> PoseModel:
@@ -41,7 +57,7 @@ def bare_model(name: str | ModelConfig, **options: Any) -> PoseModel:
 
 
 def lent_model(name: str, **options: Any) -> Bare:
-    """A model of that name and those options of create_model, to be counted; the next call may change its mask ratio."""
+    """A model of that name and those options of create_model to count; the next call may change its mask ratio."""
     ratio = options.get("mask_ratio")
     others = {key: value for key, value in options.items() if key != "mask_ratio" and value is not None}
     if not ratio or ratio == default_mask(name)[1]:  # amounts of its own may belong to the name's ratio
@@ -60,7 +76,8 @@ def lent_model(name: str, **options: Any) -> Bare:
 
 
 def _make(name: str, options: dict[str, Any]) -> Bare:
-    model = bare_model(name, **options)
-    watch = Watch(model, layer_count=published_layer_macs).open()
-    count_repeats_once(model, watch)
+    with _uncollected():
+        model = bare_model(name, **options)
+        watch = Watch(model, layer_count=published_layer_macs)
+        count_repeats_once(model, watch)
     return Bare(model, watch, sum(parameter.numel() for parameter in model.parameters()))

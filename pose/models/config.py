@@ -40,6 +40,11 @@ class ModelConfig:
     def mask_ratio(self) -> float:
         return self.reduction.ratio or 0.0
 
+    @property
+    def label(self) -> str:
+        """Such as "tmpose_l random 0.4"; without a ratio where the parameters of the mask say it."""
+        return " ".join([self.name, self.mask, *([] if self.reduction.ratio is None else [f"{self.mask_ratio:g}"])])
+
     def create_arguments(self) -> dict[str, Any]:
         """Keyword arguments that make this model again with `create_model`, plain types only."""
         return {
@@ -90,7 +95,7 @@ def current_arguments(stored: Mapping[str, Any]) -> dict[str, Any]:
     parameters of a reduction beside its name."""
     arguments = dict(stored)
     old = {new: arguments.pop(name, None) for name, new in _RENAMED.items()}
-    inside = ", ".join(f"{name}={_text(value)}" for name, value in old.items() if value is not None)
+    inside = ", ".join(f"{name}={_text(value)}" for name, value in sorted(old.items()) if value is not None)
     if inside:
         arguments["mask"] = f"{arguments['mask']}({inside})"
     return arguments
