@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,13 +21,14 @@ from ..reports.verdicts import MARGIN, check_margin
 from .checked import Flag, Read, Several, Whole, first_mistake
 
 LARGEST_FILE = 100_000  # bytes of YAML
+LONGEST_NAME = 255  # bytes, of a file
 MARGIN_HELP = "loss of accuracy to call negligible, as a fraction of the full scale; at low accuracies 2 x that of it"
 
 
 def _model(value: Any) -> str:
     from ..pose.models.zoo import resolve_name
 
-    return resolve_name(value)
+    return resolve_name(str(value))
 
 
 def _mask(value: Any) -> str:
@@ -40,9 +42,10 @@ def _ratio(value: Any) -> float:
 
 
 def _path(value: Any) -> str:
-    if not isinstance(value, (str, Path)) or not str(value).strip():
+    text = str(value) if isinstance(value, (str, Path)) else ""
+    if not text.strip() or "\0" in text or max(map(len, os.fsencode(text).split(b"/"))) > LONGEST_NAME:
         raise InputError(f"{value!r} is not a path")
-    return str(value)
+    return text
 
 
 def _device(value: Any) -> str:
