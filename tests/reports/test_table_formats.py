@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 
 from posebench.pose.errors import InputError
-from posebench.reports.columns import BY_NAME
 from posebench.reports.tables import FLOPS_COLUMNS, fit_rows, render_rows
+from posebench.row import BY_NAME
 
 ROW = {"model": "a|b [red]x[/red] <b>", "mask": "random", "mask_ratio": 0.4, "params": 27_531_552,
        "gflops_t": 1.8288123456789, "macs": 10_861_000_001, "ap": None, "as_published": True,
