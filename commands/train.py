@@ -130,6 +130,8 @@ def train(
 
     # Threads that wait for each other by spinning bring training to a crawl beside any other job.
     os.environ.setdefault("GOMP_SPINCOUNT", "5000")
+    if "RANK" in os.environ:  # torch warns of parameters that might have been unused but were not
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     import torch
 
     from ..benchmark.device import check_device

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
 
 import torch
 from torch import nn
@@ -58,4 +59,6 @@ def over_ranks(step: TrainingStep, ranks: Ranks) -> nn.Module:
     mask = getattr(step.model.transformer, "mask", None)
     may_idle = mask is not None and any(True for _ in mask.parameters())
     # running statistics are the same on all ranks, or made so at the end of an epoch
-    return DistributedDataParallel(step, broadcast_buffers=False, find_unused_parameters=may_idle)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # the newer name of this option is not in every torch we support
+        return DistributedDataParallel(step, broadcast_buffers=False, find_unused_parameters=may_idle)
