@@ -42,7 +42,7 @@ for group in (sweep, counts, measure, audit, train, predict, data, weights):
 
 def main() -> None:
     """Run the command line. Exit codes: 0 done, 1 a check or a cell failed, 2 wrong input."""
-    from .pose.errors import InputError, NumericalError
+    from .pose.errors import InputError, NumericalError, ProcessLost
 
     try:
         _refuse_empty(sys.argv[1:])
@@ -59,7 +59,7 @@ def main() -> None:
         _fail(error, 2)
     except OSError as error:  # a full disk, say, while standard output goes to a file
         _fail(f"{error.filename or 'the output'}: {error.strerror or error}", 2)
-    except NumericalError as error:
+    except (NumericalError, ProcessLost) as error:
         _fail(error, 1)
     if code:
         raise SystemExit(code)

@@ -11,7 +11,7 @@ from torch import nn
 from ..errors import InputError
 from ..reductions.config import ReductionConfig
 from ..reductions.context import Context, Selected
-from ..reductions.noise import evaluation_noise
+from ..reductions.noise import evaluation_noise, training_noise
 from ..reductions.registry import find_reduction
 from ..reductions.schedule import Budget, Schedule, at_once, check_layers
 from .shape import TransformerShape
@@ -118,7 +118,8 @@ class TokenReducer(nn.Module):
     ) -> torch.Tensor:
         rows = 1 if self.draw == "batch" else batch
         if self.training:
-            return torch.rand(rows, columns, device=device).expand(batch, -1)
+            draw = torch.rand if self.draw == "batch" else training_noise
+            return draw(rows, columns, device=device).expand(batch, -1)
         ids = torch.arange(batch, device=device) if sample_ids is None else sample_ids.to(device)
         seed = self.seed if block is None else self.seed + (block + 1) * 1_000_003  # each layer draws anew
         return evaluation_noise(ids[:rows], columns, seed).expand(batch, -1)
