@@ -101,7 +101,7 @@ def flops(
     )
     rows = [flops_row(c.name, **c.arguments) for c in chosen]
     if save is not None:
-        from ..reports.flop_check import save_counts
+        from ..reports.analysis.flop_check import save_counts
 
         save_counts(save, rows)
     columns = [*FLOPS_COLUMNS[:9], *ADDED, *FLOPS_COLUMNS[9:], "parts"] if format == "json" else FLOPS_COLUMNS
@@ -114,7 +114,7 @@ ADDED = ("macs", "macs_transformer", "positions", "as_published")
 def _check(path: Path) -> None:
     """Count again what a saved file holds; exit 1 with a table of what moved."""
     from ..benchmark.flops import flops_row
-    from ..reports.flop_check import compare_counts, read_counts
+    from ..reports.analysis.flop_check import compare_counts, read_counts
 
     saved = read_counts(path)
     now = []
