@@ -26,6 +26,7 @@ REPORTS_BELOW = {
     "plots": {"analysis"},
     "page": {"analysis", "tables", "plots"},
     "report": {"analysis", "plots", "page"},
+    "github": set(),
 }
 
 

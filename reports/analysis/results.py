@@ -126,9 +126,8 @@ def read_results(path: Path) -> pd.DataFrame:
         if len(line) != len(header):
             raise InputError(f"{path}: row {number} has {len(line)} values, the first line names {len(header)}")
     place = header.index("schema_version")
-    # First, for another schema has other columns; a number of many digits is no schema.
-    others = {int(line[place]) for line in lines[1:] if line[place].isdecimal() and len(line[place]) < 10}
-    if others := others - {SCHEMA_VERSION}:
+    others = {line[place] for line in lines[1:] if line[place].isdecimal() and int(line[place]) != SCHEMA_VERSION}
+    if others:  # first, for another schema has other columns
         raise InputError(f"{path}: written in schema {min(others)}, this posebench reads schema {SCHEMA_VERSION}")
     try:
         check_columns(header)

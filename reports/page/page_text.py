@@ -66,33 +66,33 @@ def conditions(records: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
 
 def warnings(records: Sequence[Mapping[str, Any]], subjects: Sequence[Subject]) -> list[str]:
     """What a reader must know before believing a number; empty when there is nothing."""
-    told = []
+    sentences = []
     failed = once_per_cell(dict(row) for row in records if is_failed(row))
     if failed:
         total = len(once_per_cell(dict(row) for row in records))
-        told.append(f"{len(failed)} of {total} cells failed; they are listed at the end.")
+        sentences.append(f"{len(failed)} of {total} cells failed; they are listed at the end.")
     # Seeds may share one timing, which is then counted once.
     timings = {tuple(row.get(name) for name in _TIMING) for row in records if row.get("latency_ms_median") is not None}
     timed, shaky = len(timings), sum(any(timing[:2]) for timing in timings)
     if shaky:
-        told.append(
+        sentences.append(
             f"{shaky} of {timed} timings are unstable (interquartile range above a tenth of the median, or"
             " another job on the machine): hollow in the plots, and no saving is claimed from them."
         )
     unpaired = [subject.label for subject in subjects if subject.series and subject.baseline is None]
     if unpaired:
-        told.append(f"No unmasked row to compare with: {', '.join(unpaired)}.")
+        sentences.append(f"No unmasked row to compare with: {', '.join(unpaired)}.")
     untrained = [row for row in records if row.get("training") == "none"]
     if any(not is_missing(row.get(metric.column)) for row in untrained for metric in METRICS):
-        told.append("Some accuracies are those of untrained weights.")
+        sentences.append("Some accuracies are those of untrained weights.")
     differing = [name for name in ("device", "device_name", "dtype", "threads", "torch_version", "git_revision")
                  if len({row.get(name) for row in records if not is_missing(row.get(name))}) > 1]  # fmt: skip
     if differing:
         labels = ", ".join(describe(name).label for name in differing)
-        told.append(f"The rows come from different conditions ({labels}).")
+        sentences.append(f"The rows come from different conditions ({labels}).")
     if any(row.get("git_dirty") for row in records):
-        told.append("posebench's own working tree had uncommitted changes.")
-    return told
+        sentences.append("posebench's own working tree had uncommitted changes.")
+    return sentences
 
 
 def training_sentences(records: Sequence[Mapping[str, Any]]) -> list[str]:
