@@ -10,6 +10,7 @@ from typing import Any
 
 from ...pose.errors import InputError
 from ...pose.files import write_atomic
+from ...pose.reductions import NONE
 
 VERSION = 1
 KEY = ("model", "dataset", "input_size", "mask", "mask_ratio")
@@ -40,7 +41,7 @@ class Difference:
         return asdict(self)
 
     def __str__(self) -> str:
-        masked = self.mask if self.mask == "none" else f"{self.mask} {self.mask_ratio:g}"
+        masked = self.mask if self.mask == NONE else f"{self.mask} {self.mask_ratio:g}"
         return f"{self.model} {self.dataset} {self.input_size} {masked}: {self.field} was {self.old}, is {self.new}"
 
 

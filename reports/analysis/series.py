@@ -14,7 +14,7 @@ _KIND_WORDS = {CUT: "cutting connections", MERGE: "token merging"}
 
 
 def mask_name(series: str) -> str:
-    """The mask's own name: "prune" of "prune(layers=3|6), prefix"."""
+    """The mask's own name: "name" of "name(layers=3|6), prefix"."""
     return re.split(r"[(,]", series, maxsplit=1)[0].strip()
 
 
