@@ -1,10 +1,13 @@
 """The map of the house, read from the imports: arrows point down, and nothing goes in a circle."""
 
 import ast
+import re
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
+
+from posebench.pose.reductions import reduction_names
 
 ROOT = Path(__file__).resolve().parents[1]
 #: each room with the rooms below it, which alone it may import; row.py is a room of its own
@@ -115,3 +118,16 @@ def test_the_rooms_import_inside_the_package_relatively():
         if isinstance(node, ast.ImportFrom) and not node.level and (node.module or "").split(".")[0] == "posebench"
     ]
     assert absolute == []
+
+
+def test_reports_know_no_reduction_by_its_name():
+    """Their descriptors say what is to be said of them; words that CSS and matplotlib use are left out."""
+    names = set(reduction_names()) - {"none", "first", "block", "norm"}
+    texts = [
+        (module, node.value)
+        for module, file in MODULES.items()
+        if module[:1] == ("reports",)
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    assert [(module, text) for module, text in texts if names & set(re.findall(r"\w+", text))] == []

@@ -72,9 +72,12 @@ def exact_vs_published(subject: Subject) -> tuple[Figure, str] | None:
     axes.margins(x=0.07)
     what = f"markers: measured latency of the transformer, batch size {size}{device_text(subject)}" if curves else ""
     lines = [line for line in axes.get_lines() if not line.get_label().startswith("_")]
-    own = any(curve.look.color not in (INK, MUTED) for curve in counts)
+    own = [curve.look.color for curve in counts if curve.look.color not in (INK, MUTED)]
     note = note_lines("lines: GFLOPsT" + (", coloured where a mask's differ" if own else ""), what, bars_note(curves))
-    dress(figure, f"{subject.label}: two ways to count", curves, lines, note)
+    named = {curve.name for curve in curves}
+    unnamed = [name for name in subject.series if looks[name].color in own and name not in named]
+    colours = [Curve(name, replace(looks[name], marker=""), []) for name in unnamed]
+    dress(figure, f"{subject.label}: two ways to count", [*curves, *colours], lines, note)
     # One number at a ratio would claim to be every mask's where their counts differ.
     common = [first for n, first in enumerate(counts[:2]) if all(c.look is first.look for c in counts[n::2])]
     label(axes, [*common, *curves])

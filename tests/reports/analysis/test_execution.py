@@ -102,6 +102,14 @@ def test_whether_leaving_connections_out_paid_is_read_from_the_clock(one_row, ba
     assert paid.replace("\N{NO-BREAK SPACE}", " ").endswith(words)
 
 
+def test_an_execution_in_parentheses_is_one_of_the_same_mask(one_row, base):
+    gather = sparse_row(one_row, "gather", 1.5, mask="sparse(execution=gather)")
+    (subject,) = subjects = compare([base, sparse_row(one_row), gather])
+    assert list(subject.series) == ["sparse", "sparse(execution=gather)"]
+    _, paid = execution_sentences(subjects)
+    assert "tmpose_tiny, sparse at ratio 0.4" in paid and paid.endswith("it paid.")
+
+
 def test_an_unstable_timing_decides_nothing(one_row, base):
     gather = sparse_row(one_row, "gather", 1.0, latency_transformer_unstable=True)
     _, sentence = execution_sentences(compare([base, sparse_row(one_row), gather]))

@@ -15,7 +15,7 @@ from posebench.reports.analysis.iso_flops import (
 )
 from posebench.reports.analysis.iso_flops_file import read_iso_flops, write_iso_flops
 from posebench.reports.plots.accuracy_at_iso_flops import accuracy_at_iso_flops
-from posebench.reports.plots.style import known_looks, looks_for, style
+from posebench.reports.plots.style import style
 from posebench.reports.report import write_report
 from posebench.reports.tables.iso_flops_table import iso_flops_table
 
@@ -76,6 +76,15 @@ def test_points_come_back_from_a_file_as_they_were_written(tmp_path):
         write_iso_flops(tmp_path / "equal_gflopst.csv", points)
         assert read_iso_flops(tmp_path / "equal_gflopst.csv") == points
         assert (tmp_path / "equal_gflopst.csv").read_text().splitlines()[0].split(",") == of_metric(metric)
+
+
+def test_the_control_is_the_one_that_the_columns_name(tmp_path, sweep_rows):
+    header = [name.replace("from_random", "from_uniform") for name in AGREED]
+    rows = [dict(zip(header, (row[name] for name in AGREED), strict=True)) for row in point_rows()]
+    rows[2]["mask"] = "uniform"
+    (point,) = read_iso_flops(write(tmp_path / "equal_gflopst.csv", rows, header))
+    assert point.control == "uniform" and said(point).endswith("behind it: uniform, by 0.041 (0.030 to 0.050).")
+    assert iso_flops_table([point]).heads[4].label == "to uniform"
 
 
 def test_a_comparison_of_mpii_is_told_in_points_of_pckh(tmp_path, sweep_rows):
@@ -232,21 +241,6 @@ def test_titles_of_near_points_do_not_overlap(tmp_path, sweep_rows):
         apart = [a[1] <= b[0] or a[2] != b[2] for n, a in enumerate(boxes) for b in boxes[n + 1 :]]
         assert len(boxes) == 3 and all(apart)
         assert all(box[2] <= figure.bbox.y1 for box in boxes)
-
-
-def test_every_mask_keeps_its_look_and_no_two_series_share_one():
-    names = ["random", "semantic", "scorer", "uniform", "norm", "block", "prune", "tome", "sparse"]
-    looks = looks_for(names)
-    assert len({(look.color, look.marker) for look in looks.values()}) == len(names)
-    assert all(looks_for([name, "other"])[name] == looks[name] == known_looks()[name] for name in names)
-    many = looks_for([*names, *(f"own_{n}" for n in range(5)), "sparse, gather", "random, prefix"])
-    assert len({(look.color, look.marker, look.line) for look in many.values()}) == len(many)
-
-
-def test_executions_of_one_mask_share_a_colour_and_differ_in_marker_and_line():
-    dense, gather = looks_for(["sparse, dense", "sparse, gather"]).values()
-    assert dense == known_looks()["sparse"] and gather.color == dense.color
-    assert gather.marker != dense.marker and gather.line != dense.line
 
 
 def test_the_page_has_the_section_only_with_the_file(tmp_path, sweep_rows):

@@ -4,17 +4,24 @@ import itertools
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 
 import matplotlib
 import pytest
+from matplotlib.figure import Figure
 
 from posebench.reports.analysis.comparison import compare
 from posebench.reports.analysis.findings import find
+from posebench.reports.page import sections
+from posebench.reports.page.page import render_page
+from posebench.reports.page.section import Material
 from posebench.reports.plots.accuracy_vs_gflops_t import accuracy_vs_gflops_t
 from posebench.reports.plots.accuracy_vs_latency import accuracy_vs_latency
+from posebench.reports.plots.catalogue import PLOTS
 from posebench.reports.plots.drawing import draw_all, save_all
+from posebench.reports.plots.plot import Plot, each_subject
 from posebench.reports.plots.savings import savings
-from posebench.reports.plots.style import known_looks, style
+from posebench.reports.plots.style import style
 from posebench.reports.plots.two_counts import exact_vs_published
 
 SINGLE = {
@@ -146,11 +153,6 @@ def test_a_point_lies_where_its_row_says_and_its_bars_span_seeds_and_interval(sw
     assert (masked[0]["gflops_t"], round(sum(aps) / 3, 9)) in points
 
 
-def test_masks_differ_in_marker_and_colour():
-    looks = known_looks().values()
-    assert len({look.marker for look in looks}) == len({look.color for look in looks}) == len(looks) == 9
-
-
 def test_reports_need_neither_torch_nor_pyplot():
     code = (
         "import sys; from posebench.reports import analysis, page, report, tables;"
@@ -158,3 +160,26 @@ def test_reports_need_neither_torch_nor_pyplot():
         "bad = {'torch', 'matplotlib.pyplot'} & set(sys.modules); print(*bad)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == ""
+
+
+def test_a_plot_is_a_record_in_the_list_and_is_then_saved_and_on_the_page(tmp_path, sweep_rows):
+    def two_points(subject):
+        figure = Figure()
+        figure.add_subplot().plot([0, 1], [0, 1])
+        return figure, "A line that rises."
+
+    mine = Plot("my_plot", "A line", each_subject, two_points)
+    findings = find(sweep_rows(seeds=(0,)))
+    drawings = draw_all(findings, (*PLOTS, mine))
+    save_all(drawings, tmp_path)
+    assert (tmp_path / "my_plot.png").exists() and (tmp_path / "my_plot.svg").exists()
+    page = render_page(Material(findings, drawings), title="t")
+    assert "<h2>More plots</h2>" in page and 'aria-label="A line, tmpose_tiny. A line that rises."' in page
+    assert "<h2>More plots</h2>" not in render_page(Material(findings, draw_all(findings)), title="t")
+
+
+def test_every_plot_of_the_list_is_shown_in_some_section(sweep_rows):
+    """What a plot's section is called is known to the page."""
+    source = (Path(sections.__file__)).read_text()
+    assert all(f'figures("{plot.section}")' in source for plot in PLOTS)
+    assert len({plot.name for plot in PLOTS}) == len(PLOTS)
