@@ -50,7 +50,7 @@ def control_among(series: Iterable[str]) -> str | None:
 
 def without_execution(point: Point) -> str:
     """A point's series without the way in which it is executed, as a parameter or behind a comma."""
-    rest = point.mask.removesuffix(f", {point.execution}")
-    name, _, inside = rest.removesuffix(")").partition("(")
+    name, _, rest = point.mask.removesuffix(f", {point.execution}").partition("(")
+    inside, _, behind = rest.partition(")")
     params = [param for param in map(str.strip, inside.split(",")) if param and param != f"execution={point.execution}"]
-    return f"{name}({', '.join(params)})" if params else name
+    return f"{name}({', '.join(params)}){behind}" if params else name + behind

@@ -16,17 +16,9 @@ _SHOWN = 4
 #: in the section of conditions: what was run, then on what
 _FACTS = ("data_dir", "boxes", "flip_test", "eval_people", "positions", "as_published", *CONDITIONS)
 _TIMING = (
-    "latency_unstable",
-    "latency_transformer_unstable",
-    "latency_ms_median",
-    "latency_transformer_ms_median",
-    "model",
-    "input_size",
-    "mask",
-    "mask_ratio",
-    "batch_size",
-    "device",
-)
+    "latency_unstable", "latency_transformer_unstable", "latency_ms_median", "latency_transformer_ms_median", "model",
+    "input_size", "mask", "mask_ratio", "batch_size", "device",
+)  # fmt: skip
 _TRAINING = {
     "finetune": "Each cell, the unmasked one included, was fine-tuned from one shared unmasked model with the same"
     " budget, so that rows differ in the mask alone.",

@@ -81,18 +81,10 @@ def draw(axes: Axes, curves: Sequence[Curve]) -> None:
                 axes.plot([mark.x] * 2, mark.seeds, color=color, linewidth=3.2, solid_capstyle="butt", zorder=2.4)
             if mark.across:
                 axes.plot(mark.across, [mark.y] * 2, color=color, linewidth=0.8, zorder=2.2)
-            axes.plot(
-                [mark.x],
-                [mark.y],
-                linestyle="none",
-                marker=curve.look.marker,
-                markersize=11 if curve.name == UNMASKED else 6,
-                color=color,
-                markerfacecolor=PAPER if mark.hollow else color,
-                markeredgecolor=color if mark.hollow else PAPER,
-                markeredgewidth=1.5 if mark.hollow else 0.7,
-                zorder=3,
-            )
+            size = 11 if curve.name == UNMASKED else 6
+            face, edge, width = (PAPER, color, 1.5) if mark.hollow else (color, PAPER, 0.7)
+            look = {"marker": curve.look.marker, "markersize": size, "markeredgewidth": width, "linestyle": "none"}
+            axes.plot([mark.x], [mark.y], color=color, markerfacecolor=face, markeredgecolor=edge, zorder=3, **look)
 
 
 def label(axes: Axes, curves: Sequence[Curve], avoid: Sequence[Sequence[Range]] = ()) -> int:
@@ -120,19 +112,11 @@ def label(axes: Axes, curves: Sequence[Curve], avoid: Sequence[Sequence[Range]] 
 def legend_handles(curves: Sequence[Curve]) -> list[Line2D]:
     """One legend entry per mask; the unmasked model is named at its mark."""
     return [
-        Line2D(
-            [],
-            [],
-            color=curve.look.color,
-            linestyle=curve.look.line,
-            marker=curve.look.marker,
-            markersize=6,
-            markeredgewidth=0,
-            label=clipped(curve.name),
-        )
+        Line2D([], [], color=curve.look.color, linestyle=curve.look.line, marker=curve.look.marker, markersize=6,
+               markeredgewidth=0, label=clipped(curve.name))
         for curve in curves
         if curve.name != UNMASKED
-    ]
+    ]  # fmt: skip
 
 
 def clipped(text: str, most: int = 32) -> str:

@@ -70,16 +70,8 @@ def place(
             continue
         blocked.append(best[2])
         offset = ((best[0] - x) / pixels, (best[1] - y) / pixels)
-        axes.annotate(
-            label.text,
-            (label.x, label.y),
-            offset,
-            textcoords="offset points",
-            ha="center",
-            va="center",
-            fontsize=_FONT_PT,
-            color=label.color,
-        )
+        font = {"fontsize": _FONT_PT, "color": label.color, "ha": "center", "va": "center"}
+        axes.annotate(label.text, (label.x, label.y), offset, textcoords="offset points", **font)
     return left_out
 
 

@@ -52,15 +52,8 @@ def exact_vs_published(subject: Subject) -> tuple[Figure, str] | None:
             curves.append(Curve(name, looks[name], marks))
     for number, curve in enumerate(counts):
         line = [curve.start, *curve.marks]
-        name = curve.name if number < 2 else None
-        axes.plot(
-            [m.x for m in line],
-            [m.y for m in line],
-            color=curve.look.color,
-            linestyle=curve.look.line,
-            linewidth=1.2,
-            label=name,
-        )
+        look = {"color": curve.look.color, "linestyle": curve.look.line, "linewidth": 1.2}
+        axes.plot([m.x for m in line], [m.y for m in line], label=curve.name if number < 2 else None, **look)
     for curve in curves:
         draw(axes, [Curve(curve.name, curve.look, [mark]) for mark in curve.marks])
     axes.set_ylim(0, 1.06 * max([1.0, *(mark.y for curve in curves for mark in curve.marks)]))

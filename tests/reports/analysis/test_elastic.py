@@ -74,10 +74,10 @@ def test_the_matrix_has_each_row_where_it_was_trained_and_evaluated(sweep_rows, 
     assert (matrix.label, matrix.mask) == ("tmpose_tiny", "semantic")
     assert list(matrix.trained) == [(0.0,), (0.2,), (0.4,), (0.6,), drawn], "drawn per step comes last"
     assert list(matrix.tested) == [0.0, 0.2, 0.4, 0.6]
-    found = {place: cell.mean for place, cell in matrix.cells.items()}
+    means = {place: cell.mean for place, cell in matrix.cells.items()}
     own = {((row["mask_ratio"],), row["mask_ratio"]): row["ap"] for row in rows}
     unmasked = {((0.0,), ratio): ap for ratio, ap in UNMASKED_AT.items()}
-    assert found == {**own, **unmasked, **{(drawn, ratio): 0.6 - ratio / 10 for ratio in drawn}}
+    assert means == {**own, **unmasked, **{(drawn, ratio): 0.6 - ratio / 10 for ratio in drawn}}
 
 
 def test_cells_are_means_over_seeds_and_each_mask_has_its_own_matrix(one_row):
@@ -178,9 +178,9 @@ def test_each_cell_shows_its_value_and_a_missing_one_is_hatched(drawn_map):
     expected = {}
     for y, trained in enumerate(matrix.trained):
         for x, tested in enumerate(matrix.tested):
-            if found := matrix.cells.get((trained, tested)):
-                std = f"\n± {found.std:.3f}" if found.std is not None else ""
-                expected[x, y] = f"{found.mean:.3f}{std}"
+            if accuracy := matrix.cells.get((trained, tested)):
+                std = f"\n± {accuracy.std:.3f}" if accuracy.std is not None else ""
+                expected[x, y] = f"{accuracy.mean:.3f}{std}"
     assert shown == expected and len(expected) == 4 + 3 + 4
     assert sum(bool(patch.get_hatch()) for patch in axes.patches) == 5 * 4 - len(expected)
     rows = [label.get_text() for label in axes.get_yticklabels()]

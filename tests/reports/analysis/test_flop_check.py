@@ -34,15 +34,15 @@ def test_one_changed_integer_is_the_only_difference(saved, field):
     place = now[3]["parts"] if field.startswith("parts.") else now[3]
     name = field.removeprefix("parts.")
     place[name] += 1
-    (found,) = compare_counts(saved, now)
-    assert found.row() == dict(model="tmpose_b", dataset="coco", input_size="256x192", mask="random", mask_ratio=0.4,
+    (moved,) = compare_counts(saved, now)
+    assert moved.row() == dict(model="tmpose_b", dataset="coco", input_size="256x192", mask="random", mask_ratio=0.4,
                                field=field, old=place[name] - 1, new=place[name])  # fmt: skip
 
 
 def test_a_published_count_that_moves_in_the_sixth_decimal_is_seen(saved):
     now = copy.deepcopy(ROWS)
     now[0]["published_gflops_t"] += 1e-6
-    assert [found.field for found in compare_counts(saved, now)] == ["published_gflops_t"]
+    assert [moved.field for moved in compare_counts(saved, now)] == ["published_gflops_t"]
 
 
 def test_rows_and_parts_on_one_side_only_are_differences(saved):
@@ -50,8 +50,8 @@ def test_rows_and_parts_on_one_side_only_are_differences(saved):
     del now[0]["parts"]["head"]
     gone = now.pop(1)
     now.append({**gone, "mask": "block"})
-    found = {(d.mask, d.field): (d.old, d.new) for d in compare_counts(saved, now)}
-    assert found == {
+    moved = {(d.mask, d.field): (d.old, d.new) for d in compare_counts(saved, now)}
+    assert moved == {
         ("none", "parts.head"): (128_800_001, None),
         ("random", "row"): (gone["macs"], None),
         ("block", "row"): (None, gone["macs"]),

@@ -36,8 +36,8 @@ def entry(mask, ap, from_best=None, from_random=None, saving=0.2, **changes):
     row = dict(model="tmpose_tiny", saving=saving, gflops_t=0.0251 * (1 - saving), mask=mask, mask_ratio=0.27,
                mask_ratio_mean=0.25, ap=ap, ap_low=ap - 0.015, ap_high=ap + 0.015, ap_std=0.004, seeds=3,
                best="true" if from_best is None else "false")  # fmt: skip
-    for name, found in (("from_best", from_best), ("from_random", from_random)):
-        row |= dict(zip((name, f"{name}_low", f"{name}_high"), found or ("", "", ""), strict=True))
+    for name, ends in (("from_best", from_best), ("from_random", from_random)):
+        row |= dict(zip((name, f"{name}_low", f"{name}_high"), ends or ("", "", ""), strict=True))
     return {**row, **changes}
 
 

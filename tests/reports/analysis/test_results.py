@@ -139,10 +139,10 @@ def test_a_file_that_is_no_results_file_is_named_in_one_line(tmp_path, content, 
 
 def test_statistics_over_seeds_equal_hand_worked_ones():
     # mean 1.65 / 3; squared deviations 0.05^2, 0.01^2, 0.04^2 sum to 0.0042; 0.0042 / 2 = 0.0021
-    found = spread([0.50, 0.56, None, 0.59])
-    assert found.mean == pytest.approx(0.55, abs=1e-12)
-    assert found.std == pytest.approx(math.sqrt(0.0021), abs=1e-12)
-    assert (found.low, found.high, found.n) == (0.50, 0.59, 3)
+    seeds = spread([0.50, 0.56, None, 0.59])
+    assert seeds.mean == pytest.approx(0.55, abs=1e-12)
+    assert seeds.std == pytest.approx(math.sqrt(0.0021), abs=1e-12)
+    assert (seeds.low, seeds.high, seeds.n) == (0.50, 0.59, 3)
     assert spread([0.7]).std is None
     assert spread([None, math.nan, ""]) is None
 

@@ -160,7 +160,7 @@ def test_every_reference_inside_the_page_resolves_and_no_id_occurs_twice(tmp_pat
     ids = [value for _, name, value in page.attributes if name == "id"]
     assert len(ids) == len(set(ids))
     used = {value[1:] for _, name, value in page.attributes if name.endswith("href")}
-    used |= {found for _, _, value in page.attributes for found in re.findall(r"url\(#([^)]+)\)", value)}
+    used |= {name for _, _, value in page.attributes for name in re.findall(r"url\(#([^)]+)\)", value)}
     assert used and used <= set(ids)
 
 
