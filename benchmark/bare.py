@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +33,20 @@ class Bare:
 
     def count(self) -> MacCount:
         """Of one image."""
-        return self.watch.run((torch.empty(1, 3, *self.model.spec.input_size, device="meta"),))
+        with _uncollected():
+            return self.watch.run((torch.empty(1, 3, *self.model.spec.input_size, device="meta"),))
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Thousands of small objects that all stay: the garbage collector would walk through all of torch's for nothing."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 def bare_model(name: str, **options: Any) -> PoseModel:
@@ -59,7 +75,8 @@ def lent_model(name: str, **options: Any) -> Bare:
 
 
 def _make(name: str, options: dict[str, Any]) -> Bare:
-    model = bare_model(name, **options)
-    watch = Watch(model, layer_count=published_layer_macs).open()
-    count_repeats_once(model, watch)
+    with _uncollected():
+        model = bare_model(name, **options)
+        watch = Watch(model, layer_count=published_layer_macs)
+        count_repeats_once(model, watch)
     return Bare(model, watch, sum(parameter.numel() for parameter in model.parameters()))

@@ -90,7 +90,7 @@ def current_arguments(stored: Mapping[str, Any]) -> dict[str, Any]:
     parameters of a reduction beside its name."""
     arguments = dict(stored)
     old = {new: arguments.pop(name, None) for name, new in _RENAMED.items()}
-    inside = ", ".join(f"{name}={_text(value)}" for name, value in old.items() if value is not None)
+    inside = ", ".join(f"{name}={_text(value)}" for name, value in sorted(old.items()) if value is not None)
     if inside:
         arguments["mask"] = f"{arguments['mask']}({inside})"
     return arguments
