@@ -128,7 +128,7 @@ def flops(
         return
     rows = [flops_row(c.name, **c.arguments) for c in chosen]
     if save is not None:
-        from ..reports.flop_check import save_counts
+        from ..reports.analysis.flop_check import save_counts
 
         save_counts(save, rows)
     columns = [*FLOPS_COLUMNS[:9], *ADDED, *FLOPS_COLUMNS[9:], "parts"] if format == "json" else FLOPS_COLUMNS

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..benchmark.interference import usable_cores
 from ..pose.errors import InputError
-from ..reports.results import write_results
+from ..reports.analysis.results import write_results
 from .data import find_data
 from .events import Event, Listener, ignore
 from .grid import Cell

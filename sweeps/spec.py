@@ -18,7 +18,7 @@ from ..pose.models.architectures import MODELS
 from ..pose.models.weights_file import read_weights
 from ..pose.models.zoo import resolve_name
 from ..pose.reductions import check_ratio, reduction_config, split_reductions
-from ..reports.verdicts import MARGIN, check_margin
+from ..reports.analysis.margin import MARGIN, check_margin
 
 DEFAULT_SEEDS = (0,)
 TRAINING = ("finetune", "scratch", "weights")
@@ -36,8 +36,8 @@ class SweepSpec:
     workers: loader processes of each cell. latency: False leaves the timing out; samples: timed passes, at most, of
     each configuration and batch size. elastic: every trained model is evaluated at every other ratio, too, and one more
     is trained for each mask with a ratio drawn anew for each step. margin: the loss of accuracy that the report calls
-    negligible, as a fraction of the metric's full scale (see reports/verdicts.py). out: the folder of the results
-    (None: named after the grid); it changes nothing in them.
+    negligible, as a fraction of the metric's full scale (see reports/analysis/margin.py). out: the folder of the
+    results (None: named after the grid); it changes nothing in them.
     """
 
     models: tuple[str, ...] = ("tmpose_tiny",)

@@ -7,7 +7,7 @@ import pytest
 
 from posebench.pose.errors import InputError
 from posebench.pose.evaluation.bootstrap import PairedDifference
-from posebench.reports.results import read_results, records_of, write_results
+from posebench.reports.analysis.results import read_results, records_of, write_results
 from posebench.row import PartTiming, flat
 from posebench.sweeps.grid import DataIdentity, ModelPlan, expand
 from posebench.sweeps.rows import assemble_rows

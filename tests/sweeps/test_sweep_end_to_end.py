@@ -23,8 +23,8 @@ from rich.console import Console
 from posebench.commands.sweep_tables import print_results
 from posebench.pose.data.synth import write_synthetic
 from posebench.pose.errors import InputError
-from posebench.reports.equal import read_equal
-from posebench.reports.results import is_missing, read_results, records_of
+from posebench.reports.analysis.iso_flops_file import read_iso_flops
+from posebench.reports.analysis.results import is_missing, read_results, records_of
 from posebench.row import BY_NAME, part_of
 from posebench.sweeps.grid import Cell
 from posebench.sweeps.runner import execute, run_sweep
@@ -167,7 +167,7 @@ def test_mpii_has_pckh_with_its_interval_and_its_paired_difference_everywhere(mp
 
 
 def test_mpii_masks_are_compared_at_equal_gflopst(mpii):
-    points = read_equal(mpii / "equal_gflopst.csv")
+    points = read_iso_flops(mpii / "equal_gflopst.csv")
     assert points and {point.metric.column for point in points} == {"pckh"}
     assert {standing.mask for point in points for standing in point.standings} == {"random", "semantic"}
     assert "At equal GFLOPsT" in (mpii / "report.html").read_text()
