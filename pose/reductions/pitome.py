@@ -63,7 +63,7 @@ def merge_by_energy(
         raise InputError(f"pitome: {left} of {total} tokens cannot be left; give {total - total // 2} to {total}")
     by_energy = ranked(energy(metric, margin, alpha), total)
     sorted_metric = metric.gather(1, by_energy[:, :, None].expand_as(metric))
-    match = _halves if pairs == "energy" else bipartite
+    match = _halves if pairs == "energy" and going else bipartite
     order, source = match(sorted_metric, going)
     order, source = by_energy.gather(1, order), source.gather(1, places(by_energy, total))
     return merge_groups(x, order, source, sizes)
