@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from ..pose.models.config import ModelConfig
 from ..pose.models.model import PoseModel
 from ..pose.models.zoo import create_model, default_mask
 from .macs import MacCount, Watch
@@ -49,7 +50,7 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def bare_model(name: str, **options: Any) -> PoseModel:
+def bare_model(name: str | ModelConfig, **options: Any) -> PoseModel:
     """A model of the zoo whose parameters are on the meta device, in evaluation mode."""
     with empty_parameters():
         return create_model(name, **options).eval()
