@@ -7,16 +7,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..pose.datasets.registry import DATASETS
 from ..pose.reductions.catalogue import REDUCTIONS
 from ..pose.reductions.params import split_reductions
 from .options import size, words
 
 if TYPE_CHECKING:
+    from ..pose.datasets import Dataset
     from ..pose.models.model import PoseModel
 
 DEFAULT_MODEL = "tmpose_tiny"
 #: for help texts; a reduction of one's own is named as package.module:name
 MASKS = f"{', '.join(REDUCTIONS)}, or package.module:name; parameters as in prune(layers=3|6|9)"
+#: a user's own is named as package.module:NAME
+DATASET_NAMES = f"{', '.join(DATASETS)}, or package.module:NAME"
 RATIOS = "fractions of the visual tokens (sparse: connections) gone after the last block, from 0 (unmasked) to below 1"
 #: what an option that describes a model says of its default where weights can be given
 OWN = "(default: what the weights were trained with, else the model's own)"
@@ -43,7 +47,7 @@ def masks_of(text: str | None) -> list[str]:
 
 def make_model(
     name: str | None,
-    dataset: str | None,
+    dataset: str | Dataset | None,
     mask: str | None,
     ratio: float | None,
     input_size: str | None,

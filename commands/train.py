@@ -12,6 +12,7 @@ import typer
 
 from ..pose.errors import InputError
 from .model_options import (
+    DATASET_NAMES,
     AsPublished,
     InputSize,
     JointMask,
@@ -24,9 +25,18 @@ from .model_options import (
 from .options import Bar, Format, Quiet, check_new, count, numbers
 
 if TYPE_CHECKING:
-    from ..pose.models.model import PoseModel
+    from ..pose.datasets import Dataset
 
-Data = Annotated[Path | None, typer.Option(help="COCO or MPII folder (default: the embedded set, made once)")]
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        help="folder of COCO, MPII or CrowdPose, or one in COCO's style with keypoints of its own"
+        " (default: the embedded set, made once)"
+    ),
+]
+DatasetName = Annotated[
+    str | None, typer.Option("--dataset", help=f"what the folder holds: {DATASET_NAMES} (default: its files tell)")
+]
 Boxes = Annotated[str, typer.Option(help="gt, or a detection file")]
 Device = Annotated[str, typer.Option(help="cpu or cuda")]
 Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads (default: torch's default)")]
@@ -73,6 +83,7 @@ def train(
     ratio: Ratio = None,
     joint_mask: JointMask = None,
     data: Data = None,
+    dataset: DatasetName = None,
     train_split: Annotated[
         str,
         typer.Option(help="the people to train on; val: those that are evaluated, too, whose scores then say nothing"),
@@ -129,10 +140,10 @@ def train(
         raise InputError("--weights bring a backbone of their own: leave --backbone-weights out")
     _set_threads(threads)
     torch.manual_seed(seed)
-    root, layout = _data(data, quiet)
+    root, which = _data(data, dataset, quiet)
     start = {"weights": weights, "use": "from here on trained", "fresh_scorer": True, "joint_mask": joint_mask}
-    made = make_model(model, layout, mask, ratio, input_size, as_published, position_type, seed, **start)
-    recipe = TINY_RECIPE if is_tiny(made.spec.name) else paper_recipe(layout)
+    made = make_model(model, which, mask, ratio, input_size, as_published, position_type, seed, **start)
+    recipe = TINY_RECIPE if is_tiny(made.spec.name) else paper_recipe(which)
     wanted = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "clip_norm": clip_norm}
     wanted = {name: value for name, value in wanted.items() if value is not None}
     if train_ratios is not None and made.spec.mask == "none":
@@ -141,8 +152,9 @@ def train(
     recipe = dataclasses.replace(recipe, **wanted, amp=amp, workers=workers, seed=seed)
     if backbone_weights is not None:
         load_backbone_weights(made, backbone_weights)
-    train_data = _train_split(root, train_split, made)
-    val_data = load_people(root, "val", input_size=made.spec.input_size) if evaluate_every else None
+    size = {"input_size": made.spec.input_size, "dataset": dataset}
+    train_data = _train_split(root, train_split, size)
+    val_data = load_people(root, "val", **size) if evaluate_every else None
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended by a scheduler, say: like Ctrl-C
     with _said_on_interrupt(out), Bar("training", quiet) as bar:
         result = run(
@@ -170,6 +182,7 @@ def evaluate(
     ratio: Ratio = None,
     joint_mask: JointMask = None,
     data: Data = None,
+    dataset: DatasetName = None,
     boxes: Boxes = "gt",
     input_size: InputSize = None,
     batch_size: Annotated[int, typer.Option(min=1, help="people at a time")] = 32,
@@ -194,7 +207,7 @@ def evaluate(
     format: Format = "table",
     quiet: Quiet = False,
 ) -> None:
-    """Evaluate a model: AP (COCO) or PCKh (MPII), with a 95 % interval from resampling images."""
+    """Evaluate a model: AP (of MPII: PCKh), with a 95 % interval from resampling images."""
     import torch
 
     from ..benchmark.device import check_device
@@ -207,11 +220,13 @@ def evaluate(
     if save_results is not None:
         check_new(save_results, "--save-results")
     torch.manual_seed(seed or 0)
-    root, layout = _data(data, quiet)
-    described = (model, layout, mask, ratio, input_size, as_published, position_type, seed)
+    root, which = _data(data, dataset, quiet)
+    described = (model, which, mask, ratio, input_size, as_published, position_type, seed)
     made = make_model(*described, weights=weights, joint_mask=joint_mask)
     convention = "hrnet" if decode == "hrnet" else "dark"
-    split = load_people(root, "val", boxes=boxes, input_size=made.spec.input_size, convention=convention)
+    split = load_people(
+        root, "val", boxes=boxes, input_size=made.spec.input_size, convention=convention, dataset=dataset
+    )
     with Bar("evaluating", quiet) as bar:
         found = run(
             made,
@@ -228,7 +243,7 @@ def evaluate(
         _save_results(save_results, found)
     spec = made.spec
     row: dict[str, Any] = {
-        "model": spec.name, "dataset": layout, "mask": spec.mask, "mask_ratio": spec.mask_ratio,
+        "model": spec.name, "dataset": which.name, "mask": spec.mask, "mask_ratio": spec.mask_ratio,
         "boxes": Path(boxes).name, "flip_test": flip_test, "eval_people": found.num_people, **found.metrics,
     }  # fmt: skip
     for name, (low, high) in found.ci.items():
@@ -240,24 +255,24 @@ def evaluate(
         print("no --weights were given: these are the scores of an untrained model")
 
 
-def _data(data: Path | None, quiet: bool) -> tuple[Path, str]:
-    """The data folder (the embedded set, made if need be, where none is given) and its layout."""
-    from ..pose.data.folder import detect_layout
+def _data(data: Path | None, dataset: str | None, quiet: bool) -> tuple[Path, Dataset]:
+    """The data folder (the embedded set, made if need be, where none is given) and what it holds."""
+    from ..pose.data.folder import detect_dataset
     from ..pose.data.synth.cache import ensure_default_set
 
     if data is None:
         with Bar("embedded data set", quiet) as bar:
             data = ensure_default_set(bar)
-    return data, detect_layout(data)[0]
+    return data, detect_dataset(data, dataset)[0]
 
 
-def _train_split(root: Path, split: str, model: PoseModel) -> Any:
+def _train_split(root: Path, split: str, options: dict[str, Any]) -> Any:
     """The people to train on. Those of the validation split only where they are asked for, and then with a word."""
     from ..pose.data.folder import load_people
     from ..pose.models.as_trained import CONTAMINATED, EVALUATED_SPLITS
 
     try:
-        people = load_people(root, split, input_size=model.spec.input_size)
+        people = load_people(root, split, **options)
     except InputError as error:
         raise InputError(f"{error}; --train-split names other people to train on") from None
     if people.split in EVALUATED_SPLITS:
@@ -281,7 +296,7 @@ def _save_results(path: Path, found: Any) -> None:
     from ..pose.evaluation.coco_metrics import write_results
 
     if not isinstance(found.predictions, list):
-        raise InputError(f"{path}: submission files are COCO's; this is MPII data")
+        raise InputError(f"{path}: submission files are COCO's; this data set has none")
     write_results(path, found.predictions)
 
 

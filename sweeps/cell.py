@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ..pose.keypoints import SKELETONS
+from ..pose.datasets import metric_of
 from ..row import Score, flat
 from .child import Reporter, run_worker
 from .store import is_ok
@@ -47,7 +47,7 @@ def run_cell(folder: Path, task: dict[str, Any], reporter: Reporter) -> dict[str
         row |= flops_row(model.cpu())
         if elastic and not config["mask_ratio"]:
             row |= {"mask": _mask_in_training(config)}
-    metric = SKELETONS[config["dataset"]].metric.column
+    metric = metric_of(config["dataset"]).column
     row |= found.metrics | flat(metric, Score(found.metrics.get(metric), *found.ci.get(metric, ())))
     row |= {"eval_people": found.num_people, "eval_seconds": found.seconds}
     row |= conditions(task["device"], "float32", config["threads"], None)

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from ..pose.datasets import metric_of
 from ..pose.evaluation.bootstrap import draw_images, score, scores
-from ..pose.keypoints import SKELETONS
 from ..reports.equal import Difference, EqualPoint, Standing, write_equal_points
 from .grid import Cell
 from .rows import read_evidence
@@ -100,7 +100,7 @@ def equal_points(store: SweepStore, cells: list[Cell]) -> list[EqualPoint]:
         curves = read_curves(store, [cell for cell in own if store.is_done(cell.key)])
         if len(curves) < 2:
             continue
-        metric = SKELETONS[own[0].config["dataset"]].metric
+        metric = metric_of(own[0].config["dataset"])
         whole = next(iter(curves.values()))[0].gflops_t
         for saving in round_savings([1 - curve[-1].gflops_t / whole for curve in curves.values()]):
             gflops_t = (1 - saving) * whole

@@ -12,7 +12,6 @@ import torch
 from ..benchmark.flops import flops_row
 from ..pose.data.dataset import PoseDataset
 from ..pose.data.folder import load_people
-from ..pose.keypoints import SKELETONS
 from ..pose.models.model import PoseModel
 from .grid import Cell
 from .plan import Plan
@@ -133,7 +132,7 @@ def _load_seconds(plan: Plan, model: PoseModel) -> float:
         return 0.001
     data = load_people(plan.data.root, "val", input_size=model.spec.input_size)
     spec, people = model.spec, data.people[:PROBE_IMAGES]
-    crops = PoseDataset(people, SKELETONS[data.layout], spec.input_size, spec.heatmap_size, spec.sigma)
+    crops = PoseDataset(people, spec.skeleton, spec.input_size, spec.heatmap_size, spec.sigma)
     return _time(lambda: [crops[index] for index in range(len(people))]) / len(people)
 
 

@@ -16,7 +16,7 @@ from ..pose.data.images import read_image
 from ..pose.data.person import Person
 from ..pose.evaluation.draw import draw_skeleton, shade_dropped, show_merged
 from ..pose.files import write_atomic
-from ..pose.keypoints import SKELETONS, Skeleton
+from ..pose.keypoints import Skeleton
 from ..pose.models.model import PoseModel
 from ..pose.models.weights import load_weights
 from .events import Event, Listener, ignore
@@ -51,7 +51,7 @@ def draw_masks(store: SweepStore, plan: Plan, on_event: Listener = ignore) -> li
         chosen = [people[i] for i in np.linspace(0, len(people) - 1, min(PEOPLE, len(people))).astype(int)]
         prefix = f"{name}_" if len(plan.spec.models) > 1 else ""
         file = store.root / "plots" / "masks" / f"{prefix}{mask}_{ratio:g}.png"
-        write_atomic(file, encode_png(mask_sheet(model, chosen, SKELETONS[plan.data.layout])))
+        write_atomic(file, encode_png(mask_sheet(model, chosen, model.spec.skeleton)))
         files.append(file)
         on_event(Event("progress", "pictures", mask, number + 1, len(wanted)))
     return files

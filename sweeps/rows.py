@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from ..pose.datasets import metric_of
 from ..pose.errors import InputError
 from ..pose.evaluation.bootstrap import PairedDifference, paired_bootstrap
-from ..pose.keypoints import SKELETONS
 from ..row import Row, flat, part_of
 from .grid import Cell
 from .plan import Plan
@@ -33,7 +33,7 @@ def assemble_rows(
         row = asked_columns(cell, plan) | {"status": result["status"], "error": result.get("error", "")}
         row |= result.get("row", {})
         if cell.key in differences:
-            metric = SKELETONS[cell.config["dataset"]].metric.column
+            metric = metric_of(cell.config["dataset"]).column
             difference, low, high = differences[cell.key]
             row |= flat(metric, replace(part_of(row, metric), diff=difference, diff_low=low, diff_high=high))
         if cell.is_elastic:

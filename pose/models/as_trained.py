@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..datasets.descriptor import Dataset
 from ..errors import InputError
 from ..reductions import NONE, ReductionConfig, find_reduction, reduction_config
 from .model import PoseModel
@@ -121,8 +122,13 @@ def _in_words(arguments: Mapping[str, Any]) -> str:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, Dataset):
+        return value.plain()
     return list(value) if isinstance(value, (list, tuple)) else value
 
 
 def _shown(value: Any) -> str:
-    return "x".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+    value = _plain(value)
+    if isinstance(value, Mapping):
+        return str(value.get("name"))
+    return "x".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -14,7 +14,6 @@ from torch import nn
 from ..data.person import DataSplit
 from ..errors import InputError
 from ..evaluation.evaluate import evaluate
-from ..keypoints import SKELETONS
 from .checkpoint import save_checkpoint
 from .recipe import TrainingRecipe
 from .run_folder import BEST, LAST, describe_data, open_run, write_log
@@ -91,7 +90,7 @@ def train(
             row["seconds"] = round(time.monotonic() - started, 3)
             history.append(row)
             contents = identity | {"epoch": epoch + 1, "history": history, "loss_first": loss_first}
-            if _is_best(history, SKELETONS[train_data.layout].metric.column):
+            if _is_best(history, train_data.dataset.metric.column):
                 save_checkpoint(out_dir / BEST, contents | {"model": model.state_dict()})
             save_checkpoint(out_dir / LAST, contents | trainer.state())
             write_log(out_dir, history)
