@@ -40,7 +40,7 @@ def bare_model(name: str, **options: Any) -> PoseModel:
 
 
 def lent_model(name: str, **options: Any) -> Bare:
-    """A model of that name and those options of create_model, to be counted; the next call may change its mask ratio."""
+    """A model of that name and those options of create_model to count; the next call may change its mask ratio."""
     ratio = options.get("mask_ratio")
     others = {key: value for key, value in options.items() if key != "mask_ratio" and value is not None}
     if not ratio or ratio == default_mask(name)[1]:  # amounts of its own may belong to the name's ratio

@@ -10,11 +10,13 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..pose.errors import InputError
 from ..pose.models.model import PoseModel
+from ..pose.models.zoo import create_model
 from .bare import bare_model, lent_model
 from .macs import MacCount, count_macs
 from .needed import masked_macs
-from .products import Rule
+from .products import Rule, UncountedOperatorError
 from .published import GIGA, published_layer_macs
 
 PARTS = ("backbone", "patch_embedding", "mask_scoring", "blocks", "joint_blocks", "head")
@@ -91,14 +93,9 @@ def count_flops(
         UncountedOperatorError: the model runs an operator that has no counting rule.
     """
     if isinstance(model, str):
-        model = untrained_model(model, **options)
+        return _by_name(model, rules, options)[1]
     if inputs is None:
-        if not isinstance(model, PoseModel):
-            raise TypeError(
-                f"count_flops({type(model).__name__}): give an example input, such as torch.zeros(1, 3, 256, 192)"
-            )
-        parameter = next(model.parameters())
-        inputs = torch.zeros(1, 3, *model.spec.input_size, dtype=parameter.dtype, device=parameter.device)
+        inputs = example_inputs(model)
     if isinstance(inputs, torch.Tensor):
         inputs = (inputs,)
     if not isinstance(inputs, (tuple, list)):
@@ -109,9 +106,33 @@ def count_flops(
     return _flop_count(model, count, shapes, sum(parameter.numel() for parameter in model.parameters()))
 
 
-def _flop_count(
-    model: nn.Module, count: MacCount, input_shapes: tuple[tuple[int, ...], ...], params: int
-) -> FlopCount:
+def _by_name(name: str, rules: Mapping[str, Rule] | None, options: Mapping[str, Any]) -> tuple[PoseModel, FlopCount]:
+    """A model (only lent, see bare.py) and its count."""
+    if rules is None:
+        try:
+            bare = lent_model(name, **options)
+            image = (1, 3, *bare.model.spec.input_size)
+            return bare.model, _flop_count(bare.model, bare.count(), (image,), bare.params)
+        except (InputError, UncountedOperatorError):
+            raise
+        except Exception:  # what it does depends on values, so they are needed
+            pass
+    with torch.random.fork_rng(devices=[]):
+        model = create_model(name, **options)
+    return model, count_flops(model, rules=rules)
+
+
+def example_inputs(model: nn.Module) -> tuple[torch.Tensor]:
+    """One image for a model of posebench's. TypeError for another module: only its user knows what it takes."""
+    if not isinstance(model, PoseModel):
+        raise TypeError(
+            f"count_flops({type(model).__name__}): give an example input, such as torch.zeros(1, 3, 256, 192)"
+        )
+    parameter = next(model.parameters())
+    return (torch.zeros(1, 3, *model.spec.input_size, dtype=parameter.dtype, device=parameter.device),)
+
+
+def _flop_count(model: nn.Module, count: MacCount, input_shapes: tuple[tuple[int, ...], ...], params: int) -> FlopCount:
     scopes = getattr(model, "parts", None) or {name: name for name, _ in model.named_children()}
     if isinstance(model, PoseModel) and not model.transformer.shape.joint_blocks:
         scopes = {part: scope for part, scope in scopes.items() if part in ALWAYS}
@@ -150,9 +171,7 @@ def untrained_model(name: str, **options: Any) -> PoseModel:
 def flops_row(model: PoseModel | str, **options: Any) -> dict[str, Any]:
     """The FLOP columns of a results row, for a model or a name with `create_model`'s options."""
     if isinstance(model, str):
-        bare = lent_model(model, **options)
-        model = bare.model
-        count = _flop_count(model, bare.count(), ((1, 3, *model.spec.input_size),), bare.params)
+        model, count = _by_name(model, None, options)
     else:
         count = count_flops(model)
     spec, mask = model.spec, model.transformer.mask

@@ -21,14 +21,12 @@ _TASKS = Path("/proc/self/task")
 class Interference:
     """CPU use during a measurement, as shares (None: the system does not tell).
 
-    wall_seconds: length of the measurement.
     own_share: CPU time of this process over wall time x threads; low when it waited, for whatever reason.
     foreign_share: of the CPUs that this process may use, the share of their time that went to other processes, to
         interrupts or (steal) to another virtual machine.
     waiting_share: time that this process's threads were ready to run but had no CPU, over wall time.
     """
 
-    wall_seconds: float
     own_share: float
     foreign_share: float | None
     waiting_share: float | None
@@ -65,7 +63,7 @@ class CpuWatch:
             waiting = max(waited - self._waited, 0.0) / wall
         elif threads == 1:
             waiting = max(1 - thread / wall, 0.0)  # a lone computing thread that has no CPU time is waiting for one
-        return Interference(wall, own / (wall * threads), foreign, waiting)
+        return Interference(own / (wall * threads), foreign, waiting)
 
 
 def usable_cores() -> int:

@@ -103,6 +103,8 @@ class Watch:
 
     def open(self) -> Watch:
         for name, module in self.model.named_modules():
+            if isinstance(module, torch.jit.ScriptModule):  # takes no hooks: its operators count for who called it
+                continue
             self._handles.append(module.register_forward_pre_hook(self._before(name), prepend=True))
             self._handles.append(module.register_forward_hook(self._after, always_call=True))
         return self
@@ -161,7 +163,7 @@ class _Counting(ShapeMode):
         kwargs = kwargs or {}
         if operator not in self._known:
             name = operator_name(operator)
-            rule = self.rules.get(name)
+            rule = self.rules.get(name) or self.rules.get(name.removesuffix("_"))
             self._known[operator] = name, rule, rule is not None or is_free(operator)
         name, rule, known = self._known[operator]
         if not known:

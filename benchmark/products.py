@@ -1,6 +1,6 @@
 """How many multiply-adds each operator that multiplies does: one function per kind, from its inputs and its output.
 
-A rule is a function (inputs, output) -> multiply-adds. `inputs` are the operator's arguments in the order of its schema,
+A rule is a function (inputs, output) -> multiply-adds. `inputs` are the operator's arguments in its schema's order,
 defaults filled in; `output` is what it returned. Only shapes may be read: the tensors can be on the meta device.
 """
 

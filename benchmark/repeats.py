@@ -28,7 +28,7 @@ class _NoKey(Exception):
 
 
 def count_repeats_once(model: PoseModel, watch: Watch) -> None:
-    """Change a model without values: its backbone and its blocks run once for equal sizes, and are counted each time."""
+    """Change a model without values: its backbone and its blocks run once for equal sizes, and count each time."""
     names = {module: name for name, module in model.named_modules()}
     _once(model.backbone, "forward", watch, names)
     for module in names:

@@ -9,6 +9,7 @@ import typer
 
 from ..pose.datasets.registry import DEFAULT
 from ..pose.errors import InputError
+from .flop_gate import check_counts
 from .model_options import DATASET_NAMES, MASKS, RATIOS, JointMask, masks_of
 from .options import Bar, Wide, check_new, numbers, print_rows, size, words
 
@@ -17,6 +18,12 @@ CAPTION = (
     "behind the backbone, choosing the tokens included. Needed: less the products of connections that a mask cuts, "
     "which a dense attention executes all the same. Published convention: the papers' counter, for comparison only."
 )
+PARTS_CAPTION = "By part of the model, executed, exact."
+COUNTERS_CAPTION = (
+    "Each counter as it is: what it prints, in its own unit, the multiply-adds that this stands for, and which "
+    "operators it left out or read otherwise, compared with posebench's exact count."
+)
+COUNTERS = "instead compare counters: all, or some of posebench, torch, torch-meta, fvcore, published"
 FLOPS_EXAMPLES = """
 Examples:
 
@@ -27,6 +34,8 @@ Examples:
   posebench flops --model sparse_tokenpose_s --dataset mpii --mask "sparse,sparse(execution=gather)"
 
   posebench flops --model tokenpose_s_v1 --mask "prune(keep_ratio=0.7|0.6|0.5, layers=3|6|9)"
+
+  posebench flops --model tmpose_l --counters all
 
   posebench flops --model tmpose_l --save flops.json     (later, in CI:)  posebench flops --check flops.json
 """
@@ -69,7 +78,7 @@ def flops(
     model: Annotated[str | None, typer.Option(help="models, separated by commas (default: all)")] = None,
     mask: Annotated[str | None, typer.Option(help=f"separated by commas: {MASKS} (default: the model's own)")] = None,
     ratios: Annotated[str | None, typer.Option(help=RATIOS)] = None,
-    dataset: Annotated[str, typer.Option(help=DATASET_NAMES)] = DEFAULT,
+    dataset: Annotated[str | None, typer.Option(help=f"{DATASET_NAMES} (default: {DEFAULT})")] = None,
     input_size: Annotated[str | None, typer.Option(help="crop as HEIGHTxWIDTH (default: the model's own)")] = None,
     as_published: Annotated[bool, typer.Option("--as-published", help="the reference code's own behaviours")] = False,
     joint_mask: JointMask = None,
@@ -78,16 +87,26 @@ def flops(
     save: Annotated[Path | None, typer.Option(help="write the counts to this file, for --check")] = None,
     check: Annotated[Path | None, typer.Option(help="compare with a saved file: exit 1 if any count moved")] = None,
     force: Annotated[bool, typer.Option("--force", help="let --save overwrite its file")] = False,
+    counters: Annotated[str | None, typer.Option(help=COUNTERS)] = None,
 ) -> None:
-    """Count parameters and multiply-adds exactly, part by part, with the published convention beside them."""
+    """Count parameters and multiply-adds exactly, part by part, with the published convention beside them.
+
+    --check counts again what its file holds (with --model: these models of it), and in GitHub Actions also writes
+    ::error:: lines and a step summary.
+    """
     from ..benchmark.configurations import configurations
-    from ..benchmark.flops import flops_row
+    from ..benchmark.flops import PARTS, flops_row
     from ..pose.models.architectures import MODELS
     from ..reports.tables import FLOPS_COLUMNS
 
     if check is not None:
-        _check(check)
+        others = {
+            "--mask": mask, "--ratios": ratios, "--dataset": dataset, "--input-size": input_size, "--save": save,
+            "--as-published": as_published, "--joint-mask": joint_mask, "--counters": counters, "--force": force,
+        }  # fmt: skip
+        check_counts(check, words(model), format, others)
         return
+    dataset = dataset or "coco"
     if save is not None:
         check_new(save, "--save", force=force)
     fixed = {"dataset": dataset, "input_size": size(input_size), "as_published": as_published}
@@ -100,6 +119,14 @@ def flops(
         joint_mask=joint_mask,
         **fixed,
     )
+    if counters is not None:
+        from ..benchmark.counters import compare_counters
+
+        if save is not None:
+            raise InputError("--counters with --save: a saved file holds posebench's counts; leave one out")
+        compared = compare_counters([(c.label, c.build()) for c in chosen], words(counters))
+        print_rows(compared, list(compared[0]), format, COUNTERS_CAPTION)
+        return
     rows = [flops_row(c.name, **c.arguments) for c in chosen]
     if save is not None:
         from ..reports.flop_check import save_counts
@@ -107,27 +134,10 @@ def flops(
         save_counts(save, rows)
     columns = [*FLOPS_COLUMNS[:9], *ADDED, *FLOPS_COLUMNS[9:], "parts"] if format == "json" else FLOPS_COLUMNS
     print_rows(rows, list(rows[0]) if format == "csv" else columns, format, CAPTION, wide=wide)
+    if format in ("table", "markdown"):
+        print()
+        parts = [f"gflops_{part}" for part in PARTS]
+        print_rows(rows, ["model", "mask", "mask_ratio", *parts], format, PARTS_CAPTION, wide=wide)
 
 
 ADDED = ("macs", "macs_transformer", "positions", "as_published")
-
-
-def _check(path: Path) -> None:
-    """Count again what a saved file holds; exit 1 with a table of what moved."""
-    from ..benchmark.flops import flops_row
-    from ..reports.flop_check import compare_counts, read_counts
-
-    saved = read_counts(path)
-    now = []
-    for row in saved:
-        ratio = row["mask_ratio"] if row["mask"] != "none" else 0.0
-        counted = flops_row(
-            row["model"], dataset=row["dataset"], input_size=size(row["input_size"]), mask=row["mask"], mask_ratio=ratio
-        )
-        now.append(counted)
-    moved = compare_counts(saved, now)
-    if moved:
-        print_rows([difference.row() for difference in moved], None, "table")
-        print(f"{len(moved)} of the counts in {path} moved")
-        raise typer.Exit(1)
-    print(f"all counts of {len(saved)} configurations in {path} are as saved")

@@ -39,6 +39,10 @@ class Difference:
         """The difference as a row for `tables.render_rows`."""
         return asdict(self)
 
+    def __str__(self) -> str:
+        masked = self.mask if self.mask == "none" else f"{self.mask} {self.mask_ratio:g}"
+        return f"{self.model} {self.dataset} {self.input_size} {masked}: {self.field} was {self.old}, is {self.new}"
+
 
 def compare_counts(saved: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str, Any]]) -> list[Difference]:
     """Every count that differs between two lists of FLOP rows; empty when all are equal.
@@ -72,8 +76,8 @@ def save_counts(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
 def read_counts(path: Path) -> list[dict[str, Any]]:
     """The rows of a file of `save_counts`.
 
-    Raises InputError naming the file if it is absent, no JSON, of another version, or if a row lacks a field, holds
-    something else than a number there, or occurs twice.
+    Raises InputError naming the file if it is absent, no JSON, of another version, without rows, or if a row lacks a
+    field, holds something else than a number there, or occurs twice.
     """
     path = Path(path)
     try:
@@ -86,11 +90,14 @@ def read_counts(path: Path) -> list[dict[str, Any]]:
         raise InputError(f"{path}: not JSON (line {error.lineno}: {error.msg})") from None
     if not isinstance(content, dict) or "posebench_flops" not in content:
         raise InputError(f'{path}: not a file of `posebench flops --save` (no key "posebench_flops")')
-    if content["posebench_flops"] != VERSION:
-        raise InputError(f"{path}: version {content['posebench_flops']!r}, this posebench reads version {VERSION}")
+    version = content["posebench_flops"]
+    if version != VERSION or isinstance(version, bool):
+        raise InputError(f"{path}: version {json.dumps(version)}, this posebench reads version {VERSION}")
     rows = content.get("rows")
     if not isinstance(rows, list):
         raise InputError(f'{path}: "rows" must be a list of counts')
+    if not rows:
+        raise InputError(f"{path}: holds no counts, so nothing would be checked; `posebench flops --save` writes some")
     seen = set()
     for number, row in enumerate(rows, 1):
         _check(row, f"{path}: row {number}")

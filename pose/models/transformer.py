@@ -68,11 +68,13 @@ class PoseTransformer(nn.Module):
         """How many visual tokens (or connections) are left in which block."""
         return self.mask.schedule if self.mask is not None else Schedule(self.shape.tokens, self.shape.blocks, ())
 
-    def forward(self, features: torch.Tensor, sample_ids: torch.Tensor | None = None) -> torch.Tensor:
-        return self.run(features, sample_ids)[0]
-
     def run(self, features: torch.Tensor, sample_ids: torch.Tensor | None = None) -> tuple[torch.Tensor, TokenState]:
         """Heatmaps (B, J, h, w), and what became of the visual tokens."""
+        return self(features, sample_ids, with_state=True)
+
+    def forward(
+        self, features: torch.Tensor, sample_ids: torch.Tensor | None = None, *, with_state: bool = False
+    ) -> torch.Tensor | tuple[torch.Tensor, TokenState]:
         x, state = self._enter(features, sample_ids)
         prefix = state.prefix
         gather = self.mask is not None and self.mask.config.get("execution") == "gather"
@@ -93,7 +95,8 @@ class PoseTransformer(nn.Module):
             outputs.append(x[:, :prefix])
         if self.shape.joint_blocks:
             outputs[-1] = self._joints_alone(outputs[-1])
-        return self.head(torch.cat(outputs, dim=2)), state
+        heatmaps = self.head(torch.cat(outputs, dim=2))
+        return (heatmaps, state) if with_state else heatmaps
 
     def kept_indices(self, features: torch.Tensor, sample_ids: torch.Tensor | None = None) -> torch.Tensor:
         """Grid cells (row-major) of the visual tokens that are left at the end, (B, K); a merged token has one."""

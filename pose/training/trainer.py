@@ -129,8 +129,11 @@ class Trainer:
         )
         dtype = getattr(torch, self.recipe.amp_dtype)
         with torch.autocast(self.device.type, dtype=dtype, enabled=self.recipe.amp):
-            output, state = self.model.run(images)
-        losses = [loss(target) for selected in state.selected for loss in selected.losses.values()]
+            if hasattr(self.model, "run"):
+                output, state = self.model.run(images)
+                losses = [loss(target) for selected in state.selected for loss in selected.losses.values()]
+            else:  # any module that maps images to heatmaps
+                output, losses = self.model(images), []
         return LOSSES[self.recipe.loss](output, target, weight), output, target, losses
 
     @torch.no_grad()

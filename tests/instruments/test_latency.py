@@ -64,7 +64,7 @@ def test_warm_up_goes_on_while_any_callable_still_gets_faster():
 
 
 def test_samples_that_keep_falling_are_marked_as_not_steady():
-    quiet = Interference(1.0, 1.0, 0.0, 0.0)
+    quiet = Interference(1.0, 0.0, 0.0)
     falling = LatencySamples(np.linspace(2, 1.9, 20), "cpu", 1, 6, 1, quiet)
     assert falling.steady and not falling.unstable
     falling = LatencySamples(np.linspace(2, 1, 20), "cpu", 1, 6, 1, quiet)
@@ -159,12 +159,12 @@ def test_own_work_does_not_count_as_foreign(one_cpu):
 
 
 def test_contention_is_a_tenth_of_the_cpus_or_a_twentieth_of_waiting():
-    assert not Interference(1.0, 1.0, 0.09, 0.04).contended
-    assert Interference(1.0, 1.0, 0.11, 0.0).contended
-    assert Interference(1.0, 1.0, 0.0, 0.06).contended
-    assert not Interference(1.0, 1.0, None, None).contended
+    assert not Interference(1.0, 0.09, 0.04).contended
+    assert Interference(1.0, 0.11, 0.0).contended
+    assert Interference(1.0, 0.0, 0.06).contended
+    assert not Interference(1.0, None, None).contended
     # a GPU does not mind what the CPUs do, unless they come late to launch
-    on_cuda = [LatencySamples(np.ones(9), "cuda:0", 1, 6, 1, Interference(1, 1, 0.9, share)) for share in (0.0, 0.06)]
+    on_cuda = [LatencySamples(np.ones(9), "cuda:0", 1, 6, 1, Interference(1, 0.9, share)) for share in (0.0, 0.06)]
     assert [samples.contended for samples in on_cuda] == [False, True]
 
 

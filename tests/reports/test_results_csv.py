@@ -125,7 +125,7 @@ def test_text_where_a_number_belongs_is_refused_before_anything_is_written(tmp_p
         (HEADER + b"1.5" + EMPTY, "schema_version: '1.5' is not a whole number"),
         (HEADER + b"inf" + EMPTY, "row 1, column schema_version: 'inf' is not"),
         (HEADER + ROW_OF_INFINITY, "row 1, column ap: 'inf' is not a number"),
-        (HEADER + b"9" * 40 + EMPTY, "row 1, column schema_version: .* is not a whole number"),
+        (HEADER + b"9" * 40 + EMPTY, "written in schema 9999"),
     ],
 )
 def test_a_file_that_is_no_results_file_is_named_in_one_line(tmp_path, content, words):
