@@ -47,7 +47,7 @@ def profile(
     """Measure every configuration; one row (columns of the results) per configuration and batch size.
 
     models: names of the zoo (none where `weights` are a checkpoint of ours), or any nn.Module with example `inputs`
-    (then whole-model columns only; see profile_modules). dataset: "coco" by default. masks x ratios: what each model is
+    (then whole-model columns only; see profile_modules). dataset: COCO by default. masks x ratios: what each model is
     built with; ratio 0 of any mask is the unmasked model, which is measured once. Without both a model is as its name
     says. baseline: the unmasked model of each name, too. create: further arguments of create_model.
     device: "cpu", "cuda" or "cuda:N". dtype: float32, bfloat16 (on a CPU by autocast) or float16 (CUDA).

@@ -106,7 +106,7 @@ def flops(
         }  # fmt: skip
         check_counts(check, words(model), format, others)
         return
-    dataset = dataset or "coco"
+    dataset = dataset or DEFAULT
     if save is not None:
         check_new(save, "--save", force=force)
     fixed = {"dataset": dataset, "input_size": size(input_size), "as_published": as_published}

@@ -6,10 +6,12 @@ import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..pose.data.folder import load_people
 from ..pose.data.person import Person
 from ..pose.data.synth.cache import TRAIN, VAL, default_set_path, ensure_default_set
+from ..pose.datasets.registry import DEFAULT, plain, source_of
 from ..pose.errors import InputError
 from .events import Event, Listener, ignore
 from .grid import DataIdentity
@@ -28,6 +30,11 @@ class DataFacts:
     eval_people: int
     made: bool = True
 
+    @property
+    def dataset(self) -> str | dict[str, Any]:
+        """What `find_dataset` and `create_model` know the data set by."""
+        return self.identity.described or self.layout
+
 
 def find_data(spec: SweepSpec, on_event: Listener = ignore, *, make: bool = True) -> DataFacts:
     """Read the annotations of the data that `spec` names, once; without --data make the embedded set if need be.
@@ -42,8 +49,8 @@ def find_data(spec: SweepSpec, on_event: Listener = ignore, *, make: bool = True
     else:
         root = default_set_path()
         if not root.is_dir():
-            identity = DataIdentity("coco", "embedded set, not made yet", spec.boxes)
-            return DataFacts(root, "coco", spec.boxes, identity, TRAIN, VAL, made=False)
+            identity = DataIdentity(DEFAULT, "embedded set, not made yet", spec.boxes)
+            return DataFacts(root, DEFAULT, spec.boxes, identity, TRAIN, VAL, made=False)
     trains = any(needs_training(spec, model) for model in spec.models)
     splits = [load_people(root, "val", boxes=spec.boxes)]
     if trains:
@@ -52,7 +59,9 @@ def find_data(spec: SweepSpec, on_event: Listener = ignore, *, make: bool = True
         check_images(split.people)
     val = splits[-1]
     boxes = "gt" if val.boxes == "gt" else _hash([Path(val.boxes)])
-    identity = DataIdentity(val.layout, _hash([split.annotation_file for split in splits]), boxes)
+    known = plain(val.dataset)
+    fingerprint = _hash([split.annotation_file for split in splits]) + source_of(val.dataset)
+    identity = DataIdentity(val.layout, fingerprint, boxes, None if isinstance(known, str) else known)
     return DataFacts(
         root.resolve(),
         val.layout,

@@ -21,11 +21,13 @@ EVALUATION = {"decode": "dark", "oks_nms": 0.9, "batch_size": 32}
 
 @dataclass(frozen=True)
 class DataIdentity:
-    """What of a data folder decides results. fingerprint: hash of the annotations; boxes: "gt" or the file's hash."""
+    """What of a data folder decides results. fingerprint: hash of the annotations; boxes: "gt" or the file's hash;
+    described: the data set in plain types, where its name alone is not enough to make a model for it."""
 
     layout: str
     fingerprint: str
     boxes: str = "gt"
+    described: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class ModelConfig:
     """What a model is built as: `create_model` takes exactly these and a seed, of which the clock knows nothing."""
 
     name: str
-    dataset: str
+    dataset: str | dict[str, Any]
     input_size: tuple[int, int]
     mask: str
     mask_ratio: float
@@ -86,6 +88,7 @@ class Executed:
     def of(cls, config: Mapping[str, Any]) -> Executed:
         """The part of a cell's or base model's configuration that is executed."""
         known = {"name": config["model"]} | dict(config) | {"input_size": tuple(config["input_size"])}
+        known["dataset"] = config.get("described") or config["dataset"]
 
         def record(kind: type) -> Any:
             return kind(**{f.name: known[f.name] for f in dataclasses.fields(kind) if f.name in known})
@@ -221,6 +224,7 @@ def _common(spec: SweepSpec, model: ModelPlan, data: DataIdentity) -> dict[str, 
         "version": CONFIG_VERSION,
         "model": model.name,
         "dataset": data.layout,
+        **({"described": data.described} if data.described else {}),
         "input_size": list(model.input_size),
         "as_published": spec.as_published,
         "data": data.fingerprint,

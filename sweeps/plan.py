@@ -64,7 +64,7 @@ def _check_masks(spec: SweepSpec, name: str, data: DataFacts) -> None:
             with torch.device("meta"):
                 model = create_model(
                     name,
-                    dataset=data.layout,
+                    dataset=data.dataset,
                     input_size=spec.input_size,
                     mask=mask,
                     mask_ratio=ratio,
@@ -79,7 +79,7 @@ def _check_masks(spec: SweepSpec, name: str, data: DataFacts) -> None:
 def _plan_model(spec: SweepSpec, name: str, data: DataFacts) -> ModelPlan:
     weights = spec.weights_of(name)
     size = {"input_size": spec.input_size} if spec.input_size else {}
-    asked = {"name": name, "dataset": data.layout, "mask": "none", "as_published": spec.as_published, **size}
+    asked = {"name": name, "dataset": data.dataset, "mask": "none", "as_published": spec.as_published, **size}
     model, trained = create_model(**asked), None
     if weights:  # a file that does not fit, or was trained as another model, is told before anything runs
         if not spec.as_published:
@@ -93,7 +93,7 @@ def _plan_model(spec: SweepSpec, name: str, data: DataFacts) -> ModelPlan:
     if is_tiny(name):
         long, short = TINY_RECIPE, TINY_FINETUNE
     else:
-        long = paper_recipe(data.layout)
+        long = paper_recipe(data.dataset)
         short = dataclasses.replace(long, **PAPER_FINETUNE)
     recipe = {"finetune": short, "scratch": long, "weights": None}[training]
     needs_base = training == "finetune" and weights is None

@@ -21,7 +21,7 @@ Progress = Callable[[int, int], None]
 
 
 def inspect_folder(
-    root: str | os.PathLike[str], *, dataset: str | None = None, progress: Progress | None = None
+    root: str | os.PathLike[str], *, dataset: str | Dataset | None = None, progress: Progress | None = None
 ) -> FolderCheck:
     """Problems and contents of a data folder. Reads every image; writes nothing; raises nothing for what the folder
     holds, and InputError only where there is no folder, or no data set of that name."""

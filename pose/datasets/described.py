@@ -58,7 +58,7 @@ def describe(
 
 
 def from_description(values: Mapping[str, Any]) -> Dataset:
-    """The data set that `Dataset.plain` described. InputError where the description is damaged."""
+    """The data set that `Dataset.description` describes. InputError where the description is damaged."""
     values = dict(values)
     try:
         return describe(str(values.pop("name")), values.pop("keypoints"), **values)

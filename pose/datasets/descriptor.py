@@ -49,7 +49,7 @@ class Dataset:
     adapt: (dataset, folder) -> dataset, where folders say more of themselves than the descriptor does.
     synth: module that writes folders of this kind from the renderer's people; None where there is none.
     complete: every annotation states its area, iscrowd and num_keypoints; elsewhere they may be absent (COCO's layout).
-    described: it is known from its annotation file alone; `plain` then holds all that models need of it.
+    described: it is known from its annotation file alone, so that its name leads nowhere without its description.
     """
 
     name: str
@@ -74,10 +74,8 @@ class Dataset:
         value = getattr(self, what)
         return load_object(value) if isinstance(value, str) else value
 
-    def plain(self) -> str | dict[str, Any]:
-        """What `find_dataset` finds it by, in another process, too: its name, or a dict of plain types."""
-        if not self.described:
-            return self.name
+    def description(self) -> dict[str, Any]:
+        """All that a model needs of it, in plain types (see described.py)."""
         skeleton = self.skeleton
         return {
             "name": self.name,
@@ -85,6 +83,6 @@ class Dataset:
             "flip_pairs": [list(pair) for pair in skeleton.flip_pairs],
             "limbs": [list(limb) for limb in skeleton.limbs],
             "upper_body": list(skeleton.upper_body),
-            "sigmas": list(skeleton.oks_sigmas or ()),
+            "sigmas": list(skeleton.oks_sigmas) if skeleton.oks_sigmas else None,
             "crop": self.crop,
         }

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import InputError
 from ..metrics import AP, Metric
-from ..plugins import announced, is_reference, load_object
+from ..plugins import announced, is_reference, load_object, source_digest
 from .coco import COCO
 from .crowdpose import CROWDPOSE
 from .described import from_description
@@ -27,7 +27,7 @@ def dataset_names() -> list[str]:
 
 
 def find_dataset(dataset: str | Mapping[str, Any] | Dataset) -> Dataset:
-    """The descriptor of a data set by name, or from what `Dataset.plain` gave; InputError where there is none."""
+    """The descriptor of a data set by name, or from what `plain` gave; InputError where there is none."""
     if isinstance(dataset, Dataset):
         return dataset
     if isinstance(dataset, Mapping):
@@ -51,6 +51,23 @@ def _by_name(name: str) -> Dataset:
         f"unknown dataset {name!r}: {hint}known are {', '.join(dataset_names())}, or package.module:NAME; "
         "a folder's own keypoints come with --data or with weights"
     )
+
+
+def is_known(dataset: Dataset) -> bool:
+    """Whether its name alone leads to it, in another process, too."""
+    return not dataset.described and (dataset.name in dataset_names() or is_reference(dataset.name))
+
+
+def plain(dataset: Dataset) -> str | dict[str, Any]:
+    """What `find_dataset` takes in plain types: the name, or where that leads nowhere all that models need."""
+    return dataset.name if is_known(dataset) else dataset.description()
+
+
+def source_of(dataset: Dataset) -> str:
+    """Digest of the files in which a user's own data set is read and scored; "" for ours, which the version says."""
+    if dataset.described or dataset.name in DATASETS:
+        return ""
+    return "+".join(dict.fromkeys(source_digest(dataset.work(what)) for what in ("read", "evaluate")))
 
 
 def metric_of(name: str | None) -> Metric:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..datasets.descriptor import Dataset
+from ..datasets.registry import plain
 from ..errors import InputError
 from ..reductions import NONE, ReductionConfig, find_reduction, reduction_config
 from .model import PoseModel
@@ -123,7 +124,7 @@ def _in_words(arguments: Mapping[str, Any]) -> str:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Dataset):
-        return value.plain()
+        return plain(value)
     return list(value) if isinstance(value, (list, tuple)) else value
 
 

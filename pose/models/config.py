@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..datasets.descriptor import Dataset
-from ..datasets.registry import DEFAULT, find_dataset
+from ..datasets.registry import DEFAULT, find_dataset, plain
 from ..keypoints import Skeleton
 from ..reductions.config import UNMASKED, ReductionConfig
 from ..reductions.params import param_text
@@ -53,7 +53,7 @@ class ModelConfig:
         """Keyword arguments that make this model again with `create_model`, plain types only."""
         return {
             "name": self.name,
-            "dataset": self.described.plain() if self.described else self.dataset,
+            "dataset": plain(self.described) if self.described else self.dataset,
             "input_size": list(self.input_size),
             "mask": self.mask,
             "mask_ratio": self.mask_ratio,

@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from ..datasets.descriptor import Dataset
-from ..datasets.registry import DEFAULT, find_dataset
+from ..datasets.registry import DEFAULT, find_dataset, is_known
 from ..errors import InputError
 from ..joint_mask import joint_mask as make_joint_mask
 from ..reductions.config import NONE, UNMASKED, ReductionConfig, check_ratio, reduction_config
@@ -64,7 +64,7 @@ def create_model(
 
     Args:
         name: one of `list_models()`, or a whole configuration (then nothing else is given).
-        dataset: whose keypoints: a name (`posebench.pose.datasets`), a descriptor, or what `Dataset.plain` gave.
+        dataset: whose keypoints: a name (`posebench.pose.datasets`), a descriptor, or what a checkpoint says.
         input_size: (height, width) in pixels; by default 256x192, or 256x256 for data sets of square crops.
         mask: a reduction (`posebench.pose.reductions`) by name, with parameters as in "prune(layers=3|6|9)", or
             "package.module:name" of your own. By default the one that the name stands for: random for TMPose, sparse
@@ -120,7 +120,7 @@ def create_model(
     matrix = make_joint_mask(joint_mask, data.skeleton) if joint_mask else None
     transformer = PoseTransformer(shape, mask=reducer, positions=positions, joint_mask=matrix)
     spec = ModelSpec(
-        name=name, dataset=data.name, described=data if data.described else None, input_size=size,
+        name=name, dataset=data.name, described=None if is_known(data) else data, input_size=size,
         reduction=reducer.config if reducer else UNMASKED,
         positions=positions, position_type=position_type, draw=draw, seed=seed, as_published=as_published,
         joint_mask=joint_mask, heatmap_size=shape.heatmap, sigma=sigma, num_keypoints=shape.keypoints, grid=shape.grid,
