@@ -18,7 +18,7 @@ def hand(random: np.random.Generator, size: int) -> np.ndarray:
     wrist = np.array([size / 2, size * 0.8]) + random.normal(0, size / 40, 2)
     points = [wrist]
     for angle in np.radians(np.linspace(-60, 50, 5) + random.normal(0, 5)):
-        ray = np.array([np.sin(angle), -np.cos(angle)]) * size * 0.6
+        ray = np.array([np.sin(angle), -np.cos(angle)]) * size * 0.48
         points += [wrist + ray * share for share in (0.4, 0.6, 0.8, 1.0)]
     return np.array(points)
 
