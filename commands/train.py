@@ -130,10 +130,10 @@ def train(
     from ..benchmark.device import check_device
     from ..pose.data.folder import load_people
     from ..pose.models.weights import load_backbone_weights
+    from ..pose.models.zoo import is_tiny
     from ..pose.reductions import check_ratio
     from ..pose.training.loop import train as run
     from ..pose.training.recipe import TINY_RECIPE, paper_recipe
-    from ..sweeps.plan import is_tiny
 
     target = check_device(device)
     if weights is not None and backbone_weights is not None:
@@ -141,12 +141,15 @@ def train(
     _set_threads(threads)
     torch.manual_seed(seed)
     root, which = _data(data, dataset, quiet)
-    start = {"weights": weights, "use": "from here on trained", "fresh_scorer": True, "joint_mask": joint_mask}
-    made = make_model(model, which, mask, ratio, input_size, as_published, position_type, seed, **start)
+    described = {
+        "name": model, "dataset": which, "mask": mask, "mask_ratio": ratio, "input_size": input_size,
+        "as_published": as_published, "position_type": position_type, "seed": seed, "joint_mask": joint_mask,
+    }  # fmt: skip
+    made = make_model(weights=weights, use="from here on trained", fresh_scorer=True, **described)
     recipe = TINY_RECIPE if is_tiny(made.spec.name) else paper_recipe(which)
     wanted = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "clip_norm": clip_norm}
     wanted = {name: value for name, value in wanted.items() if value is not None}
-    if train_ratios is not None and made.spec.mask == "none":
+    if train_ratios is not None and made.spec.reduction.is_none:
         raise InputError(f"--train-ratios {train_ratios!r}: needs a mask, and a --ratio above 0 to evaluate it at")
     wanted |= {"mask_ratios": tuple(map(check_ratio, numbers(train_ratios, "--train-ratios")))} if train_ratios else {}
     recipe = dataclasses.replace(recipe, **wanted, amp=amp, workers=workers, seed=seed)
@@ -221,8 +224,11 @@ def evaluate(
         check_new(save_results, "--save-results")
     torch.manual_seed(seed or 0)
     root, which = _data(data, dataset, quiet)
-    described = (model, which, mask, ratio, input_size, as_published, position_type, seed)
-    made = make_model(*described, weights=weights, joint_mask=joint_mask)
+    described = {
+        "name": model, "dataset": which, "mask": mask, "mask_ratio": ratio, "input_size": input_size,
+        "as_published": as_published, "position_type": position_type, "seed": seed, "joint_mask": joint_mask,
+    }  # fmt: skip
+    made = make_model(weights=weights, **described)
     convention = "hrnet" if decode == "hrnet" else "dark"
     split = load_people(
         root, "val", boxes=boxes, input_size=made.spec.input_size, convention=convention, dataset=dataset

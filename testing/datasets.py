@@ -17,7 +17,7 @@ from ..pose.data.dataset import PoseDataset
 from ..pose.data.folder import detect_dataset, load_people
 from ..pose.data.person import DataSplit
 from ..pose.datasets import SQUARE, Dataset, find_dataset
-from ..pose.datasets.registry import plain
+from ..pose.datasets.registry import description_of
 from ..pose.errors import InputError
 from ..pose.evaluation.bootstrap import score
 from ..pose.metrics import METRICS
@@ -57,7 +57,8 @@ def dataset_case(dataset: str | Dataset | None, folder: str | Path) -> DatasetCa
 
 def is_found_again(case: DatasetCase) -> None:
     """What checkpoints keep of it gives the same keypoints, in another process, too."""
-    own, again = case.dataset, find_dataset(plain(case.dataset))
+    own = case.dataset
+    again = find_dataset(description_of(own) or own.name)
     for name in ("keypoints", "flip_pairs", "limbs", "upper_body"):
         assert getattr(again.skeleton, name) == getattr(own.skeleton, name), f"found again with other {name}"
     assert again.crop == own.crop, "found again with crops of another shape"

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from ..datasets.descriptor import Dataset
 from ..datasets.registry import dataset_names, find_dataset
@@ -14,9 +12,7 @@ from .boxes import check_convention
 from .person import DataSplit
 
 
-def detect_dataset(
-    root: str | os.PathLike[str], dataset: str | Mapping[str, Any] | Dataset | None = None
-) -> tuple[Dataset, Path]:
+def detect_dataset(root: str | os.PathLike[str], dataset: str | Dataset | None = None) -> tuple[Dataset, Path]:
     """The data set of a folder and the folder that holds its annotations: `root` itself, or one in it that is called
     by a data set's name, such as coco/ or mpii/.
 
@@ -52,7 +48,7 @@ def load_people(
     boxes: str | os.PathLike[str] = "gt",
     input_size: tuple[int, int] = (256, 192),
     convention: str = "dark",
-    dataset: str | Mapping[str, Any] | Dataset | None = None,
+    dataset: str | Dataset | None = None,
 ) -> DataSplit:
     """The people of a split ("train" or "val"; some data sets have also "trainval" and "test") of a data folder.
 

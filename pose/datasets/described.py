@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
 
 from ..errors import InputError
 from ..keypoints import Skeleton
@@ -57,12 +57,12 @@ def describe(
     )  # fmt: skip
 
 
-def from_description(values: Mapping[str, Any]) -> Dataset:
+def from_description(text: str) -> Dataset:
     """The data set that `Dataset.description` describes. InputError where the description is damaged."""
-    values = dict(values)
     try:
+        values = json.loads(text)
         return describe(str(values.pop("name")), values.pop("keypoints"), **values)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"damaged description of a data set ({error})") from None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -74,10 +75,10 @@ class Dataset:
         value = getattr(self, what)
         return load_object(value) if isinstance(value, str) else value
 
-    def description(self) -> dict[str, Any]:
-        """All that a model needs of it, in plain types (see described.py)."""
+    def description(self) -> str:
+        """All that a model needs of it, as JSON (see described.py)."""
         skeleton = self.skeleton
-        return {
+        return json.dumps({
             "name": self.name,
             "keypoints": list(skeleton.keypoints),
             "flip_pairs": [list(pair) for pair in skeleton.flip_pairs],
@@ -85,4 +86,4 @@ class Dataset:
             "upper_body": list(skeleton.upper_body),
             "sigmas": list(skeleton.oks_sigmas) if skeleton.oks_sigmas else None,
             "crop": self.crop,
-        }
+        })  # fmt: skip

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from difflib import get_close_matches
 from functools import lru_cache
-from typing import Any
 
 from ..errors import InputError
 from ..metrics import AP, Metric
@@ -26,13 +24,11 @@ def dataset_names() -> list[str]:
     return [*DATASETS, *(name for name in announced("datasets") if name not in DATASETS)]
 
 
-def find_dataset(dataset: str | Mapping[str, Any] | Dataset) -> Dataset:
-    """The descriptor of a data set by name, or from what `plain` gave; InputError where there is none."""
+def find_dataset(dataset: str | Dataset) -> Dataset:
+    """The descriptor of a data set by name, or from its `description`; InputError where there is none."""
     if isinstance(dataset, Dataset):
         return dataset
-    if isinstance(dataset, Mapping):
-        return from_description(dataset)
-    return _by_name(dataset)
+    return from_description(dataset) if str(dataset).startswith("{") else _by_name(dataset)
 
 
 @lru_cache
@@ -58,9 +54,9 @@ def is_known(dataset: Dataset) -> bool:
     return not dataset.described and (dataset.name in dataset_names() or is_reference(dataset.name))
 
 
-def plain(dataset: Dataset) -> str | dict[str, Any]:
-    """What `find_dataset` takes in plain types: the name, or where that leads nowhere all that models need."""
-    return dataset.name if is_known(dataset) else dataset.description()
+def description_of(dataset: Dataset) -> str | None:
+    """What must stand beside its name, so that `find_dataset` finds it: None where the name is enough."""
+    return None if is_known(dataset) else dataset.description()
 
 
 def source_of(dataset: Dataset) -> str:

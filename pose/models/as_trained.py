@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..datasets.descriptor import Dataset
-from ..datasets.registry import plain
+from ..datasets.registry import description_of, find_dataset
 from ..errors import InputError
 from ..reductions import NONE, ReductionConfig, find_reduction, reduction_config
 from .model import PoseModel
@@ -43,9 +43,13 @@ def load_model(
             which model the file is of.
     """
     file = read_weights(source)
-    arguments = as_trained(file, asked)
     try:
+        arguments = as_trained(file, asked)
         model = create_model(**arguments)
+    except InputError as error:
+        if file.config is None or file.name in str(error):
+            raise
+        raise InputError(f"{file.name}: {error}") from None
     except (TypeError, ValueError, AttributeError) as error:
         if file.config is None:
             raise
@@ -124,12 +128,12 @@ def _in_words(arguments: Mapping[str, Any]) -> str:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Dataset):
-        return plain(value)
+        return description_of(value) or value.name
     return list(value) if isinstance(value, (list, tuple)) else value
 
 
 def _shown(value: Any) -> str:
     value = _plain(value)
-    if isinstance(value, Mapping):
-        return str(value.get("name"))
+    if str(value).startswith("{"):
+        return find_dataset(value).name
     return "x".join(map(str, value)) if isinstance(value, list) else str(value)

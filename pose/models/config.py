@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..datasets.descriptor import Dataset
-from ..datasets.registry import DEFAULT, find_dataset, plain
+from ..datasets.registry import DEFAULT, find_dataset
 from ..keypoints import Skeleton
 from ..reductions.config import UNMASKED, ReductionConfig
 from ..reductions.params import param_text
@@ -18,16 +17,16 @@ from ..reductions.schedule import Schedule
 class ModelConfig:
     """Everything that decides what a model computes, its weights apart.
 
-    name: of the zoo, or "package.module:name". dataset: whose keypoints it predicts;
-    described: what these are, where only the data set's folder could tell. input_size: (height, width) px.
+    name: of the zoo, or "package.module:name". dataset: whose keypoints it predicts; described: what these are, where
+    that name alone does not tell (`Dataset.description`). input_size: (height, width) px, None for the name's own.
     reduction: what lessens its visual tokens. positions: "gather" or "prefix", draw: "sample" or "batch" (see
     `create_model`). seed: of random masks at evaluation. joint_mask: of models with joint blocks.
     """
 
     name: str
     dataset: str = DEFAULT
-    described: Dataset | None = None
-    input_size: tuple[int, int]
+    described: str | None = None
+    input_size: tuple[int, int] | None = None
     reduction: ReductionConfig = UNMASKED
     positions: str = "gather"
     position_type: str | None = None
@@ -49,14 +48,19 @@ class ModelConfig:
     def mask_ratio(self) -> float:
         return self.reduction.ratio or 0.0
 
+    @property
+    def label(self) -> str:
+        """Such as "tmpose_l random 0.4"; without a ratio where the parameters of the mask say it."""
+        return " ".join([self.name, self.mask, *([] if self.reduction.ratio is None else [f"{self.mask_ratio:g}"])])
+
     def create_arguments(self) -> dict[str, Any]:
         """Keyword arguments that make this model again with `create_model`, plain types only."""
         return {
             "name": self.name,
-            "dataset": plain(self.described) if self.described else self.dataset,
-            "input_size": list(self.input_size),
+            "dataset": self.described or self.dataset,
+            "input_size": list(self.input_size) if self.input_size else None,
             "mask": self.mask,
-            "mask_ratio": self.mask_ratio,
+            "mask_ratio": self.reduction.ratio,
             "positions": self.positions,
             "position_type": self.position_type,
             "draw": self.draw,
@@ -99,7 +103,7 @@ def current_arguments(stored: Mapping[str, Any]) -> dict[str, Any]:
     parameters of a reduction beside its name."""
     arguments = dict(stored)
     old = {new: arguments.pop(name, None) for name, new in _RENAMED.items()}
-    inside = ", ".join(f"{name}={_text(value)}" for name, value in old.items() if value is not None)
+    inside = ", ".join(f"{name}={_text(value)}" for name, value in sorted(old.items()) if value is not None)
     if inside:
         arguments["mask"] = f"{arguments['mask']}({inside})"
     return arguments

@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from ..datasets.descriptor import Dataset
-from ..datasets.registry import DEFAULT, find_dataset, is_known
+from ..datasets.registry import DEFAULT, description_of, find_dataset
 from ..errors import InputError
 from ..joint_mask import joint_mask as make_joint_mask
 from ..reductions.config import NONE, UNMASKED, ReductionConfig, check_ratio, reduction_config
@@ -45,10 +45,20 @@ def default_mask(name: str) -> tuple[str, float]:
     return MODELS[resolve_name(name)].published_mask
 
 
+def is_tiny(name: str) -> bool:
+    """Whether a model was made for the embedded set: trainable on a CPU within minutes."""
+    return MODELS[resolve_name(name)].tiny
+
+
+def has_joint_blocks(name: str) -> bool:
+    """Whether a model has blocks on its keypoint tokens alone, as sparse TokenPose."""
+    return MODELS[resolve_name(name)].joint_blocks > 0
+
+
 def create_model(
     name: str | ModelConfig,
     *,
-    dataset: str | Mapping[str, Any] | Dataset = DEFAULT,
+    dataset: str | Dataset = DEFAULT,
     input_size: tuple[int, int] | None = None,
     mask: str | ReductionConfig | None = None,
     mask_ratio: float | None = None,
@@ -64,7 +74,7 @@ def create_model(
 
     Args:
         name: one of `list_models()`, or a whole configuration (then nothing else is given).
-        dataset: whose keypoints: a name (`posebench.pose.datasets`), a descriptor, or what a checkpoint says.
+        dataset: whose keypoints: a name (`posebench.pose.datasets`), a descriptor, or its `description`.
         input_size: (height, width) in pixels; by default 256x192, or 256x256 for data sets of square crops.
         mask: a reduction (`posebench.pose.reductions`) by name, with parameters as in "prune(layers=3|6|9)", or
             "package.module:name" of your own. By default the one that the name stands for: random for TMPose, sparse
@@ -120,7 +130,7 @@ def create_model(
     matrix = make_joint_mask(joint_mask, data.skeleton) if joint_mask else None
     transformer = PoseTransformer(shape, mask=reducer, positions=positions, joint_mask=matrix)
     spec = ModelSpec(
-        name=name, dataset=data.name, described=None if is_known(data) else data, input_size=size,
+        name=name, dataset=data.name, described=description_of(data), input_size=size,
         reduction=reducer.config if reducer else UNMASKED,
         positions=positions, position_type=position_type, draw=draw, seed=seed, as_published=as_published,
         joint_mask=joint_mask, heatmap_size=shape.heatmap, sigma=sigma, num_keypoints=shape.keypoints, grid=shape.grid,

@@ -112,7 +112,7 @@ def _check_keys(where: str, values: Mapping[str, Any], cls: type) -> None:
             raise InputError(f"{where}: unknown key {key!r}{hint}")
 
 
-def paper_recipe(dataset: str | Mapping[str, Any] | Dataset) -> TrainingRecipe:
+def paper_recipe(dataset: str | Dataset) -> TrainingRecipe:
     """The recipe of TokenPose and TMPose on a data set: Adam at 1e-3, 300 epochs, x0.1 at 200 and 260.
 
     The augmentation is the data set's own (HRNet's for COCO and MPII). Their configurations name a weight decay, which

@@ -21,7 +21,7 @@ from posebench.pose.models.weights_file import read_weights
 from posebench.pose.training.checkpoint import read_checkpoint, save_checkpoint
 from posebench.sweeps.data import find_data
 from posebench.sweeps.plan import make_plan
-from posebench.sweeps.spec import parse
+from posebench.sweeps.request import parse
 
 
 @pytest.fixture

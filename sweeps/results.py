@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ..pose.datasets import metric_of
 from ..pose.errors import InputError
 from ..pose.evaluation.bootstrap import PairedDifference, paired_bootstrap
 from ..row import Row, flat, part_of
-from .grid import Cell
+from .cell_result import read_cell_result
+from .config import CellConfig, ratios_text
 from .plan import Plan
 from .store import SweepStore
 
@@ -22,74 +22,67 @@ def assemble_rows(
 ) -> list[dict[str, Any]]:
     """Rows of all cells that have a result, failed ones included, in the grid's order.
 
-    timings: key of what is executed -> batch size (as text) -> latency columns (see sweeps/timing.py). differences:
-    cell key -> difference to the unmasked cell. InputError for a value that has no column.
+    timings: key of what is executed -> batch size (as text) -> latency columns (see timing.py). differences: cell key
+    -> difference to the unmasked cell. InputError for a value that has no column.
     """
     rows = []
     for cell in plan.cells:
-        result = store.result(cell.key)
+        result = read_cell_result(store.cell_dir(cell.key))
         if result is None:
             continue
-        row = asked_columns(cell, plan) | {"status": result["status"], "error": result.get("error", "")}
-        row |= result.get("row", {})
+        row = asked_columns(cell, plan) | {"status": result.status, "error": result.error} | result.columns
         if cell.key in differences:
-            metric = metric_of(cell.config["dataset"]).column
+            metric = cell.metric.column
             difference, low, high = differences[cell.key]
             row |= flat(metric, replace(part_of(row, metric), diff=difference, diff_low=low, diff_high=high))
         if cell.is_elastic:
             rows.append(Row.of(row).columns())
             continue
-        for batch_size in plan.spec.batch_sizes:
+        for batch_size in plan.request.batch_sizes:
             timing = timings.get(cell.timing_key, {}).get(str(batch_size), {})
             memory = store.memory(cell.key, batch_size) or {}
             rows.append(Row.of(row | memory | timing | {"batch_size": batch_size}).columns())
     return rows
 
 
-def asked_columns(cell: Cell, plan: Plan) -> dict[str, Any]:
+def asked_columns(cell: CellConfig, plan: Plan) -> dict[str, Any]:
     """The columns that are known before a cell has run."""
-    config = cell.config
-    recipe = config["recipe"] or {}
-    height, width = config["input_size"]
-    trained = {"train_ratio": config["train_ratio"]} if cell.is_elastic else {}
-    return trained | {
+    model, recipe = cell.model, cell.train.recipe
+    return {
         "cell": cell.key,
-        "model": config["model"],
-        "dataset": config["dataset"],
+        "model": model.name,
+        "dataset": model.dataset,
         "data_dir": str(plan.data.root),
-        "input_size": f"{height}x{width}",
-        "mask": config["mask"],
-        "mask_ratio": config["mask_ratio"],
-        "seed": config["seed"],
-        "as_published": config["as_published"],
-        "training": config["training"],
-        "epochs": recipe.get("epochs", 0),
+        "input_size": "x".join(map(str, model.input_size)),
+        "mask": model.mask,
+        "mask_ratio": model.mask_ratio,
+        "train_ratio": ratios_text(cell.trained_at) or None,
+        "seed": cell.seed,
+        "as_published": model.as_published,
+        "training": cell.train.mode,
+        "epochs": cell.train.epochs,
         "train_people": plan.data.train_people if recipe else 0,
         "eval_people": plan.data.eval_people,
         "boxes": plan.data.boxes,
-        "flip_test": config["evaluation"]["flip_test"],
-        "amp": config["amp"],
-        "threads": config["threads"],
-        "device": config["device"],
-        "loss_margin": plan.spec.margin,
+        "flip_test": cell.eval.flip_test,
+        "amp": recipe is not None and recipe.amp,
+        "threads": cell.run.threads,
+        "device": cell.run.device,
+        "loss_margin": plan.request.margin,
     }
 
 
-def baseline_of(cell: Cell, cells: list[Cell]) -> Cell:
-    """The unmasked cell of the same model and seed."""
-    return next(other for other in cells if other.is_baseline and other.group == cell.group)
-
-
-def paired_differences(store: SweepStore, cells: list[Cell]) -> dict[str, PairedDifference]:
+def paired_differences(store: SweepStore, cells: list[CellConfig]) -> dict[str, PairedDifference]:
     """Accuracy minus that of the unmasked cell of the same model and seed, with its 95 % paired bootstrap interval.
 
     Only where both cells are done; NaN where nothing was scored. The baselines themselves have none.
     """
+    baselines = {cell.group: cell.key for cell in cells if cell.is_baseline}
     differences = {}
     for cell in cells:
-        base = baseline_of(cell, cells)
-        if not cell.is_baseline and store.is_done(cell.key) and store.is_done(base.key):
-            differences[cell.key] = paired_bootstrap(read_evidence(store, cell.key), read_evidence(store, base.key))
+        base = baselines[cell.group]
+        if not cell.is_baseline and store.is_done(cell.key) and store.is_done(base):
+            differences[cell.key] = paired_bootstrap(read_evidence(store, cell.key), read_evidence(store, base))
     return differences
 
 

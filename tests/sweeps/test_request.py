@@ -3,11 +3,11 @@
 import pytest
 
 from posebench.pose.errors import InputError
-from posebench.sweeps.spec import SweepSpec, parse
+from posebench.sweeps.request import SweepRequest, parse
 
 
 def test_nothing_given_means_the_embedded_default():
-    assert parse({}) == SweepSpec()
+    assert parse({}) == SweepRequest()
 
 
 def test_comma_separated_text_and_lists_mean_the_same():
