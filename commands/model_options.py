@@ -20,6 +20,7 @@ DEFAULT_MODEL = "tmpose_tiny"
 MASKS = f"{', '.join(REDUCTIONS)}, or package.module:name; parameters as in prune(layers=3|6|9)"
 #: a user's own is named as package.module:NAME
 DATASET_NAMES = f"{', '.join(DATASETS)}, or package.module:NAME"
+DATA_FOLDER = "folder of COCO, MPII or CrowdPose, or one in COCO's style with keypoints of its own"
 RATIOS = "fractions of the visual tokens (sparse: connections) gone after the last block, from 0 (unmasked) to below 1"
 #: what an option that describes a model says of its default where weights can be given
 OWN = "(default: what the weights were trained with, else the model's own)"

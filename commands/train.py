@@ -12,6 +12,7 @@ import typer
 
 from ..pose.errors import InputError
 from .model_options import (
+    DATA_FOLDER,
     DATASET_NAMES,
     AsPublished,
     InputSize,
@@ -27,13 +28,7 @@ from .options import Bar, Format, Quiet, check_new, count, numbers
 if TYPE_CHECKING:
     from ..pose.datasets import Dataset
 
-Data = Annotated[
-    Path | None,
-    typer.Option(
-        help="folder of COCO, MPII or CrowdPose, or one in COCO's style with keypoints of its own"
-        " (default: the embedded set, made once)"
-    ),
-]
+Data = Annotated[Path | None, typer.Option(help=f"{DATA_FOLDER} (default: the embedded set, made once)")]
 DatasetName = Annotated[
     str | None, typer.Option("--dataset", help=f"what the folder holds: {DATASET_NAMES} (default: its files tell)")
 ]

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..pose.data.folder import load_people
-from ..pose.data.person import Person
+from ..pose.data.person import DataSplit, Person
 from ..pose.data.synth.cache import TRAIN, VAL, default_set_path, ensure_default_set
 from ..pose.datasets.registry import DEFAULT, description_of, source_of
 from ..pose.errors import InputError
+from ..pose.models.config import ModelConfig
 from .config import FINETUNE
 from .events import Event, Listener, ignore
 from .request import SweepRequest
@@ -55,8 +56,9 @@ def find_data(request: SweepRequest, on_event: Listener = ignore, *, make: bool 
         if not root.is_dir():
             unknown = "embedded set, not made yet"
             return DataFacts(root, DEFAULT, request.boxes, request.boxes, unknown, unknown, TRAIN, VAL, made=False)
-    val = load_people(root, "val", boxes=request.boxes)
-    train = load_people(root, "train") if any(needs_training(request, model) for model in request.models) else None
+    val = load_people(root, "val", boxes=request.boxes, dataset=request.dataset)
+    trains = any(needs_training(request, model) for model in request.models)
+    train = load_people(root, "train", dataset=request.dataset) if trains else None
     for split in filter(None, (train, val)):
         check_images(split.people)
     source = source_of(val.dataset)
@@ -71,6 +73,12 @@ def find_data(request: SweepRequest, on_event: Listener = ignore, *, make: bool 
         eval_people=len(val.people),
         described=description_of(val.dataset),
     )
+
+
+def load_split(root: str | Path, split: str, model: ModelConfig, boxes: str = "gt") -> DataSplit:
+    """The people of a split of a sweep's data, cropped as a model of its takes them."""
+    known = None if model.described else model.dataset
+    return load_people(root, split, boxes=boxes, input_size=model.input_size, dataset=known)
 
 
 def needs_training(request: SweepRequest, model: str) -> bool:
