@@ -16,8 +16,8 @@ from typing import Any
 import yaml
 
 from ..pose.data.fields import shown
+from ..pose.datasets.registry import DATASETS, DEFAULT
 from ..pose.errors import InputError
-from ..pose.keypoints import SKELETONS
 from ..pose.reductions import check_mask, check_ratio
 
 SHIPPED = Path(__file__).parent / "claims.yaml"
@@ -60,7 +60,7 @@ class Claim:
     quantity: str
     model: str
     unit: str
-    dataset: str = "coco"
+    dataset: str = DEFAULT
     input_size: tuple[int, int] | None = None
     mask: str = "none"
     mask_ratio: float = 0.0
@@ -209,7 +209,7 @@ def _brief(value: Any) -> str:
 _READERS: dict[str, Callable[[Any], Any]] = {
     **{field.name: _text for field in fields(Claim) if field.name != "where"},
     "quantity": _one_of(tuple(QUANTITIES)),
-    "dataset": _one_of(tuple(SKELETONS)),
+    "dataset": _one_of(tuple(DATASETS)),
     "input_size": _input_size,
     "mask": _mask,
     "mask_ratio": _ratio,

@@ -9,6 +9,7 @@ import typer
 
 from ..pose.errors import InputError
 from .model_options import (
+    DATASET_NAMES,
     AsPublished,
     InputSize,
     JointMask,
@@ -48,7 +49,7 @@ def predict(
     ratio: Ratio = None,
     joint_mask: JointMask = None,
     dataset: Annotated[
-        str | None, typer.Option(help="coco or mpii keypoints (default: those of the weights, else coco)")
+        str | None, typer.Option(help=f"keypoints of {DATASET_NAMES} (default: those of the weights, else coco)")
     ] = None,
     input_size: InputSize = None,
     box: Annotated[list[str] | None, typer.Option(help="X,Y,WIDTH,HEIGHT of a person in px; repeatable")] = None,
@@ -76,7 +77,6 @@ def predict(
     from ..pose.evaluation.draw import SCORE_THRESHOLD, draw_prediction
     from ..pose.evaluation.predict import predict_image
     from ..pose.files import write_atomic
-    from ..pose.keypoints import SKELETONS
 
     target = check_device(device)
     pictures = _pictures(images, out, json)
@@ -89,7 +89,7 @@ def predict(
         "as_published": as_published, "position_type": position_type, "joint_mask": joint_mask,
     }  # fmt: skip
     made = make_model(weights=weights, **described)
-    skeleton = SKELETONS[made.spec.dataset]
+    skeleton = made.spec.skeleton
     results: list[dict[str, Any]] = []
     for path, picture, (places, scores) in zip(images, pictures, people, strict=True):
         everybody = predict_image(made, path, places, scores, device=target)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+from ..pose.datasets import find_dataset
 from ..pose.errors import InputError
 from ..pose.reductions import NONE, check_ratio, find_reduction, reduction_config, split_reductions
 from ..reports.analysis.margin import MARGIN, check_margin
@@ -33,6 +34,10 @@ def _model(value: Any) -> str:
 
 def _mask(value: Any) -> str:
     return reduction_config(str(value)).text
+
+
+def _dataset(value: Any) -> str:
+    return find_dataset(str(value)).name
 
 
 def _ratio(value: Any) -> float:
@@ -121,7 +126,10 @@ class SweepRequest:
     seeds: Annotated[tuple[Annotated[int, Whole(0)], ...], Several()] = _option(
         (0,), "seeds, separated by commas (default: 0)", also="seed"
     )
-    data: _Path | None = _option(None, "COCO or MPII folder (default: the embedded set, made once)")
+    data: _Path | None = _option(None, "{data} (default: the embedded set, made once)")
+    dataset: Annotated[str, Read(_dataset)] | None = _option(
+        None, "what the folder holds: {datasets} (default: its files tell)"
+    )
     boxes: _Path = _option("gt", "boxes to evaluate on: gt or a detection file (default: gt)")
     input_size: Annotated[tuple[_Pixels, _Pixels], Read(_size)] | None = _option(
         None, "crop as HEIGHTxWIDTH (default: the model's own)"

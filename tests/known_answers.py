@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from posebench.pose.data.dataset import PoseDataset
-from posebench.pose.keypoints import SKELETONS
+from posebench.pose.datasets import DATASETS
 
 DATA = Path(__file__).resolve().parent / "data"
 
@@ -19,7 +19,8 @@ def spec_of(layout: str) -> SimpleNamespace:
         input_size=(128, 96),
         heatmap_size=(32, 24),
         sigma=1.5,
-        num_keypoints=SKELETONS[layout].num_keypoints,
+        skeleton=DATASETS[layout].skeleton,
+        num_keypoints=DATASETS[layout].skeleton.num_keypoints,
         tokens_total=48,
         mask="uniform",
     )
@@ -32,9 +33,10 @@ class KnowsTheAnswer(nn.Module):
         super().__init__()
         self.spec = spec_of(layout)
         self.order = list(range(self.spec.num_keypoints))
-        for left, right in SKELETONS[layout].flip_pairs:
+        for left, right in self.spec.skeleton.flip_pairs:
             self.order[left], self.order[right] = right, left
-        dataset = PoseDataset(people, SKELETONS[layout], self.spec.input_size, self.spec.heatmap_size, self.spec.sigma)
+        skeleton, size = self.spec.skeleton, self.spec.input_size
+        dataset = PoseDataset(people, skeleton, size, self.spec.heatmap_size, self.spec.sigma)
         self.samples = {person.person_id: dataset[index] for index, person in enumerate(people)}
         self.modes: list[bool] = []
 

@@ -10,8 +10,9 @@ from itertools import product
 import torch
 from torch import nn
 
+from ..datasets.registry import DATASETS
 from ..errors import InputError
-from .architectures import MODELS
+from .architectures import MODELS, published_sizes
 from .model import PoseModel
 from .weights_file import WeightsFile, printable, read_weights
 from .zoo import create_model
@@ -156,11 +157,8 @@ def fitting_models(given: Mapping[str, torch.Tensor]) -> list[str]:
     ignored = (REDUCTION, JOINT_MASK, "features.joint_mask")
     shapes = {n: tuple(t.shape) for n, t in given.items() if not (n.startswith(ignored) or _UNUSED.fullmatch(n))}
     fits = []
-    sizes = {"coco": (None, (384, 288)), "mpii": (None,)}
-    for name, dataset in product(MODELS, sizes):
-        for size in sizes[dataset]:
-            if size and MODELS[name].backbone != "hrnet_w48":
-                continue
+    for name, (dataset, data) in product(MODELS, DATASETS.items()):
+        for size in published_sizes(name, data.crop):
             with torch.device("meta"):
                 model: nn.Module = create_model(name, dataset=dataset, input_size=size, mask="none")
             ours = {n: tuple(t.shape) for n, t in model.state_dict().items() if n != JOINT_MASK}

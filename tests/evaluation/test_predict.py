@@ -8,10 +8,10 @@ from torch import nn
 
 from posebench import create_model
 from posebench.pose.data.affine import apply_affine, crop_matrix
+from posebench.pose.datasets.coco import SKELETON as COCO
 from posebench.pose.errors import InputError
 from posebench.pose.evaluation.draw import draw_prediction, shade_dropped
 from posebench.pose.evaluation.predict import predict_image
-from posebench.pose.keypoints import COCO
 
 
 class PointsAtBrightness(nn.Module):

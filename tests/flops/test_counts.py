@@ -9,8 +9,8 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from posebench import count_flops, create_model
+from posebench.pose.datasets import DATASETS
 from posebench.pose.errors import InputError
-from posebench.pose.keypoints import SKELETONS
 from posebench.pose.reductions import reduction_names
 from posebench.pose.reductions.schedule import kept_tokens
 
@@ -105,7 +105,7 @@ def agree(name, dataset, mask, ratio):
     assert count.macs == sum(expected.values()) == torch_macs(model.transformer, features)
     scopes = {part: scope.removeprefix("transformer.") for part, scope in model.parts.items() if part != "backbone"}
     assert {part: count.parts.get(scopes[part], 0) for part in expected} == expected
-    skeleton = SKELETONS[dataset]
+    skeleton = DATASETS[dataset].skeleton
     pairs = {frozenset(pair) for pair in (*skeleton.limbs, *skeleton.flip_pairs)}
     joint_connections = skeleton.num_keypoints + 2 * len(pairs)
     assert count.macs_masked == masked_macs(name, dataset, mask, ratio, joint_connections)
