@@ -20,7 +20,7 @@ class Look:
 
     color: str
     dark: str
-    marker: str
+    marker: str | tuple
     line: str | tuple = "-"
 
 
