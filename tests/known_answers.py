@@ -8,6 +8,7 @@ from torch import nn
 
 from posebench.pose.data.dataset import PoseDataset
 from posebench.pose.keypoints import SKELETONS
+from posebench.pose.reductions import ReductionConfig
 
 DATA = Path(__file__).resolve().parent / "data"
 
@@ -22,6 +23,7 @@ def spec_of(layout: str) -> SimpleNamespace:
         num_keypoints=SKELETONS[layout].num_keypoints,
         tokens_total=48,
         mask="uniform",
+        reduction=ReductionConfig("uniform", 0.4),
     )
 
 
