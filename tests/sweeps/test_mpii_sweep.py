@@ -27,7 +27,7 @@ def mpii_people(tmp_path_factory):
 @pytest.fixture(scope="module")
 def folder(mpii_people, tmp_path_factory):
     out = tmp_path_factory.mktemp("mpii_sweep") / "out"
-    assert not execute(parse(OPTIONS | {"data": mpii_people}), out).failed
+    assert not execute(parse(OPTIONS | {"data": mpii_people, "out": out})).failed
     return out
 
 
