@@ -74,7 +74,7 @@ def predict(
     from ..pose.data.detections import detected_boxes
     from ..pose.data.images import read_image
     from ..pose.evaluation.coco_metrics import write_results
-    from ..pose.evaluation.draw import SCORE_THRESHOLD, draw_prediction
+    from ..pose.evaluation.draw import SCORE_THRESHOLD, ShownTokens, draw_prediction
     from ..pose.evaluation.predict import predict_image
     from ..pose.files import write_atomic
 
@@ -94,24 +94,22 @@ def predict(
     for path, picture, (places, scores) in zip(images, pictures, people, strict=True):
         everybody = predict_image(made, path, places, scores, device=target)
         found = everybody.above(min_score)
-        options: dict[str, Any] = {}
+        tokens = None
         if show_mask and len(everybody.boxes):
             if everybody.kept is None:
                 raise InputError(
                     f"--show-mask: {made.spec.name} with mask {made.spec.mask} keeps every token; give --mask and "
                     "--ratio of one that drops some"
                 )
-            options = {
-                "kept": found.kept, "grid": made.spec.grid, "center": found.center, "scale": found.scale,
-                "input_size": made.spec.input_size, "holders": found.holders,
-            }  # fmt: skip
+            crops = found.center, found.scale, made.spec.input_size
+            tokens = ShownTokens(found.kept, made.spec.grid, *crops, found.holders)
         drawn = draw_prediction(
             read_image(path),
             found.keypoints,
             found.scores,
             skeleton,
             threshold=min(min_score, SCORE_THRESHOLD),
-            **options,
+            tokens=tokens,
         )
         write_atomic(picture, cv2.imencode(".png", drawn)[1].tobytes())
         print(picture)

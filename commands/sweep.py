@@ -26,6 +26,8 @@ Examples:
 
   posebench sweep --mask semantic,tome --ratios 0.2,0.4,0.6 --elastic
 
+  posebench sweep --mask "prune(layers=0|1|2),prune(layers=1|2),prune(keep_ratio=0.7)" --ratios 0.4
+
   posebench sweep --model tmpose_l --mask random --ratios 0.4 --data /data/coco --device cuda
 
   posebench sweep my-sweep.yaml --dry-run
