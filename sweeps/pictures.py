@@ -19,6 +19,7 @@ from ..pose.files import write_atomic
 from ..pose.keypoints import SKELETONS, Skeleton
 from ..pose.models.model import PoseModel
 from ..pose.models.weights import load_weights
+from ..pose.reductions import MERGE, find_reduction
 from .events import Event, Listener, ignore
 from .grid import Cell
 from .plan import Plan
@@ -65,7 +66,8 @@ def mask_sheet(model: PoseModel, people: list[Person], skeleton: Skeleton) -> np
     data = PoseDataset(people, skeleton, spec.input_size, spec.heatmap_size, spec.sigma)
     items = [data[index] for index in range(len(people))]
     model.eval()
-    look, draw = (model.token_holders, show_merged) if spec.mask == "tome" else (model.kept_indices, shade_dropped)
+    merges = find_reduction(spec.reduction.name).kind == MERGE
+    look, draw = (model.token_holders, show_merged) if merges else (model.kept_indices, shade_dropped)
     found = look(torch.stack([item["image"] for item in items]), torch.tensor([item["person_id"] for item in items]))
     height, width = spec.input_size
     panel = (round(PANEL_HEIGHT * width / height), PANEL_HEIGHT)
