@@ -146,7 +146,7 @@ def _time_all(
     for done, (baseline, others) in enumerate(groups.items(), start=1):
         models = {subject: precision.place(create_model(subject)) for subject in (baseline, *others)}
         rows = time_models(
-            models, 1, precision, threads=threads, max_samples=130, min_samples=10, max_seconds=limit, retries=_RETRIES
+            models, 1, precision, threads=threads, max_samples=130, max_seconds=limit, retries=_RETRIES
         )
         now = conditions(device, precision.dtype, threads, 1)
         for other in others:

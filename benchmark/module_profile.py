@@ -56,7 +56,6 @@ def profile_modules(
             device=device,
             threads=threads,
             max_samples=how.samples,
-            min_samples=min(how.samples, 10),
             max_seconds=how.seconds,
             progress=progress,
         )

@@ -118,7 +118,6 @@ def profile_models(
             precision,
             threads=threads,
             max_samples=how.samples,
-            min_samples=min(how.samples, 10),
             max_seconds=how.seconds,
             progress=progress and (lambda done, total, **info: progress(done, total, stage="latency", **info)),
         )

@@ -28,7 +28,7 @@ class Subject:
 def time_together(subjects: Mapping[Hashable, Subject], batch_size: int, **how: object) -> dict[Hashable, Row]:
     """Time all subjects and their parts interleaved; the latency columns of each, times in milliseconds.
 
-    `how` goes to measure_latency: device, min_samples, max_samples, max_seconds, threads, retries, seed, progress.
+    `how` goes to measure_latency: device, max_samples, max_seconds, threads, retries, seed, progress.
     For the whole model (`latency_...`) and, where there is one, the transformer (`latency_transformer_...`) the fields
     of row.PartTiming; vs_unmasked is against the baseline, None if that is not among the subjects. Beside them
     throughput_images_per_s (batch size over median), latency_attempts, latency_warmup_calls, foreign_cpu_share and

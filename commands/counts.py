@@ -130,7 +130,7 @@ def flops(
         return
     rows = [flops_row(config) for config in chosen]
     if save is not None:
-        from ..reports.flop_check import save_counts
+        from ..reports.analysis.flop_check import save_counts
 
         save_counts(save, rows)
     columns = [*FLOPS_COLUMNS[:9], *ADDED, *FLOPS_COLUMNS[9:], "parts"] if format == "json" else FLOPS_COLUMNS

@@ -139,7 +139,7 @@ def print_results(rows: list[dict[str, Any]], console: Console) -> None:
 
 def _shown(row: dict[str, Any], name: str) -> str:
     """A value of a row as the table shows it."""
-    from ..reports.results import is_missing
+    from ..reports.analysis.results import is_missing
     from ..reports.tables import cell_text
 
     for metric in METRICS:

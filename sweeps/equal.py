@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 
 from ..pose.evaluation.bootstrap import draw_images, score, scores
-from ..reports.equal import Difference, EqualPoint, Standing, write_equal_points
+from ..reports.analysis.iso_flops import Difference, IsoFlopsPoint, Standing
+from ..reports.analysis.iso_flops_file import write_iso_flops
+from ..reports.analysis.series import control_among
 from .cell_result import read_cell_result
 from .config import CellConfig
 from .results import read_evidence
@@ -84,12 +86,12 @@ def write_equal(store: SweepStore, cells: list[CellConfig]) -> None:
     """Write equal_gflopst.csv from the finished cells, whole or not at all; without points there is no file."""
     points = equal_points(store, cells)
     if points:
-        write_equal_points(store.equal_file, points)
+        write_iso_flops(store.equal_file, points)
     else:
         store.equal_file.unlink(missing_ok=True)
 
 
-def equal_points(store: SweepStore, cells: list[CellConfig]) -> list[EqualPoint]:
+def equal_points(store: SweepStore, cells: list[CellConfig]) -> list[IsoFlopsPoint]:
     """The points at which the masks of each model are compared, models in the grid's order, points by rising saving.
 
     Elastic cells are no part of it: each mask is taken at the ratio that it was trained for.
@@ -102,11 +104,12 @@ def equal_points(store: SweepStore, cells: list[CellConfig]) -> list[EqualPoint]
             continue
         metric = own[0].metric
         whole = next(iter(curves.values()))[0].gflops_t
+        control = control_among(curves)
         for saving in round_savings([1 - curve[-1].gflops_t / whole for curve in curves.values()]):
             gflops_t = (1 - saving) * whole
             found = {mask: at_gflops_t(curve, gflops_t) for mask, curve in curves.items()}
             reaching = {mask: point for mask, point in found.items() if point is not None}
-            points.append(EqualPoint(model, saving, gflops_t, _standings(reaching), metric))
+            points.append(IsoFlopsPoint(model, saving, gflops_t, _standings(reaching, control), metric, control))
     return points
 
 
@@ -173,8 +176,8 @@ def at_gflops_t(curve: list[Point], gflops_t: float) -> Point | None:
     return None
 
 
-def _standings(points: dict[str, Point]) -> list[Standing]:
-    """The masks at one GFLOPsT, each with its differences to the best and to random."""
+def _standings(points: dict[str, Point], control: str | None) -> list[Standing]:
+    """The masks at one GFLOPsT, each with its differences to the best and to the control."""
     best = max(points, key=lambda mask: points[mask].accuracy.values.mean())
     return [
         Standing(
@@ -187,13 +190,13 @@ def _standings(points: dict[str, Point]) -> list[Standing]:
             seeds=len(point.accuracy.values),
             is_best=mask == best,
             from_best=_difference(points, mask, best),
-            from_random=_difference(points, mask, "random"),
+            from_control=_difference(points, mask, control),
         )
         for mask, point in points.items()
     ]
 
 
-def _difference(points: dict[str, Point], mask: str, other: str) -> Difference | None:
+def _difference(points: dict[str, Point], mask: str, other: str | None) -> Difference | None:
     if other == mask or other not in points:
         return None
     difference = points[mask].accuracy.minus(points[other].accuracy)

@@ -17,7 +17,7 @@ from typing import Annotated, Any
 from ..pose.datasets import find_dataset
 from ..pose.errors import InputError
 from ..pose.reductions import NONE, check_ratio, find_reduction, reduction_config, split_reductions
-from ..reports.verdicts import MARGIN, check_margin
+from ..reports.analysis.margin import MARGIN, check_margin
 from .checked import Flag, Read, Several, Whole, first_mistake
 
 LARGEST_FILE = 100_000  # bytes of YAML

@@ -12,7 +12,7 @@ from typing import Any
 from ..benchmark.interference import usable_cores
 from ..pose.errors import InputError
 from ..pose.records import to_plain
-from ..reports.results import write_results
+from ..reports.analysis.results import write_results
 from .cell_result import CellResult, read_cell_result, write_cell_result
 from .config import CellConfig, Job
 from .data import find_data

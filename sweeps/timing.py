@@ -87,7 +87,6 @@ def measure(folder: Path, job: TimingJob, reporter: Reporter) -> dict[str, Any]:
             precision,
             threads=job.run.threads,
             max_samples=job.samples,
-            min_samples=min(job.samples, 10),
             max_seconds=job.seconds,
             progress=progress,
         )

@@ -12,6 +12,7 @@ from torch import nn
 
 from ..data.person import DataSplit
 from ..errors import InputError
+from ..ranks import ALONE, Ranks
 from .bootstrap import bootstrap_ap
 from .decode import METHODS
 from .inference import InferenceOptions, Progress, predict_people
@@ -49,13 +50,15 @@ def evaluate(
     workers: int = 0,
     resamples: int = 1000,
     progress: Progress | None = None,
+    ranks: Ranks = ALONE,
 ) -> Evaluation:
     """Evaluate `model` (with a `spec`, as create_model makes) on all people of a split.
 
     decode: "dark", "hrnet" or "argmax"; `data` must have been loaded with the crop convention that belongs to it.
     shift: HRNet's shift in the flip test. as_published: MPII's "0.1" is the reference's 0.11. resamples: of the
-    bootstrap, 0 for none. `progress(done, total, loss=)` counts people. The model is moved to `device` and left in the
-    mode it was in. What is scored how is the data set's to say (see datasets/).
+    bootstrap, 0 for none. `progress(done, total, loss=)` counts people. Several `ranks` share the people and all get
+    what one process does, to the last digit. The model is moved to `device` and left in the mode it was in. What is
+    scored how is the data set's to say (see datasets/).
 
     Raises InputError for data that does not fit the model or is broken, NumericalError where heatmaps hold NaN.
     """
@@ -64,7 +67,7 @@ def evaluate(
     _check(model, data, decode)
     options = InferenceOptions(flip_test, decode, shift, device)
     keypoints, loss = predict_people(
-        model, data.people, skeleton, options, batch_size=batch_size, workers=workers, progress=progress
+        model, data.people, skeleton, options, batch_size=batch_size, workers=workers, progress=progress, ranks=ranks
     )
     scored = data.dataset.work("evaluate")(data, keypoints, as_published=as_published)
     metrics, evidence = dict(scored.metrics), dict(scored.evidence)

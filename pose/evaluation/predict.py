@@ -18,6 +18,7 @@ from ..data.detections import PERSON, picture_id
 from ..data.images import read_image
 from ..data.person import Person
 from ..errors import InputError
+from ..reductions import MERGE, find_reduction
 from .decode import decode_to_image
 from .inference import InferenceOptions, evaluating, predict_heatmaps
 from .oks import rescore
@@ -100,10 +101,11 @@ def predict_image(
     )
     images = torch.stack([dataset[index]["image"] for index in range(len(people))]).to(device)
     sample_ids = torch.arange(len(people), device=device)
+    merges = find_reduction(spec.reduction.name).kind == MERGE
     with evaluating(model, device):
         heatmaps = predict_heatmaps(model, images, sample_ids, skeleton, options)
         kept = model.kept_indices(images, sample_ids)
-        holders = model.token_holders(images, sample_ids).cpu().numpy() if spec.mask == "tome" else None
+        holders = model.token_holders(images, sample_ids).cpu().numpy() if merges else None
     found = decode_to_image(heatmaps.cpu().numpy(), center, scale, decode, options.crop_convention)
     kept = None if kept is None or kept.shape[1] == spec.tokens_total else kept.cpu().numpy()
     person_scores = rescore(found[..., 2], np.ones(len(boxes)) if box_scores is None else np.asarray(box_scores))

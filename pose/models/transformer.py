@@ -116,6 +116,8 @@ class PoseTransformer(nn.Module):
             content=tokens,
             keypoint_attention=lambda: attn.weights[:, :, :prefix, prefix:].detach().mean(dim=1),
             sizes=state.sizes,
+            valid=state.valid,
+            cell=self.shape.patch,
             attn=attn,
         )
         tokens, selected = self.mask(tokens, context, sample_ids, block)
@@ -128,7 +130,7 @@ class PoseTransformer(nn.Module):
     def _enter(self, features: torch.Tensor, sample_ids: torch.Tensor | None) -> tuple[torch.Tensor, TokenState]:
         """The sequence (B, J + K, dim) that the first block gets: embedded, masked, with positions."""
         content = self.patch_embedding(features)
-        joints, batch = self.shape.keypoints, len(content)
+        joints, batch = self.shape.keypoints, content.shape[0]
         keypoints, table = self.keypoint_tokens, self.position_table
         if self.shape.position_type == "learnable":
             keypoints, table = keypoints + table[:, :joints], table[:, joints:]
@@ -155,7 +157,9 @@ class PoseTransformer(nn.Module):
                 queries, keys = first.attention_norm(keypoints), first.attention_norm(tokens)
                 return first.attention.weights_between(queries, keys)
 
-        context = Context(state.prefix, self.shape.grid, state.token_indices, content, keypoint_attention)
+        context = Context(
+            state.prefix, self.shape.grid, state.token_indices, content, keypoint_attention, cell=self.shape.patch
+        )
         chosen, selected = self.mask(tokens, context, sample_ids)
         if selected is None:
             return tokens, state

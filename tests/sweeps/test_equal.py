@@ -143,12 +143,19 @@ def test_masks_that_leave_the_same_evidence_differ_by_nothing_for_certain(tmp_pa
             assert [float(row[name + end]) for end in ("", "_low", "_high")] == [0, 0, 0]
 
 
-def test_without_random_nothing_is_compared_with_it(tmp_path):
+def test_without_a_control_nothing_is_compared_with_one(tmp_path):
     costs = COSTS | {("norm", ratio): COSTS["random", ratio] for ratio in RATIOS}
     store, cells, _ = make(tmp_path, SweepRequest(masks=("semantic", "norm")), costs=costs)
     for row in rows_of(store, cells):
-        assert row["from_random"] == row["from_random_low"] == row["from_random_high"] == ""
+        assert {name for name in row if name.startswith("from_")} == {"from_best", "from_best_low", "from_best_high"}
         assert (row["from_best"] == "") == (row["best"] == "true")
+
+
+def test_without_random_another_mask_that_looks_at_nothing_is_the_control(tmp_path):
+    costs = COSTS | {("uniform", ratio): COSTS["random", ratio] for ratio in RATIOS}
+    store, cells, _ = make(tmp_path, SweepRequest(masks=("semantic", "uniform")), costs=costs)
+    for row in rows_of(store, cells):
+        assert "from_random" not in row and (row["from_uniform"] == "") == (row["mask"] == "uniform")
 
 
 def test_a_mask_that_saves_nothing_is_left_out(tmp_path):

@@ -8,7 +8,7 @@ from small_sweeps import from_scratch
 
 from posebench.pose.errors import InputError
 from posebench.pose.evaluation.bootstrap import PairedDifference
-from posebench.reports.results import read_results, records_of, write_results
+from posebench.reports.analysis.results import read_results, records_of, write_results
 from posebench.row import PartTiming, flat
 from posebench.sweeps.cell_result import CellResult, write_cell_result
 from posebench.sweeps.request import SweepRequest

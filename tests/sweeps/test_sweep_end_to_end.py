@@ -24,8 +24,8 @@ from posebench.commands.sweep_tables import print_results
 from posebench.pose.data.synth import write_synthetic
 from posebench.pose.errors import InputError
 from posebench.pose.records import from_plain
-from posebench.reports.equal import read_equal
-from posebench.reports.results import is_missing, read_results, records_of
+from posebench.reports.analysis.iso_flops_file import read_iso_flops
+from posebench.reports.analysis.results import is_missing, read_results, records_of
 from posebench.row import BY_NAME, part_of
 from posebench.sweeps.config import Job
 from posebench.sweeps.request import parse
@@ -170,7 +170,7 @@ def test_mpii_has_pckh_with_its_interval_and_its_paired_difference_everywhere(mp
 
 
 def test_mpii_masks_are_compared_at_equal_gflopst(mpii):
-    points = read_equal(mpii / "equal_gflopst.csv")
+    points = read_iso_flops(mpii / "equal_gflopst.csv")
     assert points and {point.metric.column for point in points} == {"pckh"}
     assert {standing.mask for point in points for standing in point.standings} == {"random", "semantic"}
     assert "At equal GFLOPsT" in (mpii / "report.html").read_text()
