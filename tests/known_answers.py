@@ -8,6 +8,7 @@ from torch import nn
 
 from posebench.pose.data.dataset import PoseDataset
 from posebench.pose.datasets import DATASETS
+from posebench.pose.reductions import ReductionConfig
 
 DATA = Path(__file__).resolve().parent / "data"
 
@@ -23,6 +24,7 @@ def spec_of(layout: str) -> SimpleNamespace:
         num_keypoints=DATASETS[layout].skeleton.num_keypoints,
         tokens_total=48,
         mask="uniform",
+        reduction=ReductionConfig("uniform", 0.4),
     )
 
 
