@@ -10,14 +10,14 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..pose.models.architectures import MODELS
 from ..pose.models.model import PoseModel
-from ..pose.models.zoo import create_model
+from ..pose.models.zoo import create_model, resolve_name
 from .macs import MacAnalysis, evaluation_mode
 from .needed import masked_macs
 from .published import GIGA, published_macs
 
-PARTS = ("backbone", "patch_embedding", "mask_scoring", "blocks", "joint_blocks", "head")
-ALWAYS = tuple(part for part in PARTS if part != "joint_blocks")
+PARTS = ("backbone", "patch_embedding", "mask_scoring", "blocks", "joint_blocks", "head", "decoder")
 
 
 @dataclass(frozen=True)
@@ -82,15 +82,16 @@ def count_flops(model: str | nn.Module, inputs: tuple[Any, ...] | None = None, *
         inputs = (torch.zeros(1, 3, *model.spec.input_size, device=device),)
     scopes = getattr(model, "parts", None) or {name: name for name, _ in model.named_children()}
     if isinstance(model, PoseModel) and not model.transformer.shape.joint_blocks:
-        scopes = {part: scope for part, scope in scopes.items() if part in ALWAYS}
+        scopes = {part: scope for part, scope in scopes.items() if part != "joint_blocks"}
     with evaluation_mode(model), _one_thread():
         analysis = MacAnalysis(model, inputs)
         by_module = analysis.by_module()
         operators = dict(analysis.by_operator())
         total = int(analysis.total())
         published = published_macs(model, inputs)
-        masked = masked_macs(model, inputs)
-    whole_is_ours = isinstance(model, PoseModel)
+        whole_is_ours = isinstance(model, PoseModel)
+        may_cut = not whole_is_ours or model.transformer.shape.joint_blocks or not model.transformer.schedule.removes
+        masked = masked_macs(model, inputs) if may_cut else 0
     return FlopCount(
         params=sum(p.numel() for p in model.parameters()),
         macs=total,
@@ -115,7 +116,14 @@ def _one_thread() -> Iterator[None]:
 
 
 def untrained_model(name: str, **options: Any) -> PoseModel:
-    """A model of the zoo for counting, where values do not matter; the global random state stays as it was."""
+    """A model of the zoo for counting, where values do not matter; the global random state stays as it was.
+
+    ViTPose, of up to 637 million parameters, has memory for them, but nothing written there.
+    """
+    if MODELS[resolve_name(name)].decoder:
+        with torch.device("meta"):
+            model = create_model(name, **options)
+        return model.to_empty(device="cpu").eval()
     with torch.random.fork_rng(devices=[]):
         return create_model(name, **options).eval()
 

@@ -134,7 +134,8 @@ def train(
     if weights is not None:
         load_weights(made, weights, fresh_scorer=True)
     train_data = _train_split(root, made)
-    val_data = load_people(root, "val", input_size=made.spec.input_size) if evaluate_every else None
+    crops = {"input_size": made.spec.input_size, "convention": made.spec.convention}
+    val_data = load_people(root, "val", **crops) if evaluate_every else None
     with Bar("training") as bar:
         result = run(
             made,
@@ -166,7 +167,9 @@ def evaluate(
     flip_test: Annotated[
         bool, typer.Option("--flip-test/--no-flip-test", help="average with the mirrored crop")
     ] = True,
-    decode: Annotated[str, typer.Option(help="dark or hrnet: decoding and crop convention")] = "dark",
+    decode: Annotated[
+        str | None, typer.Option(help="dark, hrnet or udp: decoding and crop convention (default: the model's own)")
+    ] = None,
     device: Device = "cpu",
     workers: Annotated[int, typer.Option(help="loader processes")] = 0,
     threads: Threads = None,
@@ -181,6 +184,7 @@ def evaluate(
 
     from ..benchmark.device import check_device
     from ..pose.data.folder import load_people
+    from ..pose.evaluation.decode import convention_of
     from ..pose.evaluation.evaluate import evaluate as run
     from ..pose.models.weights import load_weights
     from .options import print_rows
@@ -195,8 +199,9 @@ def evaluate(
     made = make_model(model, layout, mask, ratio, input_size, as_published, position_type, seed, **detail)
     if weights is not None:
         load_weights(made, weights)
-    convention = "hrnet" if decode == "hrnet" else "dark"
-    split = load_people(root, "val", boxes=boxes, input_size=made.spec.input_size, convention=convention)
+    decode = decode or made.spec.convention
+    crops = {"input_size": made.spec.input_size, "convention": convention_of(decode)}
+    split = load_people(root, "val", boxes=boxes, **crops)
     with Bar("evaluating") as bar:
         found = run(
             made,
@@ -240,10 +245,11 @@ def _train_split(root: Path, model: PoseModel) -> Any:
     """The training split; a folder that has only a validation split is trained on that, and says so."""
     from ..pose.data.folder import load_people
 
+    crops = {"input_size": model.spec.input_size, "convention": model.spec.convention}
     try:
-        return load_people(root, "train", input_size=model.spec.input_size)
+        return load_people(root, "train", **crops)
     except InputError:
-        split = load_people(root, "val", input_size=model.spec.input_size)
+        split = load_people(root, "val", **crops)
         typer.echo(f"{root} has no training split: training on the validation split", err=True)
         return split
 

@@ -14,7 +14,7 @@ CONFIG_VERSION = 1
 BASE_SEED = 0
 #: masks whose own weights an unmasked model does not have
 LEARNED_MASKS = ("scorer",)
-EVALUATION = {"decode": "dark", "oks_nms": 0.9, "batch_size": 32}
+EVALUATION = {"oks_nms": 0.9, "batch_size": 32}
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class ModelPlan:
 
     training: "finetune", "scratch" or "weights". threads: of a cell; they decide the last digits. recipe and
     base_recipe: TrainingRecipe as plain types, without seed.
-    weights, backbone_weights: sha256 of the given files, if any.
+    weights, backbone_weights: sha256 of the given files, if any. decode: the model's own way to read heatmaps.
     """
 
     name: str
@@ -44,6 +44,7 @@ class ModelPlan:
     base_recipe: dict[str, Any] | None = None
     weights: str | None = None
     backbone_weights: str | None = None
+    decode: str = "dark"
 
 
 @dataclass(frozen=True)
@@ -197,5 +198,5 @@ def _cell_config(
         "base": base,
         "weights": model.weights,
         "backbone_weights": model.backbone_weights if model.training == "scratch" else None,
-        "evaluation": EVALUATION | {"flip_test": spec.flip_test, "boxes": data.boxes},
+        "evaluation": EVALUATION | {"decode": model.decode, "flip_test": spec.flip_test, "boxes": data.boxes},
     }

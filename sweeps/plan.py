@@ -99,6 +99,7 @@ def _plan_model(spec: SweepSpec, name: str, data: DataFacts) -> ModelPlan:
         base_recipe=_recipe_dict(long, spec.base_epochs, spec.amp) if needs_base else None,
         weights=file_sha256(weights) if weights else None,
         backbone_weights=file_sha256(spec.backbone_weights) if spec.backbone_weights else None,
+        decode=model.spec.convention,
     )
 
 

@@ -22,6 +22,7 @@ def spec_of(layout: str) -> SimpleNamespace:
         num_keypoints=SKELETONS[layout].num_keypoints,
         tokens_total=48,
         mask="uniform",
+        convention="dark",
     )
 
 

@@ -51,7 +51,7 @@ def evaluate(
     batch_size: int = 32,
     flip_test: bool = True,
     device: str | torch.device = "cpu",
-    decode: str = "dark",
+    decode: str | None = None,
     convention: str | None = None,
     shift: bool = False,
     oks_nms: float | None = 0.9,
@@ -64,8 +64,8 @@ def evaluate(
 ) -> Evaluation:
     """Evaluate `model` (with a `spec`, as create_model makes) on all people of a split.
 
-    decode: "dark", "hrnet" or "argmax"; convention: that with which `data` was loaded, by default the one that belongs
-    to `decode`; shift: HRNet's shift in the flip test. oks_nms: COCO poses of an image that are more similar than this
+    decode: a method of decode.py, by default the model's own ("dark", or "udp" for ViTPose); convention: that with which
+    `data` was loaded, by default the one that belongs to `decode`; shift: HRNet's shift in the flip test. oks_nms: COCO poses of an image that are more similar than this
     to a better one are dropped (None: none are), or with `soft` lose score. as_published: MPII's "0.1" is the
     reference's 0.11. resamples: of the bootstrap, 0 for none. `progress(done, total, loss=)` counts people. The model
     is moved to `device` and left in the mode it was in. AP is over all images of the annotation file.
@@ -74,6 +74,7 @@ def evaluate(
     """
     started = time.monotonic()
     skeleton = SKELETONS[data.layout]
+    decode = decode or model.spec.convention
     _check(model, data, decode)
     options = InferenceOptions(flip_test, decode, convention, shift, device, amp_dtype)
     keypoints, loss = predict_people(

@@ -16,7 +16,7 @@ from ..data.dataset import PoseDataset
 from ..data.person import Person
 from ..errors import InputError, NumericalError
 from ..keypoints import Skeleton
-from .decode import decode_to_image
+from .decode import convention_of, decode_to_image
 from .flip import average_flipped
 
 Progress = Callable[..., None]
@@ -26,7 +26,7 @@ Progress = Callable[..., None]
 class InferenceOptions:
     """How heatmaps are made and read.
 
-    `decode`: "dark", "hrnet" or "argmax"; `convention`: that of the crops, by default the one that belongs to `decode`;
+    `decode`: a method of decode.py; `convention`: that of the crops, by default the one that belongs to `decode`;
     `shift`: HRNet's shift of the mirrored maps by one column; `amp_dtype`: the type of automatic mixed precision.
     """
 
@@ -39,7 +39,7 @@ class InferenceOptions:
 
     @property
     def crop_convention(self) -> str:
-        return self.convention or ("hrnet" if self.decode == "hrnet" else "dark")
+        return self.convention or convention_of(self.decode)
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from torch import nn
 
 from ..errors import InputError
 from ..masks import check_ratio
+from ..reductions.restore import token_holders
 from ..reductions.schedule import Schedule
 from .transformer import PoseTransformer
 
@@ -19,7 +20,8 @@ class ModelSpec:
     """What a created model is: everything that `create_model` was asked for, resolved, plus derived sizes.
 
     locations, amounts: of a reduction between the blocks (amounts: shares kept, or tokens merged; None where the mask
-    ratio alone decides); schedule: how many visual tokens or connections that leaves in which block.
+    ratio alone decides); schedule: how many visual tokens or connections that leaves in which block; decoder: of a model
+    without keypoint tokens; udp: it is trained and tested in unbiased coordinates (UDP).
     """
 
     name: str
@@ -41,6 +43,13 @@ class ModelSpec:
     num_keypoints: int
     grid: tuple[int, int]
     schedule: Schedule
+    decoder: str | None = None
+    udp: bool = False
+
+    @property
+    def convention(self) -> str:
+        """Of the model's crops (pose/data/boxes.py), and the name of the decoding that goes with it."""
+        return "udp" if self.udp else "dark"
 
     @property
     def tokens_total(self) -> int:
@@ -74,6 +83,7 @@ class ModelSpec:
             **({"merge" if merges else "keep": list(self.amounts)} if self.amounts else {}),
             **({"execution": self.execution} if self.execution != "dense" else {}),
             **({"joint_mask": self.joint_mask} if self.joint_mask else {}),
+            **({"decoder": self.decoder} if self.decoder else {}),
         }
 
 
@@ -109,12 +119,7 @@ class PoseModel(nn.Module):
     @torch.no_grad()
     def token_holders(self, images: torch.Tensor, sample_ids: torch.Tensor | None = None) -> torch.Tensor:
         """Which of the tokens at the end holds each grid cell, (B, N); -1 for a cell whose token was dropped."""
-        state = self.transformer.run(self.backbone(images), sample_ids)[1]
-        if state.holder is not None:
-            return state.holder
-        places = torch.arange(state.cells.shape[1], device=state.cells.device).expand_as(state.cells)
-        gone = torch.full((len(places), self.spec.tokens_total), -1, device=places.device)
-        return gone.scatter(1, state.cells, places)
+        return token_holders(self.transformer.run(self.backbone(images), sample_ids)[1], self.spec.tokens_total)
 
     def set_mask_ratio(self, ratio: float) -> None:
         """Mask by another ratio from now on, 0 to below 1; `spec` goes on saying what the model was made with.

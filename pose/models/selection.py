@@ -51,8 +51,10 @@ class TokenMask(nn.Module):
 
         def keypoint_attention() -> torch.Tensor:
             with torch.no_grad():
-                normed_keypoints = first_block.attention_norm(keypoint_tokens)
-                return first_block.attention.weights_between(normed_keypoints, first_block.attention_norm(tokens))
+                normed = first_block.attention_norm(tokens)
+                if not keypoint_tokens.shape[1]:  # without keypoint tokens: the mean over all queries
+                    return first_block.attention.weights_between(normed, normed).mean(dim=1, keepdim=True)
+                return first_block.attention.weights_between(first_block.attention_norm(keypoint_tokens), normed)
 
         def score() -> torch.Tensor:
             self.logits = self.linear(tokens).squeeze(2)

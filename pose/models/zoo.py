@@ -20,6 +20,7 @@ from .model import ModelSpec, PoseModel
 from .selection import TokenMask, TokenReduction
 from .shape import TransformerShape
 from .transformer import POSITION_TYPES, PoseTransformer
+from .vitpose import DECODERS, Decoder, ViTPose, VisionTransformer
 
 EXECUTIONS = ("dense", "gather")
 
@@ -61,6 +62,7 @@ def create_model(
     merge: int | Sequence[int] | None = None,
     execution: str = "dense",
     joint_mask: str | None = None,
+    decoder: str | None = None,
 ) -> PoseModel:
     """Make a model with fresh weights, in training mode.
 
@@ -86,6 +88,7 @@ def create_model(
         execution: "dense" (sparse: cut connections are computed and masked) or "gather" (only the others are computed).
         joint_mask: which keypoint tokens see each other in the joint blocks of sparse TokenPose: "skeleton" (itself,
             adjacent, mirror joint), "full", or "published" (the matrix in the paper's checkpoints, loaded with them).
+        decoder: of ViTPose, "classic" (two deconvolutions, the usual one) or "simple" (one convolution).
 
     Raises:
         InputError: unknown name or value, or an input size that the token grid does not divide.
@@ -101,6 +104,7 @@ def create_model(
     _one_of("position_type", position_type, POSITION_TYPES)
     _one_of("execution", execution, EXECUTIONS)
     _check_belongs(name, asked, architecture, positions, locations, execution, joint_mask, as_published)
+    _check_decoder(name, architecture, decoder, position_type, positions, as_published and asked.name != "none")
     if architecture.joint_blocks:
         joint_mask = joint_mask or "skeleton"
     if as_published and asked.name in MASKS and asked.name != "none":
@@ -116,7 +120,10 @@ def create_model(
     asked, selection = _make_selection(asked, architecture, shape, locations, execution, draw, seed)
     execution = execution if asked.name == "sparse" else "dense"
     matrix = make_joint_mask(joint_mask, SKELETONS[dataset]) if joint_mask else None
-    transformer = PoseTransformer(shape, mask=selection, positions=positions, joint_mask=matrix)
+    if architecture.decoder:
+        transformer = VisionTransformer(shape, mask=selection)
+    else:
+        transformer = PoseTransformer(shape, mask=selection, positions=positions, joint_mask=matrix)
     reduction = selection if isinstance(selection, TokenReduction) else None
     spec = ModelSpec(
         name=name, dataset=dataset, input_size=size, mask=asked.name, mask_ratio=asked.ratio, positions=positions,
@@ -124,7 +131,12 @@ def create_model(
         locations=reduction.locations if reduction else None, amounts=reduction.amounts if reduction else None,
         execution=execution, joint_mask=joint_mask, heatmap_size=shape.heatmap, sigma=sigma,
         num_keypoints=shape.keypoints, grid=shape.grid, schedule=transformer.schedule,
+        decoder=decoder or architecture.decoder, udp=architecture.udp,
     )  # fmt: skip
+    if architecture.decoder:
+        return ViTPose(
+            spec, transformer, Decoder(spec.decoder, shape.dim, shape.keypoints, architecture.decoder_channels)
+        )
     return PoseModel(spec, backbone, transformer)
 
 
@@ -237,9 +249,32 @@ def _make_selection(
     return (replace(asked, ratio=ratio), module) if module.schedule.reduces else (_NO_MASK, None)
 
 
+def _check_decoder(
+    name: str, architecture: Architecture, decoder: str | None, position_type: str, positions: str, as_published: bool
+) -> None:
+    """InputError for what ViTPose does not have, and for a decoder where there is none."""
+    if architecture.decoder is None:
+        if decoder is not None:
+            raise InputError(f"decoder {decoder!r} for {name}, whose head reads keypoint tokens: leave it out")
+        return
+    _one_of("decoder", decoder or architecture.decoder, DECODERS)
+    if position_type != architecture.position_type:
+        raise InputError(f"position_type {position_type!r} for {name}, whose positions are learned: leave it out")
+    if positions != "gather":
+        raise InputError(f"positions {positions!r} for {name}, where each token keeps its own: leave it out")
+    if as_published:
+        raise InputError(f"a mask as published for {name}, which was published without one: leave as_published out")
+
+
 def _one_of(what: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
         raise InputError(f"{what} {value!r}: give one of {', '.join(allowed)}")
+
+
+def _heatmap(architecture: Architecture, size: tuple[int, int], cell: tuple[int, int]) -> tuple[int, int]:
+    """Four times the token grid from a decoder, else a quarter of the input."""
+    part = cell if architecture.decoder else (16, 16)
+    return 4 * size[0] // part[0], 4 * size[1] // part[1]
 
 
 def _shape(
@@ -266,7 +301,7 @@ def _shape(
         patch=patch,
         channels=backbone.channels,
         keypoints=SKELETONS[dataset].num_keypoints,
-        heatmap=(size[0] // 4, size[1] // 4),
+        heatmap=_heatmap(architecture, size, cell),
         dim=architecture.dim,
         stacks=architecture.stacks,
         depth=depth if isinstance(depth, int) else depth[dataset],
@@ -277,5 +312,7 @@ def _shape(
         small_head=architecture.small_head,
         head_hidden=architecture.head_hidden,
         joint_blocks=architecture.joint_blocks,
+        qkv_bias=architecture.decoder is not None,
+        norm_eps=1e-6 if architecture.decoder else 1e-5,
     )
     return shape, size, sigma
