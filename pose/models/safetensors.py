@@ -48,4 +48,6 @@ def _tensor(data: np.ndarray, entry: dict[str, Any]) -> torch.Tensor:
     whole = all(isinstance(number, int) and number >= 0 for number in (*shape, start, stop))
     if not whole or stop > len(data) or stop - start != prod(shape) * dtype.itemsize:
         raise _BrokenEntryError(f"a tensor of shape {shape} at bytes {start} to {stop}")
+    if start == stop:
+        return torch.empty(shape, dtype=dtype)
     return torch.from_numpy(np.array(data[start:stop])).view(dtype).reshape(shape)

@@ -1,4 +1,7 @@
-"""Loading weights: our checkpoints, the papers' state dicts under their own names, HRNet's ImageNet backbones."""
+"""Loading weights: our checkpoints, the papers' state dicts under their own names, HRNet's ImageNet backbones.
+
+ViTPose's names are in vitpose_weights.py.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,17 @@ import re
 from collections.abc import Mapping
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
 from ..errors import InputError
+from ..keypoints import SKELETONS
 from .architectures import MODELS
 from .model import PoseModel
+from .safetensors import read_safetensors
+from .vitpose_weights import check_config_file, is_vitpose, original_name, read_config, to_original, to_ours
 from .zoo import create_model
 
 WRAPPERS = ("state_dict", "best_state_dict", "model")
@@ -44,6 +51,8 @@ _RULES = (
 
 def reference_name(name: str, model: PoseModel) -> str:
     """The name that the papers' code gives to our state-dict entry `name`."""
+    if model.spec.decoder:
+        return original_name(name)
     backbone = MODELS[model.spec.name].backbone
     transformer = "features." if backbone == "stem" else "transformer."
     features = "features." if backbone == "stem" else "pre_feature."
@@ -61,7 +70,8 @@ def reference_name(name: str, model: PoseModel) -> str:
 
 
 def read_state_dict(source: str | os.PathLike[str] | Mapping) -> dict[str, torch.Tensor]:
-    """The tensors by name of a file or mapping, without wrappers (`state_dict`, `model`, `module.`).
+    """The tensors by name of a file, a Hugging Face folder or a mapping, without wrappers (`state_dict`, `model`,
+    `module.`).
 
     Raises:
         InputError: the file is absent, damaged, holds code instead of tensors, or no state dict.
@@ -82,8 +92,13 @@ def read_state_dict(source: str | os.PathLike[str] | Mapping) -> dict[str, torch
 
 
 def _read_file(path: Path) -> object:
+    if path.is_dir():
+        names = ("model.safetensors", "pytorch_model.bin")
+        path = next((path / name for name in names if (path / name).is_file()), path / names[0])
     if not path.is_file():
         raise InputError(f"{path}: no such weights file")
+    if path.suffix == ".safetensors":
+        return read_safetensors(path)
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for damaged or unsafe files
@@ -94,13 +109,19 @@ def _read_file(path: Path) -> object:
 
 
 def load_weights(
-    model: PoseModel, source: str | os.PathLike[str] | Mapping, *, fresh_scorer: bool = False
+    model: PoseModel,
+    source: str | os.PathLike[str] | Mapping,
+    *,
+    fresh_scorer: bool = False,
+    expert: int | None = None,
 ) -> PoseModel:
     """Load weights under our names or the papers' into `model` (in place) and return it.
 
     Args:
-        source: a file, or a state dict, bare or wrapped, with or without `module.`.
+        source: a file (safetensors, too), a Hugging Face folder with its config.json, or a state dict, bare or wrapped,
+            with or without `module.`.
         fresh_scorer: keep the model's own scorer where the source has none (fine-tuning from an unmasked model).
+        expert: of ViTPose+ weights, from 0; by default the one of the model's data set.
 
     Raises:
         InputError: an entry is missing, unexpected or of another shape; the message lists the first few of each and
@@ -110,7 +131,11 @@ def load_weights(
     given = read_state_dict(source)
     ours = model.state_dict()
     own = any(name.startswith(("backbone.", "transformer.stacks.")) for name in given)
-    if not own:
+    if model.spec.decoder:
+        folder = None if isinstance(source, Mapping) or not Path(source).is_dir() else Path(source)
+        grid = folder and check_config_file(folder, model.spec.name)
+        given = to_ours(given, model, expert=expert, grid=grid)
+    elif not own:
         names = {reference_name(name, model): name for name in ours}
         given = {names.get(name, name): tensor for name, tensor in given.items()}
     given = {n: t for n, t in given.items() if n in ours or not (n.startswith(SCORER) or _UNUSED.fullmatch(n))}
@@ -132,6 +157,23 @@ def load_weights(
         raise InputError(f"{what} does not fit {model.spec.name} ({model.spec.dataset}): {problems}{_suggest(given)}")
     model.load_state_dict(given)
     return model
+
+
+def load_vitpose(source: str | os.PathLike[str] | Mapping, **options: Any) -> PoseModel:
+    """The ViTPose model that weights belong to, with them: size, decoder, keypoints and input size as they say.
+
+    options: for `create_model`, over what the weights say. Raises InputError for weights that are not ViTPose's.
+    """
+    what = "the given state dict" if isinstance(source, Mapping) else str(source)
+    config = read_config(to_original(read_state_dict(source)))
+    datasets = [name for name, skeleton in SKELETONS.items() if config and skeleton.num_keypoints == config.keypoints]
+    if config is None or not datasets:
+        which = f"; these have {config.keypoints} keypoints" if config else ""
+        raise InputError(f"{what}: not the weights of a ViTPose S, B, L or H with 17 or 16 keypoints{which}")
+    said: dict[str, Any] = {"dataset": datasets[0], "decoder": config.decoder}
+    if config.grid is not None:
+        said["input_size"] = tuple(g * p for g, p in zip(config.grid, config.patch, strict=True))
+    return load_weights(create_model(config.name, **{**said, **options}), source)
 
 
 def load_backbone_weights(model: PoseModel, source: str | os.PathLike[str] | Mapping) -> PoseModel:
@@ -176,14 +218,20 @@ def _suggest(given: Mapping) -> str:
 
 
 def fitting_models(given: Mapping[str, torch.Tensor]) -> list[str]:
-    """Known models (name, data set, input size where not the usual) whose entries a state dict matches exactly."""
+    """Known models (name, data set, input size where not the usual) whose entries a state dict matches exactly.
+
+    Of ViTPose's weights, what their shapes say.
+    """
+    if is_vitpose(given):
+        config = read_config(to_original(given))
+        return [str(config)] if config else []
     ignored = (SCORER, JOINT_MASK, "features.joint_mask")
     shapes = {n: tuple(t.shape) for n, t in given.items() if not (n.startswith(ignored) or _UNUSED.fullmatch(n))}
     fits = []
     sizes = {"coco": (None, (384, 288)), "mpii": (None,)}
     for name, dataset in product(MODELS, sizes):
         for size in sizes[dataset]:
-            if size and MODELS[name].backbone != "hrnet_w48":
+            if MODELS[name].decoder or (size and MODELS[name].backbone != "hrnet_w48"):
                 continue
             with torch.device("meta"):
                 model: nn.Module = create_model(name, dataset=dataset, input_size=size, mask="none")
