@@ -153,6 +153,7 @@ def flops_row(model: PoseModel | str, **options: Any) -> dict[str, Any]:
         "gflops_t": count.gflops_t,
         **{f"gflops_{part}": count.parts[part] / 1e9 for part in PARTS if part in count.parts},
         **_needed(count, spec.execution),
+        **({"decoder": spec.decoder} if spec.decoder else {}),
         "published_gflops": round(count.published_gflops, 6),
         "published_gflops_t": round(count.published_gflops_t, 6),
         "parts": dict(count.parts),

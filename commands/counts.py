@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..pose.errors import InputError
-from .model_options import MASKS, RATIOS, At, JointMask, Keep, Merge, reduction_arguments
+from .model_options import MASKS, RATIOS, At, Decoder, JointMask, Keep, Merge, detail_arguments
 from .options import Bar, numbers, print_rows, size, words
 
 CAPTION = (
@@ -74,6 +74,7 @@ def flops(
     at: At = None,
     execution: Annotated[str | None, typer.Option(help="sparse: dense, gather, or both with a comma")] = None,
     joint_mask: JointMask = None,
+    decoder: Decoder = None,
     format: Annotated[str, typer.Option(help="table, json, csv or markdown")] = "table",
     save: Annotated[Path | None, typer.Option(help="write the counts to this file, for --check")] = None,
     check: Annotated[Path | None, typer.Option(help="compare with a saved file: exit 1 if any count moved")] = None,
@@ -91,11 +92,11 @@ def flops(
     if save is not None and save.exists() and not force:
         raise InputError(f"{save}: exists already; --force overwrites it, --check compares with it")
     fixed = {"dataset": dataset, "input_size": size(input_size), "as_published": as_published}
-    detail = reduction_arguments(keep, merge, at, joint_mask)
+    detail = detail_arguments(keep, merge, at, joint_mask, decoder)
     if save is not None and (detail or execution or as_published):
         raise InputError(
-            "--save holds models by name, mask and ratio: leave out --keep, --merge, --at, --execution, --joint-mask "
-            "and --as-published"
+            "--save holds models by name, mask and ratio: leave out --keep, --merge, --at, --execution, --joint-mask, "
+            "--decoder and --as-published"
         )
     chosen = configurations(
         words(model) or list(MODELS), words(mask), numbers(ratios, "--ratios"), words(execution), **fixed, **detail
@@ -105,7 +106,7 @@ def flops(
         from ..reports.flop_check import save_counts
 
         save_counts(save, rows)
-    columns = [*FLOPS_COLUMNS[:9], *ADDED, *FLOPS_COLUMNS[9:], "parts"] if format == "json" else FLOPS_COLUMNS
+    columns = [*FLOPS_COLUMNS[:10], *ADDED, *FLOPS_COLUMNS[10:], "parts"] if format == "json" else FLOPS_COLUMNS
     print_rows(rows, list(rows[0]) if format == "csv" else columns, format, CAPTION)
 
 

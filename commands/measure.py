@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .model_options import MASKS, RATIOS, At, JointMask, Keep, Merge, reduction_arguments
+from .model_options import MASKS, RATIOS, At, Decoder, JointMask, Keep, Merge, detail_arguments
 from .options import Bar, numbers, print_rows, size, words
 
 EXAMPLES = """
@@ -39,6 +39,7 @@ def profile(
     at: At = None,
     execution: Annotated[str | None, typer.Option(help="sparse: dense, gather, or both with a comma")] = None,
     joint_mask: JointMask = None,
+    decoder: Decoder = None,
     device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
     dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16")] = "float32",
     batch_sizes: Annotated[str, typer.Option(help="batch sizes, separated by commas")] = "1",
@@ -75,7 +76,7 @@ def profile(
             memory=memory,
             progress=bar,
             weights=weights,
-            **reduction_arguments(keep, merge, at, joint_mask),
+            **detail_arguments(keep, merge, at, joint_mask, decoder),
         )
     shown = PROFILE_COLUMNS if format in ("table", "markdown") else None
     first = rows[0]

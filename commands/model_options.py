@@ -31,6 +31,7 @@ Keep = Annotated[
 ]
 Merge = Annotated[str | None, typer.Option(help="tome: tokens merged at each location, instead of a ratio")]
 At = Annotated[str | None, typer.Option("--at", help="prune, sparse, tome: blocks where they act, from 0")]
+Decoder = Annotated[str | None, typer.Option(help="of ViTPose: classic or simple (default: classic)")]
 JointMask = Annotated[str | None, typer.Option(help="of sparse TokenPose's joint blocks: skeleton, full or published")]
 
 
@@ -45,7 +46,7 @@ def make_model(
     seed: int,
     **detail: Any,
 ) -> PoseModel:
-    """The model that the options describe; `detail` from `reduction_arguments`."""
+    """The model that the options describe; `detail` from `detail_arguments`."""
     from ..pose.models.zoo import create_model
 
     return create_model(
@@ -61,8 +62,10 @@ def make_model(
     )
 
 
-def reduction_arguments(keep: str | None, merge: str | None, at: str | None, joint_mask: str | None) -> dict[str, Any]:
-    """What of --keep, --merge, --at and --joint-mask was given, as arguments of create_model."""
+def detail_arguments(
+    keep: str | None, merge: str | None, at: str | None, joint_mask: str | None, decoder: str | None
+) -> dict[str, Any]:
+    """What of --keep, --merge, --at, --joint-mask and --decoder was given, as arguments of create_model."""
 
     def one_or_all(values: list[Any]) -> Any:
         return values[0] if len(values) == 1 else tuple(values)
@@ -79,4 +82,6 @@ def reduction_arguments(keep: str | None, merge: str | None, at: str | None, joi
         given["locations"] = tuple(numbers(at, "--at", int))
     if joint_mask is not None:
         given["joint_mask"] = joint_mask
+    if decoder is not None:
+        given["decoder"] = decoder
     return given

@@ -11,6 +11,7 @@ from ..pose.errors import InputError
 from .model_options import (
     AsPublished,
     At,
+    Decoder,
     InputSize,
     JointMask,
     Keep,
@@ -19,8 +20,8 @@ from .model_options import (
     Model,
     PositionType,
     Ratio,
+    detail_arguments,
     make_model,
-    reduction_arguments,
 )
 from .options import numbers
 from .train import Device
@@ -49,6 +50,7 @@ def predict(
     merge: Merge = None,
     at: At = None,
     joint_mask: JointMask = None,
+    decoder: Decoder = None,
     dataset: Annotated[str, typer.Option(help="coco or mpii keypoints")] = "coco",
     input_size: InputSize = None,
     box: Annotated[list[str] | None, typer.Option(help="X,Y,WIDTH,HEIGHT of a person in px; repeatable")] = None,
@@ -70,7 +72,7 @@ def predict(
     from ..pose.models.weights import load_weights
 
     target = check_device(device)
-    detail = reduction_arguments(keep, merge, at, joint_mask)
+    detail = detail_arguments(keep, merge, at, joint_mask, decoder)
     made = make_model(model, dataset, mask, ratio, input_size, as_published, position_type, 0, **detail)
     load_weights(made, weights)
     boxes = [numbers(text, "--box") for text in box] if box else None

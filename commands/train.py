@@ -11,6 +11,7 @@ from ..pose.errors import InputError
 from .model_options import (
     AsPublished,
     At,
+    Decoder,
     InputSize,
     JointMask,
     Keep,
@@ -19,8 +20,8 @@ from .model_options import (
     Model,
     PositionType,
     Ratio,
+    detail_arguments,
     make_model,
-    reduction_arguments,
 )
 from .options import Bar, numbers
 
@@ -71,6 +72,7 @@ def train(
     merge: Merge = None,
     at: At = None,
     joint_mask: JointMask = None,
+    decoder: Decoder = None,
     data: Data = None,
     input_size: InputSize = None,
     epochs: Annotated[
@@ -120,7 +122,7 @@ def train(
     _set_threads(threads)
     torch.manual_seed(seed)
     root, layout = _data(data)
-    detail = reduction_arguments(keep, merge, at, joint_mask)
+    detail = detail_arguments(keep, merge, at, joint_mask, decoder)
     made = make_model(model, layout, mask, ratio, input_size, as_published, position_type, seed, **detail)
     recipe = TINY_RECIPE if is_tiny(made.spec.name) else paper_recipe(layout)
     wanted = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "clip_norm": clip_norm}
@@ -160,6 +162,7 @@ def evaluate(
     merge: Merge = None,
     at: At = None,
     joint_mask: JointMask = None,
+    decoder: Decoder = None,
     data: Data = None,
     boxes: Boxes = "gt",
     input_size: InputSize = None,
@@ -195,7 +198,7 @@ def evaluate(
         raise InputError(f"{save_results}: exists already; give another file to --save-results")
     torch.manual_seed(seed)
     root, layout = _data(data)
-    detail = reduction_arguments(keep, merge, at, joint_mask)
+    detail = detail_arguments(keep, merge, at, joint_mask, decoder)
     made = make_model(model, layout, mask, ratio, input_size, as_published, position_type, seed, **detail)
     if weights is not None:
         load_weights(made, weights)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ..pose.errors import InputError
+from .model_options import Decoder
 from .options import size
 
 
@@ -41,6 +42,7 @@ def convert(
     out: Annotated[Path, typer.Option(help="file to write, under posebench's names")],
     dataset: Annotated[str, typer.Option(help="coco or mpii")] = "coco",
     input_size: Annotated[str | None, typer.Option(help="crop as HEIGHTxWIDTH (default: the model's own)")] = None,
+    decoder: Decoder = None,
 ) -> None:
     """Translate a state dict of the papers' code to posebench's names."""
     import torch
@@ -55,7 +57,9 @@ def convert(
     # The file's own joint mask, if it has one, goes with its weights.
     has_joints = any(name.endswith("joint_mask") for name in read_state_dict(file))
     joint_mask = "published" if has_joints and MODELS[resolve_name(model)].joint_blocks else None
-    made = create_model(model, dataset=dataset, input_size=size(input_size), mask="none", joint_mask=joint_mask)
+    made = create_model(
+        model, dataset=dataset, input_size=size(input_size), mask="none", joint_mask=joint_mask, decoder=decoder
+    )
     load_weights(made, file)
     with atomic_path(out) as temporary:
         torch.save({"model": made.state_dict()}, temporary)

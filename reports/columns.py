@@ -171,6 +171,8 @@ OPTIONAL_COLUMNS: tuple[Column, ...] = (
     _integer("macs_needed", "MACs needed", "of non-zero connections only", "MAC", f"{_IMAGE}, whole model"),
     _number("gflops_needed", "GFLOPs needed", "of non-zero connections only", _MAC, f"{_IMAGE}, whole model", 4),
     _number("gflops_t_needed", "GFLOPsT needed", "of non-zero connections only", _MAC, _TRANSFORMER, 4),
+    _text("decoder", "decoder", "of a model without keypoint tokens: classic (deconvolutions) or simple"),
+    _number("gflops_decoder", "GFLOPs decoder", "exact count", _MAC, f"{_IMAGE}, from dense features to heatmaps", 4),
     _number("gflops_joint_blocks", "GFLOPs joints", "exact count", _MAC, f"{_IMAGE}, blocks on keypoint tokens", 4),
     _number("ap_diff", "AP difference", "AP minus the unmasked model's, same people", "0 to 1", _PEOPLE),
     _number("ap_diff_low", "AP diff. low", "lower end of its 95 % paired bootstrap interval", "0 to 1", _PEOPLE),

@@ -47,8 +47,8 @@ _HEAD = {
     "deconv_layers.4": "batchnorm2", "final_layer": "conv",
 }  # fmt: skip
 _BLOCK = {
-    "norm1": "layernorm_before", "norm2": "layernorm_after", "attn.proj": "attention.output.dense", "mlp.fc1": "mlp.fc1",
-    "mlp.fc2": "mlp.fc2",
+    "norm1": "layernorm_before", "norm2": "layernorm_after", "attn.proj": "attention.output.dense",
+    "mlp.fc1": "mlp.fc1", "mlp.fc2": "mlp.fc2",
 }  # fmt: skip
 
 

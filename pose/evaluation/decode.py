@@ -29,8 +29,8 @@ def decode(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Coordinates (B, J, 2) float64 in heatmap px and scores (B, J), the maps' maxima, of heatmaps (B, J, h, w).
 
-    A map without a positive value gives (0, 0). `step_limit` px, where given, bounds the Taylor step of "dark" and "udp"
-    in x and in y; by default, as in the published code, nothing does, and a flat map can send a point far outside.
+    A map without a positive value gives (0, 0). `step_limit` px, where given, bounds the Taylor step ("dark", "udp") in
+    x and in y; by default, as in the published code, nothing does, and a flat map can send a point far outside.
     """
     if method not in METHODS:
         raise InputError(f"unknown decoding {method!r}: use {', '.join(METHODS)}")

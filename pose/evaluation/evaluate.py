@@ -64,11 +64,12 @@ def evaluate(
 ) -> Evaluation:
     """Evaluate `model` (with a `spec`, as create_model makes) on all people of a split.
 
-    decode: a method of decode.py, by default the model's own ("dark", or "udp" for ViTPose); convention: that with which
-    `data` was loaded, by default the one that belongs to `decode`; shift: HRNet's shift in the flip test. oks_nms: COCO poses of an image that are more similar than this
-    to a better one are dropped (None: none are), or with `soft` lose score. as_published: MPII's "0.1" is the
-    reference's 0.11. resamples: of the bootstrap, 0 for none. `progress(done, total, loss=)` counts people. The model
-    is moved to `device` and left in the mode it was in. AP is over all images of the annotation file.
+    decode: a method of decode.py, by default the model's own ("dark", or "udp" for ViTPose); convention: that with
+    which `data` was loaded, by default the one that belongs to `decode`; shift: HRNet's shift in the flip test.
+    oks_nms: COCO poses of an image that are more similar than this to a better one are dropped (None: none are), or
+    with `soft` lose score. as_published: MPII's "0.1" is the reference's 0.11. resamples: of the bootstrap, 0 for none.
+    `progress(done, total, loss=)` counts people. The model is moved to `device` and left in the mode it was in. AP is
+    over all images of the annotation file.
 
     Raises InputError for data that does not fit the model or is broken, NumericalError where heatmaps hold NaN.
     """

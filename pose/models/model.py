@@ -20,8 +20,8 @@ class ModelSpec:
     """What a created model is: everything that `create_model` was asked for, resolved, plus derived sizes.
 
     locations, amounts: of a reduction between the blocks (amounts: shares kept, or tokens merged; None where the mask
-    ratio alone decides); schedule: how many visual tokens or connections that leaves in which block; decoder: of a model
-    without keypoint tokens; udp: it is trained and tested in unbiased coordinates (UDP).
+    ratio alone decides); schedule: how many visual tokens or connections that leaves in which block.
+    decoder: of a model without keypoint tokens. udp: it is trained and tested in unbiased coordinates (UDP).
     """
 
     name: str

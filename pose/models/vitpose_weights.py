@@ -23,7 +23,10 @@ EXPERTS = {"coco": 0, "mpii": 2}
 _FROM_HUGGING_FACE = (
     (r"backbone\.embeddings\.position_embeddings", r"backbone.pos_embed"),
     (r"backbone\.embeddings\.patch_embeddings\.projection\.(.*)", r"backbone.patch_embed.proj.\1"),
-    (r"backbone\.encoder\.layer\.(\d+)\.attention\.attention\.(query|key|value)\.(.*)", r"backbone.blocks.\1.attn.\2.\3"),
+    (
+        r"backbone\.encoder\.layer\.(\d+)\.attention\.attention\.(query|key|value)\.(.*)",
+        r"backbone.blocks.\1.attn.\2.\3",
+    ),
     (r"backbone\.encoder\.layer\.(\d+)\.attention\.output\.dense\.(.*)", r"backbone.blocks.\1.attn.proj.\2"),
     (r"backbone\.encoder\.layer\.(\d+)\.layernorm_before\.(.*)", r"backbone.blocks.\1.norm1.\2"),
     (r"backbone\.encoder\.layer\.(\d+)\.layernorm_after\.(.*)", r"backbone.blocks.\1.norm2.\2"),
@@ -123,8 +126,13 @@ class WeightsConfig:
     patch: tuple[int, int]
 
     def __str__(self) -> str:
-        size = "" if self.grid is None else ", {}x{}".format(*(g * p for g, p in zip(self.grid, self.patch, strict=True)))
+        size = "" if self.input_size is None else ", {}x{}".format(*self.input_size)
         return f"{self.name} ({self.decoder} decoder, {self.keypoints} keypoints{size})"
+
+    @property
+    def input_size(self) -> tuple[int, int] | None:
+        """(height, width) px, where the grid is known."""
+        return self.grid and (self.grid[0] * self.patch[0], self.grid[1] * self.patch[1])
 
 
 def read_config(original: Mapping[str, torch.Tensor]) -> WeightsConfig | None:
@@ -186,7 +194,11 @@ def check_config_file(folder: Path, name: str) -> tuple[int, int] | None:
 
 
 def to_ours(
-    given: Mapping[str, torch.Tensor], model: PoseModel, *, expert: int | None = None, grid: tuple[int, int] | None = None
+    given: Mapping[str, torch.Tensor],
+    model: PoseModel,
+    *,
+    expert: int | None = None,
+    grid: tuple[int, int] | None = None,
 ) -> dict[str, torch.Tensor]:
     """Entries under the names of `model`, the position table interpolated where it is of another grid.
 

@@ -171,8 +171,8 @@ def load_vitpose(source: str | os.PathLike[str] | Mapping, **options: Any) -> Po
         which = f"; these have {config.keypoints} keypoints" if config else ""
         raise InputError(f"{what}: not the weights of a ViTPose S, B, L or H with 17 or 16 keypoints{which}")
     said: dict[str, Any] = {"dataset": datasets[0], "decoder": config.decoder}
-    if config.grid is not None:
-        said["input_size"] = tuple(g * p for g, p in zip(config.grid, config.patch, strict=True))
+    if config.input_size is not None:
+        said["input_size"] = config.input_size
     return load_weights(create_model(config.name, **{**said, **options}), source)
 
 

@@ -20,7 +20,7 @@ from .model import ModelSpec, PoseModel
 from .selection import TokenMask, TokenReduction
 from .shape import TransformerShape
 from .transformer import POSITION_TYPES, PoseTransformer
-from .vitpose import DECODERS, Decoder, ViTPose, VisionTransformer
+from .vitpose import DECODERS, Decoder, VisionTransformer, ViTPose
 
 EXECUTIONS = ("dense", "gather")
 

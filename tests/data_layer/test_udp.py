@@ -37,7 +37,7 @@ def test_the_matrix_turns_first_and_then_stretches_and_its_inverse_undoes_it(tur
     # a similarity onto the box, then 191 steps over 120 px and 255 steps over 160 px
     angle = np.radians(turn)
     turned = (points - CENTER) @ np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    expected = (turned + [60, 80]) * [191 / 120, 255 / 160]
+    expected = (turned + np.array([60, 80])) * [191 / 120, 255 / 160]
     np.testing.assert_allclose(apply_affine(points, matrix), expected, atol=1e-9)
     back = crop_matrix(CENTER, SCALE, turn, (192, 256), convention="udp", inverse=True)
     np.testing.assert_allclose(apply_affine(apply_affine(points, matrix), back), points, atol=1e-9)

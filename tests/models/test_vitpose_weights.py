@@ -93,7 +93,7 @@ def test_of_vitpose_plus_the_tasks_own_expert_and_head_are_taken(scheme, dataset
 
 
 def bicubic(size, wanted):
-    """(wanted, size): weights of cubic convolution (Keys, 1981, a = -0.75), cells' centres aligned, the border repeated."""
+    """(wanted, size): weights of cubic convolution (Keys, 1981, a = -0.75), border repeated, cells' centres aligned."""
     a, weights = -0.75, np.zeros((wanted, size))
     for i in range(wanted):
         place = (i + 0.5) * size / wanted - 0.5
