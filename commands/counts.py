@@ -106,7 +106,7 @@ def flops(
         from ..reports.flop_check import save_counts
 
         save_counts(save, rows)
-    columns = [*FLOPS_COLUMNS[:10], *ADDED, *FLOPS_COLUMNS[10:], "parts"] if format == "json" else FLOPS_COLUMNS
+    columns = [*FLOPS_COLUMNS[:9], *ADDED, *FLOPS_COLUMNS[9:], "parts"] if format == "json" else FLOPS_COLUMNS
     print_rows(rows, list(rows[0]) if format == "csv" else columns, format, CAPTION)
 
 
