@@ -142,6 +142,21 @@ def test_a_dropped_cell_reaches_the_decoder_as_it_was_when_it_was_dropped(mask):
 
 
 @torch.inference_mode()
+def test_cells_dropped_in_different_blocks_have_what_each_was_there():
+    model = tiny(mask="prune", mask_ratio=0.5, locations=(0, 2))
+    seen = []
+    model.transformer.mask.register_forward_pre_hook(lambda _, given: seen.append(given[:2]))
+    dense, kept = model.transformer(IMAGES).flatten(2).transpose(1, 2), model.kept_indices(IMAGES)
+    (first, start), (second, later) = seen[:2]
+    assert (len(start.cells[0]), len(later.cells[0]), len(kept[0])) == (108, 77, 54)
+    for image in range(3):
+        for cell in set(range(108)) - set(kept[image].tolist()):
+            at = (later.cells[image] == cell).nonzero()
+            was = second[image, at[0, 0]] if len(at) else first[image, cell]
+            torch.testing.assert_close(dense[image, cell], model.transformer.norm(was))
+
+
+@torch.inference_mode()
 def test_a_merged_token_stands_in_all_of_its_cells():
     model = tiny(mask="tome", mask_ratio=0.5)
     dense, holders = model.transformer(IMAGES).flatten(2).transpose(1, 2), model.token_holders(IMAGES)
