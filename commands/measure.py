@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .model_options import DEFAULT_MODEL, MASKS, OWN, RATIOS, InputSize, JointMask, masks_of
+from .model_options import DEFAULT_MODEL, MASKS, OWN, RATIOS, Decoder, InputSize, JointMask, masks_of
 from .options import Bar, Format, Quiet, Wide, count, numbers, print_rows, size, words
 
 EXAMPLES = """
@@ -38,6 +38,7 @@ def profile(
     dataset: Annotated[str | None, typer.Option(help="coco or mpii (default: that of the weights, else coco)")] = None,
     input_size: InputSize = None,
     joint_mask: JointMask = None,
+    decoder: Decoder = None,
     device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
     dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16")] = "float32",
     batch_sizes: Annotated[str, typer.Option(help="batch sizes, separated by commas")] = "1",
@@ -78,6 +79,7 @@ def profile(
             progress=bar,
             weights=weights,
             joint_mask=joint_mask,
+            decoder=decoder,
         )
     shown = PROFILE_COLUMNS if format in ("table", "markdown") else None
     first = rows[0]

@@ -33,6 +33,7 @@ Ratio = Annotated[
 InputSize = Annotated[str | None, typer.Option(help=f"crop as HEIGHTxWIDTH {OWN}")]
 AsPublished = Annotated[bool, typer.Option("--as-published", help="the reference code's own behaviours")]
 PositionType = Annotated[str | None, typer.Option(help="sine-full, sine, learnable or low-frequency")]
+Decoder = Annotated[str | None, typer.Option(help="of ViTPose: classic or simple (default: classic)")]
 JointMask = Annotated[str | None, typer.Option(help="of sparse TokenPose's joint blocks: skeleton, full or published")]
 
 
@@ -55,6 +56,7 @@ def make_model(
     use: str = "evaluated",
     fresh_scorer: bool = False,
     joint_mask: str | None = None,
+    decoder: str | None = None,
 ) -> PoseModel:
     """The model that the options describe, with `weights`, which decide what the options leave open.
 
@@ -66,7 +68,7 @@ def make_model(
     asked = {
         "name": name, "dataset": dataset, "input_size": size(input_size), "mask": mask, "mask_ratio": ratio,
         "as_published": as_published or None, "position_type": position_type, "seed": seed,
-        "joint_mask": joint_mask,
+        "joint_mask": joint_mask, "decoder": decoder,
     }  # fmt: skip
     if weights is None:
         given = {key: value for key, value in asked.items() if value is not None}

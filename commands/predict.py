@@ -10,6 +10,7 @@ import typer
 from ..pose.errors import InputError
 from .model_options import (
     AsPublished,
+    Decoder,
     InputSize,
     JointMask,
     Mask,
@@ -47,6 +48,7 @@ def predict(
     mask: Mask = None,
     ratio: Ratio = None,
     joint_mask: JointMask = None,
+    decoder: Decoder = None,
     dataset: Annotated[
         str | None, typer.Option(help="coco or mpii keypoints (default: those of the weights, else coco)")
     ] = None,
@@ -85,7 +87,7 @@ def predict(
     one_by_one = [numbers(text, "--box") for text in box] if box else None
     people = [(one_by_one, None)] * len(images) if boxes is None else detected_boxes(boxes, images)
     described = (model, dataset, mask, ratio, input_size, as_published, position_type, None)
-    made = make_model(*described, weights=weights, joint_mask=joint_mask)
+    made = make_model(*described, weights=weights, joint_mask=joint_mask, decoder=decoder)
     skeleton = SKELETONS[made.spec.dataset]
     results: list[dict[str, Any]] = []
     for path, picture, (places, scores) in zip(images, pictures, people, strict=True):

@@ -13,6 +13,7 @@ import typer
 from ..pose.errors import InputError
 from .model_options import (
     AsPublished,
+    Decoder,
     InputSize,
     JointMask,
     Mask,
@@ -72,6 +73,7 @@ def train(
     mask: Mask = None,
     ratio: Ratio = None,
     joint_mask: JointMask = None,
+    decoder: Decoder = None,
     data: Data = None,
     train_split: Annotated[
         str,
@@ -130,8 +132,9 @@ def train(
     _set_threads(threads)
     torch.manual_seed(seed)
     root, layout = _data(data, quiet)
-    start = {"weights": weights, "use": "from here on trained", "fresh_scorer": True, "joint_mask": joint_mask}
-    made = make_model(model, layout, mask, ratio, input_size, as_published, position_type, seed, **start)
+    start = {"weights": weights, "use": "from here on trained", "fresh_scorer": True}
+    described = (model, layout, mask, ratio, input_size, as_published, position_type, seed)
+    made = make_model(*described, joint_mask=joint_mask, decoder=decoder, **start)
     recipe = TINY_RECIPE if is_tiny(made.spec.name) else paper_recipe(layout)
     wanted = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "clip_norm": clip_norm}
     wanted = {name: value for name, value in wanted.items() if value is not None}
@@ -142,7 +145,8 @@ def train(
     if backbone_weights is not None:
         load_backbone_weights(made, backbone_weights)
     train_data = _train_split(root, train_split, made)
-    val_data = load_people(root, "val", input_size=made.spec.input_size) if evaluate_every else None
+    crops = {"input_size": made.spec.input_size, "convention": made.spec.convention}
+    val_data = load_people(root, "val", **crops) if evaluate_every else None
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended by a scheduler, say: like Ctrl-C
     with _said_on_interrupt(out), Bar("training", quiet) as bar:
         result = run(
@@ -169,6 +173,7 @@ def evaluate(
     mask: Mask = None,
     ratio: Ratio = None,
     joint_mask: JointMask = None,
+    decoder: Decoder = None,
     data: Data = None,
     boxes: Boxes = "gt",
     input_size: InputSize = None,
@@ -176,7 +181,9 @@ def evaluate(
     flip_test: Annotated[
         bool, typer.Option("--flip-test/--no-flip-test", help="average with the mirrored crop")
     ] = True,
-    decode: Annotated[str, typer.Option(help="dark or hrnet: decoding and crop convention")] = "dark",
+    decode: Annotated[
+        str | None, typer.Option(help="dark, hrnet or udp: decoding and crop convention (default: the model's own)")
+    ] = None,
     device: Device = "cpu",
     workers: Workers = 0,
     threads: Threads = None,
@@ -199,6 +206,7 @@ def evaluate(
 
     from ..benchmark.device import check_device
     from ..pose.data.folder import load_people
+    from ..pose.evaluation.decode import convention_of
     from ..pose.evaluation.evaluate import evaluate as run
     from .options import print_rows
 
@@ -209,9 +217,9 @@ def evaluate(
     torch.manual_seed(seed or 0)
     root, layout = _data(data, quiet)
     described = (model, layout, mask, ratio, input_size, as_published, position_type, seed)
-    made = make_model(*described, weights=weights, joint_mask=joint_mask)
-    convention = "hrnet" if decode == "hrnet" else "dark"
-    split = load_people(root, "val", boxes=boxes, input_size=made.spec.input_size, convention=convention)
+    made = make_model(*described, weights=weights, joint_mask=joint_mask, decoder=decoder)
+    crops = {"input_size": made.spec.input_size, "convention": convention_of(decode or made.spec.convention)}
+    split = load_people(root, "val", boxes=boxes, **crops)
     with Bar("evaluating", quiet) as bar:
         found = run(
             made,
@@ -256,8 +264,9 @@ def _train_split(root: Path, split: str, model: PoseModel) -> Any:
     from ..pose.data.folder import load_people
     from ..pose.models.as_trained import CONTAMINATED, EVALUATED_SPLITS
 
+    crops = {"input_size": model.spec.input_size, "convention": model.spec.convention}
     try:
-        people = load_people(root, split, input_size=model.spec.input_size)
+        people = load_people(root, split, **crops)
     except InputError as error:
         raise InputError(f"{error}; --train-split names other people to train on") from None
     if people.split in EVALUATED_SPLITS:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .model_options import InputSize
+from .model_options import Decoder, InputSize
 from .options import check_new, size
 
 
@@ -45,6 +45,7 @@ def convert(
     model: Annotated[str | None, typer.Option(help="the model that it belongs to (a checkpoint says it)")] = None,
     dataset: Annotated[str | None, typer.Option(help="coco or mpii (default: a checkpoint's, else coco)")] = None,
     input_size: InputSize = None,
+    decoder: Decoder = None,
 ) -> None:
     """Translate a state dict of the papers' code to posebench's names; of a checkpoint, leave out what only training
     needs."""
@@ -56,7 +57,7 @@ def convert(
 
     check_new(out, "--out")
     source = read_weights(file)
-    asked = {"name": model, "dataset": dataset, "input_size": size(input_size)}
+    asked = {"name": model, "dataset": dataset, "input_size": size(input_size), "decoder": decoder}
     if source.config is None:
         # The file's own joint mask, if it has one, goes with its weights.
         has_joints = model and MODELS[resolve_name(model)].joint_blocks and any("joint_mask" in n for n in source.names)

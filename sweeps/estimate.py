@@ -131,9 +131,10 @@ def _measured(plan: Plan, cell: Cell, gflops: float) -> Speed:
 def _load_seconds(plan: Plan, model: PoseModel) -> float:
     if not plan.data.made:
         return 0.001
-    data = load_people(plan.data.root, "val", input_size=model.spec.input_size)
+    data = load_people(plan.data.root, "val", input_size=model.spec.input_size, convention=model.spec.convention)
     spec, people = model.spec, data.people[:PROBE_IMAGES]
-    crops = PoseDataset(people, SKELETONS[data.layout], spec.input_size, spec.heatmap_size, spec.sigma)
+    sizes = spec.input_size, spec.heatmap_size, spec.sigma
+    crops = PoseDataset(people, SKELETONS[data.layout], *sizes, convention=spec.convention)
     return _time(lambda: [crops[index] for index in range(len(people))]) / len(people)
 
 

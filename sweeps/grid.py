@@ -16,7 +16,7 @@ CONFIG_VERSION = 1
 BASE_SEED = 0
 #: masks whose own weights an unmasked model does not have
 LEARNED_MASKS = ("scorer",)
-EVALUATION = {"decode": "dark", "oks_nms": 0.9, "batch_size": 32}
+EVALUATION = {"oks_nms": 0.9, "batch_size": 32}
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class ModelPlan:
     training: "finetune", "scratch" or "weights". threads: of a cell; they decide the last digits. recipe and
     base_recipe: TrainingRecipe as plain types, without seed.
     weights, backbone_weights: sha256 of the given files, if any. weights_trained: what the weights file says of its
-    training, in words.
+    training, in words. decode: the model's own way to read heatmaps.
     """
 
     name: str
@@ -48,6 +48,7 @@ class ModelPlan:
     weights: str | None = None
     backbone_weights: str | None = None
     weights_trained: str | None = None
+    decode: str = "dark"
 
 
 @dataclass(frozen=True)
@@ -253,5 +254,5 @@ def _cell_config(
         "base": base,
         "weights": model.weights,
         "backbone_weights": model.backbone_weights if model.training == "scratch" else None,
-        "evaluation": EVALUATION | {"flip_test": spec.flip_test, "boxes": data.boxes},
+        "evaluation": EVALUATION | {"decode": model.decode, "flip_test": spec.flip_test, "boxes": data.boxes},
     }

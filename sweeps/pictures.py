@@ -47,7 +47,8 @@ def draw_masks(store: SweepStore, plan: Plan, on_event: Listener = ignore) -> li
         model = build_model(cell.config)
         given = plan.weights[name] if cell.config["training"] == "weights" else None
         load_weights(model, given or store.cell_dir(cell.key) / "last.pt")
-        people = load_people(plan.data.root, "val", input_size=model.spec.input_size).people
+        crops = {"input_size": model.spec.input_size, "convention": model.spec.convention}
+        people = load_people(plan.data.root, "val", **crops).people
         chosen = [people[i] for i in np.linspace(0, len(people) - 1, min(PEOPLE, len(people))).astype(int)]
         prefix = f"{name}_" if len(plan.spec.models) > 1 else ""
         file = store.root / "plots" / "masks" / f"{prefix}{mask}_{ratio:g}.png"
@@ -62,7 +63,8 @@ def mask_sheet(model: PoseModel, people: list[Person], skeleton: Skeleton) -> np
     joints are drawn on top.
     """
     spec = model.spec
-    data = PoseDataset(people, skeleton, spec.input_size, spec.heatmap_size, spec.sigma)
+    sizes = spec.input_size, spec.heatmap_size, spec.sigma
+    data = PoseDataset(people, skeleton, *sizes, convention=spec.convention)
     items = [data[index] for index in range(len(people))]
     model.eval()
     look, draw = (model.token_holders, show_merged) if spec.mask == "tome" else (model.kept_indices, shade_dropped)

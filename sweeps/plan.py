@@ -108,6 +108,7 @@ def _plan_model(spec: SweepSpec, name: str, data: DataFacts) -> ModelPlan:
         weights=file_sha256(weights) if weights else None,
         backbone_weights=file_sha256(spec.backbone_weights) if spec.backbone_weights else None,
         weights_trained=trained,
+        decode=model.spec.convention,
     )
 
 

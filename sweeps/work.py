@@ -75,7 +75,8 @@ def train_model(model: PoseModel, task: dict[str, Any], folder: Path, reporter: 
 
     No evaluation on the way: the last model counts, so that nothing is chosen on the people it is judged by.
     """
-    data = load_people(task["data_root"], "train", input_size=model.spec.input_size)
+    spec = model.spec
+    data = load_people(task["data_root"], "train", input_size=spec.input_size, convention=spec.convention)
     recipe = recipe_of(task["config"], task["workers"])
     return train(
         model, data, None, recipe, folder, device=task["device"], resume=True, progress=reporter.progress("training")
@@ -83,7 +84,8 @@ def train_model(model: PoseModel, task: dict[str, Any], folder: Path, reporter: 
 
 
 def load_val(model: PoseModel, task: dict[str, Any]) -> DataSplit:
-    return load_people(task["data_root"], "val", boxes=task["boxes"], input_size=model.spec.input_size)
+    crops = {"input_size": model.spec.input_size, "convention": model.spec.convention}
+    return load_people(task["data_root"], "val", boxes=task["boxes"], **crops)
 
 
 def evaluate_model(model: PoseModel, task: dict[str, Any], folder: Path, reporter: Reporter) -> Evaluation:

@@ -22,19 +22,22 @@ def spec_of(layout: str) -> SimpleNamespace:
         num_keypoints=SKELETONS[layout].num_keypoints,
         tokens_total=48,
         mask="uniform",
+        convention="dark",
     )
 
 
 class KnowsTheAnswer(nn.Module):
     """Gives each person's target maps, and for the mirror image their mirror image: the images must be those."""
 
-    def __init__(self, people: list, layout: str = "coco") -> None:
+    def __init__(self, people: list, layout: str = "coco", convention: str = "dark") -> None:
         super().__init__()
         self.spec = spec_of(layout)
+        self.spec.convention = convention
         self.order = list(range(self.spec.num_keypoints))
         for left, right in SKELETONS[layout].flip_pairs:
             self.order[left], self.order[right] = right, left
-        dataset = PoseDataset(people, SKELETONS[layout], self.spec.input_size, self.spec.heatmap_size, self.spec.sigma)
+        sizes = self.spec.input_size, self.spec.heatmap_size, self.spec.sigma
+        dataset = PoseDataset(people, SKELETONS[layout], *sizes, convention=convention)
         self.samples = {person.person_id: dataset[index] for index, person in enumerate(people)}
         self.modes: list[bool] = []
 

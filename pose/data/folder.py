@@ -48,8 +48,8 @@ def load_people(
     """The people of a split ("train" or "val"; MPII also "trainval" and "test") of a data folder of either layout.
 
     `boxes` is "gt" or a file of person detections (COCO only); `input_size` (H, W) gives the crop's aspect ratio;
-    `convention` is "dark" or "hrnet". Images are not touched. Raises InputError in one line for whatever is wrong with
-    the folder or its files.
+    `convention` is the crops' (boxes.py). Images are not touched. Raises InputError in one line for whatever is wrong
+    with the folder or its files.
     """
     check_convention(convention)
     layout, folder = detect_layout(root)

@@ -1,4 +1,7 @@
-"""Loading weights: ours, the papers' state dicts under their own names, HRNet's ImageNet backbones."""
+"""Loading weights: ours, the papers' state dicts under their own names, HRNet's ImageNet backbones.
+
+ViTPose's names are in vitpose_weights.py.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,17 @@ import os
 import re
 from collections.abc import Mapping
 from itertools import product
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
 from ..errors import InputError
+from ..keypoints import SKELETONS
 from .architectures import MODELS
 from .model import PoseModel
+from .vitpose_weights import check_config_file, is_vitpose, original_name, read_config, to_original, to_ours
 from .weights_file import WeightsFile, printable, read_weights
 from .zoo import create_model
 
@@ -45,6 +52,8 @@ _RULES = (
 
 def reference_name(name: str, model: PoseModel) -> str:
     """The name that the papers' code gives to our state-dict entry `name`."""
+    if model.spec.decoder:
+        return original_name(name)
     backbone = MODELS[model.spec.name].backbone
     transformer = "features." if backbone == "stem" else "transformer."
     features = "features." if backbone == "stem" else "pre_feature."
@@ -61,12 +70,15 @@ def reference_name(name: str, model: PoseModel) -> str:
     return name
 
 
-def load_weights(model: PoseModel, source: Source, *, fresh_scorer: bool = False) -> PoseModel:
+def load_weights(
+    model: PoseModel, source: Source, *, fresh_scorer: bool = False, expert: int | None = None
+) -> PoseModel:
     """Load weights under our names or the papers' into `model` (in place) and return it.
 
     Args:
-        source: a file (see read_weights), what was read of one, or a state dict.
+        source: a file or folder (see read_weights), what was read of one, or a state dict.
         fresh_scorer: keep the model's own scorer where the source has none (fine-tuning from an unmasked model).
+        expert: of ViTPose+ weights, from 0; by default the one of the model's data set.
 
     Raises:
         InputError: an entry is missing, unexpected or of another shape; the message lists the first few of each, as the
@@ -79,8 +91,13 @@ def load_weights(model: PoseModel, source: Source, *, fresh_scorer: bool = False
         joints = model.spec.num_keypoints
         model.transformer.joint_mask = torch.zeros(joints, joints, dtype=torch.bool, device=_device(model))
     ours = model.state_dict()
-    own = any(name.startswith(("backbone.", "transformer.stacks.")) for name in given)
-    if not own:
+    roots = ("transformer.blocks.",) if model.spec.decoder else ("backbone.", "transformer.stacks.")
+    own = any(name.startswith(roots) for name in given)
+    if model.spec.decoder:
+        folder = None if isinstance(source, (Mapping, WeightsFile)) or not Path(source).is_dir() else Path(source)
+        grid = folder and check_config_file(folder, model.spec.name)
+        given = to_ours(given, model, expert=expert, grid=grid)
+    elif not own:
         of_reference = {reference_name(name, model): name for name in ours}
         names = {of_reference.get(name, name): in_file for name, in_file in names.items()}
         given = {of_reference.get(name, name): tensor for name, tensor in given.items()}
@@ -107,6 +124,23 @@ def load_weights(model: PoseModel, source: Source, *, fresh_scorer: bool = False
 
 def _device(model: nn.Module) -> torch.device:
     return next(model.parameters()).device
+
+
+def load_vitpose(source: Source, **options: Any) -> PoseModel:
+    """The ViTPose model that weights belong to, with them: size, decoder, keypoints and input size as they say.
+
+    options: for `create_model`, over what the weights say. Raises InputError for weights that are not ViTPose's.
+    """
+    file = read_weights(source)
+    config = read_config(to_original(file.tensors))
+    datasets = [name for name, skeleton in SKELETONS.items() if config and skeleton.num_keypoints == config.keypoints]
+    if config is None or not datasets:
+        which = f"; these have {config.keypoints} keypoints" if config else ""
+        raise InputError(f"{file.name}: not the weights of a ViTPose S, B, L or H with 17 or 16 keypoints{which}")
+    said: dict[str, Any] = {"dataset": datasets[0], "decoder": config.decoder}
+    if config.input_size is not None:
+        said["input_size"] = config.input_size
+    return load_weights(create_model(config.name, **{**said, **options}), source)
 
 
 def load_backbone_weights(model: PoseModel, source: Source) -> PoseModel:
@@ -152,14 +186,20 @@ def would_fit(file: WeightsFile) -> str:
 
 
 def fitting_models(given: Mapping[str, torch.Tensor]) -> list[str]:
-    """Known models (name, data set, input size where not the usual) whose entries a state dict matches exactly."""
+    """Known models (name, data set, input size where not the usual) whose entries a state dict matches exactly.
+
+    Of ViTPose's weights, what their shapes say.
+    """
+    if is_vitpose(given):
+        config = read_config(to_original(given))
+        return [str(config)] if config else []
     ignored = (REDUCTION, JOINT_MASK, "features.joint_mask")
     shapes = {n: tuple(t.shape) for n, t in given.items() if not (n.startswith(ignored) or _UNUSED.fullmatch(n))}
     fits = []
     sizes = {"coco": (None, (384, 288)), "mpii": (None,)}
     for name, dataset in product(MODELS, sizes):
         for size in sizes[dataset]:
-            if size and MODELS[name].backbone != "hrnet_w48":
+            if MODELS[name].decoder or (size and MODELS[name].backbone != "hrnet_w48"):
                 continue
             with torch.device("meta"):
                 model: nn.Module = create_model(name, dataset=dataset, input_size=size, mask="none")

@@ -22,6 +22,7 @@ from .model import PoseModel
 from .reducer import make_reducer
 from .shape import TransformerShape
 from .transformer import POSITION_TYPES, PoseTransformer
+from .vitpose import DECODERS, Decoder, VisionTransformer, ViTPose
 
 
 def list_models() -> list[str]:
@@ -57,6 +58,7 @@ def create_model(
     seed: int = 0,
     as_published: bool = False,
     joint_mask: str | None = None,
+    decoder: str | None = None,
     **params: Any,
 ) -> PoseModel:
     """Make a model with fresh weights, in training mode.
@@ -78,6 +80,7 @@ def create_model(
             tokens. Sparse TokenPose: neither mask has an effect, positions are added once.
         joint_mask: which keypoint tokens see each other in the joint blocks of sparse TokenPose: "skeleton" (itself,
             adjacent, mirror joint), "full", or "published" (the matrix in the paper's checkpoints, loaded with them).
+        decoder: of ViTPose, "classic" (two deconvolutions, the usual one) or "simple" (one convolution).
         params: parameters of the mask, such as layers, keep_ratio or r; the same as in parentheses behind its name.
 
     Raises:
@@ -98,6 +101,7 @@ def create_model(
     _one_of("draw", draw, ("sample", "batch"))
     _one_of("position_type", position_type, POSITION_TYPES)
     _check_belongs(name, reduction, architecture, positions, joint_mask, as_published)
+    _check_decoder(name, architecture, decoder, position_type, positions, as_published and not reduction.is_none)
     if architecture.joint_blocks:
         joint_mask = joint_mask or "skeleton"
     if as_published and not reduction.is_none:
@@ -117,13 +121,19 @@ def create_model(
     layers, amounts = _places(architecture, reduction)
     reducer = make_reducer(reduction, shape, layers=layers, amounts=amounts, draw=draw, seed=seed)
     matrix = make_joint_mask(joint_mask, SKELETONS[dataset]) if joint_mask else None
-    transformer = PoseTransformer(shape, mask=reducer, positions=positions, joint_mask=matrix)
+    if architecture.decoder:
+        transformer = VisionTransformer(shape, mask=reducer)
+    else:
+        transformer = PoseTransformer(shape, mask=reducer, positions=positions, joint_mask=matrix)
     spec = ModelSpec(
         name=name, dataset=dataset, input_size=size, reduction=reducer.config if reducer else UNMASKED,
         positions=positions, position_type=position_type, draw=draw, seed=seed, as_published=as_published,
         joint_mask=joint_mask, heatmap_size=shape.heatmap, sigma=sigma, num_keypoints=shape.keypoints, grid=shape.grid,
-        schedule=transformer.schedule,
+        schedule=transformer.schedule, decoder=decoder or architecture.decoder, udp=architecture.udp,
     )  # fmt: skip
+    if architecture.decoder:
+        head = Decoder(spec.decoder, shape.dim, shape.keypoints, architecture.decoder_channels)
+        return ViTPose(spec, transformer, head)
     return PoseModel(spec, backbone, transformer)
 
 
@@ -180,9 +190,32 @@ def _places(
     return layers, architecture.published_keep_ratio if own else None
 
 
+def _check_decoder(
+    name: str, architecture: Architecture, decoder: str | None, position_type: str, positions: str, as_published: bool
+) -> None:
+    """InputError for what ViTPose does not have, and for a decoder where there is none."""
+    if architecture.decoder is None:
+        if decoder is not None:
+            raise InputError(f"decoder {decoder!r} for {name}, whose head reads keypoint tokens: leave it out")
+        return
+    _one_of("decoder", decoder or architecture.decoder, DECODERS)
+    if position_type != architecture.position_type:
+        raise InputError(f"position_type {position_type!r} for {name}, whose positions are learned: leave it out")
+    if positions != "gather":
+        raise InputError(f"positions {positions!r} for {name}, where each token keeps its own: leave it out")
+    if as_published:
+        raise InputError(f"a mask as published for {name}, which was published without one: leave as_published out")
+
+
 def _one_of(what: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
         raise InputError(f"{what} {value!r}: give one of {', '.join(allowed)}")
+
+
+def _heatmap(architecture: Architecture, size: tuple[int, int], cell: tuple[int, int]) -> tuple[int, int]:
+    """Four times the token grid from a decoder, else a quarter of the input."""
+    part = cell if architecture.decoder else (16, 16)
+    return 4 * size[0] // part[0], 4 * size[1] // part[1]
 
 
 def _shape(
@@ -209,7 +242,7 @@ def _shape(
         patch=patch,
         channels=backbone.channels,
         keypoints=SKELETONS[dataset].num_keypoints,
-        heatmap=(size[0] // 4, size[1] // 4),
+        heatmap=_heatmap(architecture, size, cell),
         dim=architecture.dim,
         stacks=architecture.stacks,
         depth=depth if isinstance(depth, int) else depth[dataset],
@@ -220,5 +253,7 @@ def _shape(
         small_head=architecture.small_head,
         head_hidden=architecture.head_hidden,
         joint_blocks=architecture.joint_blocks,
+        qkv_bias=architecture.decoder is not None,
+        norm_eps=1e-6 if architecture.decoder else 1e-5,
     )
     return shape, size, sigma

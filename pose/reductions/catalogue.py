@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .descriptor import CUT, MERGE, Look, Reduction
+from .descriptor import CUT, GROUP, MERGE, Look, Reduction
 from .params import KEEP_RATIO, LAYERS, Param, one_of, whole_numbers
 from .schedule import EVENLY, OF_ALL, every_block, quarters
 
@@ -81,6 +81,7 @@ _TABLE = (
         "merges the most similar tokens, in every block",
         source="ToMe (arXiv 2210.09461), section 3",
         kind=MERGE,
+        restore=GROUP,
         layers=every_block,
         plan=EVENLY,
         amounts="r",

@@ -11,6 +11,7 @@ from .params import Param
 from .schedule import IN_STEPS, Plan
 
 DROP, MERGE, CUT = "drop", "merge", "cut"
+VALUE, NOTHING, GROUP = "value", "nothing", "group"
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class Reduction:
     params: the options that it takes in parentheses, `name(param=value, ...)`.
     modules: "module:function" or function from (width of a token) to its own trained modules by name; None for none.
     published_as: the reduction that the reference's code runs under this name (`as_published`), where it is another.
+    restore: what a dropped token's cell gets on a dense grid, as a decoder of heatmaps needs it: VALUE (what the token
+    was when it was dropped), NOTHING (zeros) or GROUP (the token that holds it, and zeros where none does).
     control: it looks at no content, so that what looks must beat it.
     look: in plots; None lets the plots choose.
     """
@@ -56,6 +59,7 @@ class Reduction:
     params: tuple[Param, ...] = ()
     modules: str | Callable[..., Any] | None = None
     published_as: str | None = None
+    restore: str = VALUE
     control: bool = False
     look: Look | None = None
 
