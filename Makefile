@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: sweep test slow real real-folder bench counts clean
+.PHONY: sweep test slow real real-folder optional bench counts clean
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -24,6 +24,10 @@ real: real-folder .venv/ready
 
 real-folder:
 	$(if $(POSEBENCH_REAL),,$(error make real: set POSEBENCH_REAL to a folder with coco/ and mpii/))
+
+optional: .venv/ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt transformers
+	$(BIN)/python -m pytest -m optional
 
 bench: .venv/ready
 	$(BIN)/python -m pytest tests/speed --benchmark-only -o addopts=--import-mode=importlib

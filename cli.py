@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from .commands import audit, counts, data, measure, predict, sweep, train, weights
+from .commands import audit, counts, data, export, measure, predict, sweep, train, weights
 
 #: of the click that typer uses, which may be a copy of its own
 UsageError = typer.BadParameter.__base__
@@ -36,13 +36,13 @@ def _options(
     pass
 
 
-for group in (sweep, counts, measure, audit, train, predict, data, weights):
+for group in (sweep, counts, measure, audit, train, predict, export, data, weights):
     group.register(app)
 
 
 def main() -> None:
     """Run the command line. Exit codes: 0 done, 1 a check or a cell failed, 2 wrong input."""
-    from .pose.errors import InputError, NumericalError
+    from .pose.errors import InputError, NumericalError, ProcessLost
 
     try:
         _refuse_empty(sys.argv[1:])
@@ -59,7 +59,7 @@ def main() -> None:
         _fail(error, 2)
     except OSError as error:  # a full disk, say, while standard output goes to a file
         _fail(f"{error.filename or 'the output'}: {error.strerror or error}", 2)
-    except NumericalError as error:
+    except (NumericalError, ProcessLost) as error:
         _fail(error, 1)
     if code:
         raise SystemExit(code)

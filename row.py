@@ -128,12 +128,12 @@ class Row:
     mask: Text = _column("mask", "how the visual tokens to drop are chosen; none is the unmasked model")
     mask_ratio: Number = _column(
         "mask ratio",
-        "fraction of the visual tokens that is gone after the last block (sparse: of their connections)",
+        "fraction of the visual tokens (of their connections, where these are cut) that is gone after the last block",
         digits=2,
     )
     mask_ratio_mean: Number = _column(
         "mean ratio",
-        "fraction of the visual tokens that is gone (sparse: of their connections), mean over the transformer blocks",
+        "fraction of the visual tokens (of their connections, where these are cut) that is gone, mean over the blocks",
     )
     train_ratio: Text = _column(
         "trained at", "mask ratio in training where it was not the row's own; several: one per step"

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import nn
 
 from ..pose.errors import InputError
+from ..pose.models.choices import asked_model
+from ..pose.models.config import ModelConfig
 from ..pose.models.zoo import create_model, resolve_name
+from ..pose.reductions import NONE
 from .allocator import keep_freed_memory
 from .claims import REDUCTION, UNMASKED, Claim
 from .device import check_count, check_device
@@ -28,28 +30,11 @@ REPRODUCED, DIFFERS = "reproduced", "differs"
 NO_FIGURE = "no figure printed"
 MEASURED = "measured"
 
+#: what a claim is about, and what it compares that with, if anything
+Pair = tuple[ModelConfig, ModelConfig | None]
+
 _RETRIES = 1
 _WARM_UP_SHARE = 0.5  # measure_latency may spend this share of its time limit before it samples
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A model of the zoo as a claim names it; `input_size` (height, width), None for its own."""
-
-    name: str
-    dataset: str
-    input_size: tuple[int, int] | None
-    mask: str
-    mask_ratio: float
-
-    def arguments(self) -> dict[str, Any]:
-        """For create_model, but the name."""
-        return {
-            "dataset": self.dataset,
-            "input_size": self.input_size,
-            "mask": self.mask,
-            "mask_ratio": self.mask_ratio,
-        }
 
 
 @dataclass(frozen=True)
@@ -92,7 +77,7 @@ def audit(
     found, threads = check_device(device), check_count("threads", threads)
     pairs = {claim.id: _subjects(claim) for claim in claims}
     counts = _count_all(claims, pairs, progress)
-    timings: dict[tuple[Subject, Subject], Row] = {}
+    timings: dict[Pair, Row] = {}
     if latency:
         compared = dict.fromkeys(pair for pair in pairs.values() if pair is not None and pair[1] is not None)
         timings = _time_all(list(compared), found, threads, seconds, progress)
@@ -111,28 +96,28 @@ def published_params(model: nn.Module) -> int:
     )
 
 
-def _subjects(claim: Claim) -> tuple[Subject, Subject | None] | None:
+def _subjects(claim: Claim) -> Pair | None:
     """What a claim is about and what it compares that with; None where posebench has no such model."""
     try:
         name = resolve_name(claim.model)
         other = claim.baseline and (name if claim.baseline == UNMASKED else resolve_name(claim.baseline))
     except InputError:
         return None
-    subject = Subject(name, claim.dataset, claim.input_size, claim.mask, claim.mask_ratio)
-    return subject, Subject(other, claim.dataset, claim.input_size, "none", 0.0) if other else None
+    size = {"dataset": claim.dataset, "input_size": claim.input_size}
+    return asked_model(name, claim.mask, claim.mask_ratio, **size), asked_model(other, NONE, **size) if other else None
 
 
 def _count_all(
     claims: Sequence[Claim],
-    pairs: dict[str, tuple[Subject, Subject | None] | None],
+    pairs: dict[str, Pair | None],
     progress: Callable[..., object] | None,
-) -> dict[Subject, Count]:
+) -> dict[ModelConfig, Count]:
     """The counts of every model that the claims need, each once."""
     first = {subject: claim for claim in reversed(claims) for subject in pairs[claim.id] or () if subject is not None}
     counts = {}
     for done, (subject, claim) in enumerate(first.items(), start=1):
         try:
-            model = untrained_model(subject.name, **subject.arguments())
+            model = untrained_model(subject)
         except InputError as error:
             raise InputError(f"{claim.where}: {error}") from None
         counts[subject] = Count(count_flops(model), published_params(model))
@@ -142,14 +127,14 @@ def _count_all(
 
 
 def _time_all(
-    pairs: Sequence[tuple[Subject, Subject]],
+    pairs: Sequence[Pair],
     device: torch.device,
     threads: int | None,
     seconds: float,
     progress: Callable[..., object] | None,
-) -> dict[tuple[Subject, Subject], Row]:
+) -> dict[Pair, Row]:
     """The latency columns of each pair. Models that share a baseline are measured interleaved with it."""
-    groups: dict[Subject, list[Subject]] = {}
+    groups: dict[ModelConfig, list[ModelConfig]] = {}
     for subject, baseline in pairs:
         groups.setdefault(baseline, []).append(subject)
     if not groups:
@@ -159,13 +144,13 @@ def _time_all(
     limit = seconds / len(groups) / (_RETRIES + 1) / (1 + _WARM_UP_SHARE)
     timings = {}
     for done, (baseline, others) in enumerate(groups.items(), start=1):
-        models = {str(s): precision.place(create_model(s.name, **s.arguments())) for s in (baseline, *others)}
+        models = {subject: precision.place(create_model(subject)) for subject in (baseline, *others)}
         rows = time_models(
-            models, 1, precision, threads=threads, max_samples=130, min_samples=10, max_seconds=limit, retries=_RETRIES
+            models, 1, precision, threads=threads, max_samples=130, max_seconds=limit, retries=_RETRIES
         )
         now = conditions(device, precision.dtype, threads, 1)
         for other in others:
-            columns = dict(_ratios(rows[str(other)], rows[str(baseline)]))
+            columns = dict(_ratios(rows[other], rows[baseline]))
             timings[other, baseline] = columns | {name: now[name] for name in CONDITIONS}
         if progress is not None:
             progress(done, len(groups), stage="latency")
@@ -186,9 +171,9 @@ def _ratios(row: Row, baseline: Row) -> Iterator[tuple[str, object]]:
 
 def _row(
     claim: Claim,
-    pair: tuple[Subject, Subject | None] | None,
-    counts: dict[Subject, Count],
-    timings: dict[tuple[Subject, Subject], Row],
+    pair: Pair | None,
+    counts: dict[ModelConfig, Count],
+    timings: dict[Pair, Row],
     latency: bool,
 ) -> Row:
     size = claim.input_size
@@ -234,7 +219,7 @@ def verdict(claim: Claim, value: float) -> str:
     return REPRODUCED if close else DIFFERS
 
 
-def _remains(quantity: str, pair: tuple[Subject, Subject | None], counts: dict[Subject, Count]) -> float:
+def _remains(quantity: str, pair: Pair, counts: dict[ModelConfig, Count]) -> float:
     subject, baseline = pair
     assert baseline is not None  # a speed-up without one is refused when it is read
     return counts[subject].value(quantity) / counts[baseline].value(quantity)

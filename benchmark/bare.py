@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
+from ..pose.models.config import ModelConfig
 from ..pose.models.model import PoseModel
 from ..pose.models.zoo import create_model, default_mask
 from .macs import MacCount, Watch
@@ -30,10 +34,23 @@ class Bare:
 
     def count(self) -> MacCount:
         """Of one image."""
-        return self.watch.run((torch.empty(1, 3, *self.model.spec.input_size, device="meta"),))
+        with _uncollected():
+            return self.watch.run((torch.empty(1, 3, *self.model.spec.input_size, device="meta"),))
 
 
-def bare_model(name: str, **options: Any) -> PoseModel:
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Thousands of small objects that all stay: the garbage collector would walk through all of torch's for nothing."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+
+
+def bare_model(name: str | ModelConfig, **options: Any) -> PoseModel:
     """A model of the zoo whose parameters are on the meta device, in evaluation mode."""
     with empty_parameters():
         return create_model(name, **options).eval()
@@ -59,7 +76,8 @@ def lent_model(name: str, **options: Any) -> Bare:
 
 
 def _make(name: str, options: dict[str, Any]) -> Bare:
-    model = bare_model(name, **options)
-    watch = Watch(model, layer_count=published_layer_macs).open()
-    count_repeats_once(model, watch)
+    with _uncollected():
+        model = bare_model(name, **options)
+        watch = Watch(model, layer_count=published_layer_macs)
+        count_repeats_once(model, watch)
     return Bare(model, watch, sum(parameter.numel() for parameter in model.parameters()))

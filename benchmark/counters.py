@@ -46,8 +46,7 @@ def compare_counters(
 def _rows(label: str, model: nn.Module, names: Sequence[str], inputs: tuple[Any, ...] | None) -> list[dict[str, Any]]:
     inputs = example_inputs(model) if inputs is None else inputs
     with evaluation_mode(model), _without_gradients(model):
-        with Watch(model, layer_count=published_layer_macs, shapes_only=False) as watch:
-            exact = watch.run(inputs)
+        exact = Watch(model, layer_count=published_layer_macs, shapes_only=False).run(inputs)
         rows = []
         for name in names:
             printed, unit, macs, remark = COUNTERS[name](model, inputs, exact)
@@ -89,8 +88,7 @@ def _torch(model: nn.Module, inputs: tuple[Any, ...], exact: MacCount) -> Found:
 def _torch_meta(model: nn.Module, inputs: tuple[Any, ...], exact: MacCount) -> Found:
     """FlopCounterMode on the meta device, where attention is made of products that it knows."""
     twin = copy_without_values(model)
-    with Watch(twin) as watch:
-        exact = watch.run(shapes_of(inputs))
+    exact = Watch(twin).run(shapes_of(inputs))
     with FlopCounterMode(display=False) as counter:
         twin.to("meta")(*shapes_of(inputs))
     return _of_torch(counter, exact)

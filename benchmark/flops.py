@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from ..pose.errors import InputError
+from ..pose.models.config import ModelConfig
 from ..pose.models.model import PoseModel
 from ..pose.models.zoo import create_model
 from .bare import bare_model, lent_model
@@ -162,13 +163,16 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def untrained_model(name: str, **options: Any) -> PoseModel:
+def untrained_model(name: str | ModelConfig, **options: Any) -> PoseModel:
     """A model of the zoo for counting, where values do not matter: its parameters have none (torch's meta device)."""
     return bare_model(name, **options)
 
 
-def flops_row(model: PoseModel | str, **options: Any) -> dict[str, Any]:
-    """The FLOP columns of a results row, for a model or a name with `create_model`'s options."""
+def flops_row(model: PoseModel | ModelConfig | str, **options: Any) -> dict[str, Any]:
+    """The FLOP columns of a results row, for a model, a configuration, or a name with `create_model`'s options."""
+    if isinstance(model, ModelConfig):
+        options = model.create_arguments()
+        model = options.pop("name")
     if isinstance(model, str):
         model, count = _by_name(model, None, options)
     else:

@@ -20,6 +20,7 @@ _WINDOW = (
 )
 _STEADY = 0.95  # ... it does while the later median is below this share of the earlier one
 _WARMUP_ROUNDS = 30
+_FEWEST = 10  # samples, however little time there is
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,6 @@ def measure_latency(
     callables: Mapping[str, Callable[[], object]],
     *,
     device: str | torch.device = "cpu",
-    min_samples: int = 10,
     max_samples: int = 130,
     max_seconds: float = 20.0,
     threads: int | None = None,
@@ -85,10 +85,10 @@ def measure_latency(
     Warm-up: rounds are run until, for every callable, the median of its last 3 calls is no more than 5 % below the
     median of the 3 before, that is, until nothing is getting faster any more; at least 6 rounds and at most 30, cut
     short after half of `max_seconds`. Whether that was enough shows in the samples (`steady`).
-    Sampling: rounds until `max_samples`, or until `max_seconds` have passed and `min_samples` are there.
+    Sampling: rounds until `max_samples`, or until `max_seconds` have passed and 10 samples are there.
     When any callable is unstable or contended all is repeated, warm-up included, up to `retries` times; the attempt
     with the fewest contended, then unstable callables is kept (of equals, that with the smallest spread) and marked.
-    So at most (retries + 1) * 1.5 * `max_seconds` are spent, unless `min_samples` take longer.
+    So at most (retries + 1) * 1.5 * `max_seconds` are spent, unless 10 samples take longer.
 
     CPU: perf_counter_ns around the call. CUDA: events on the current stream around the call, the device idle before;
     so the time of launching is in it. A callable must work on the current stream. Gradients are off (inference_mode)
@@ -98,7 +98,7 @@ def measure_latency(
     Raises InputError for a device that is not there or counts below 1.
     """
     found = check_device(device)
-    min_samples, max_samples = check_count("min_samples", min_samples), check_count("max_samples", max_samples)
+    max_samples = check_count("max_samples", max_samples)
     if not callables:
         return {}
     generator = np.random.default_rng(seed)
@@ -111,7 +111,7 @@ def measure_latency(
             times: dict[str, list[float]] = {name: [] for name in callables}
             watch = CpuWatch()
             start, rounds = time.perf_counter(), 0
-            while rounds < max_samples and (rounds < min_samples or time.perf_counter() - start < max_seconds):
+            while rounds < max_samples and (rounds < _FEWEST or time.perf_counter() - start < max_seconds):
                 for index in generator.permutation(len(times)):
                     name = list(times)[index]
                     times[name].append(timer(callables[name]))

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import nn
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
 from .free_operators import is_free
 from .meta import ShapeMode, copy_without_values, run_for_shape, shapes_of
@@ -72,17 +73,15 @@ def count_macs(
     """
     with evaluation_mode(model), torch.random.fork_rng(devices=[]), _eager():
         try:
-            with Watch(copy_without_values(model), rules, layer_count) as watch:
-                return watch.run(shapes_of(inputs))
+            return Watch(copy_without_values(model), rules, layer_count).run(shapes_of(inputs))
         except UncountedOperatorError:
             raise
         except Exception:  # what a module does without values can fail in any way; with them, only as it always does
-            with Watch(model, rules, layer_count, shapes_only=False) as watch:
-                return watch.run(inputs)
+            return Watch(model, rules, layer_count, shapes_only=False).run(inputs)
 
 
 class Watch:
-    """A module whose runs are counted, as long as this context is open (or from `open` to `close`).
+    """Counts the runs of a module.
 
     shapes_only: the module and its inputs have no values (see meta.py), and operators are not computed.
     """
@@ -97,27 +96,9 @@ class Watch:
     ):
         self.model, self.layer_count = model, layer_count
         self.entries: list[Entry] = []
+        self._names = {module: name for name, module in model.named_modules()}
         self._scopes: list[str] = []
         self._mode = _Counting(self, {**RULES, **(rules or {})}, shapes_only)
-        self._handles: list[Any] = []
-
-    def open(self) -> Watch:
-        for name, module in self.model.named_modules():
-            if isinstance(module, torch.jit.ScriptModule):  # takes no hooks: its operators count for who called it
-                continue
-            self._handles.append(module.register_forward_pre_hook(self._before(name), prepend=True))
-            self._handles.append(module.register_forward_hook(self._after, always_call=True))
-        return self
-
-    def close(self) -> None:
-        for handle in self._handles:
-            handle.remove()
-
-    def __enter__(self) -> Watch:
-        return self.open()
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     @property
     def scope(self) -> str:
@@ -125,19 +106,24 @@ class Watch:
         return self._scopes[-1] if self._scopes else ""
 
     def run(self, inputs: tuple[Any, ...]) -> MacCount:
-        """Run the module once."""
+        """Run the module once, as it is."""
         self.entries, self._scopes = [], []
-        with torch.no_grad(), self._mode:
-            self.model(*inputs)
+        hooks = (
+            register_module_forward_pre_hook(self._before),
+            register_module_forward_hook(self._after, always_call=True),
+        )
+        try:
+            with torch.no_grad(), self._mode:
+                self.model(*inputs)
+        finally:
+            for hook in hooks:
+                hook.remove()
         return MacCount(self.entries)
 
-    def _before(self, name: str) -> Callable[..., None]:
-        def hook(module: nn.Module, inputs: tuple[Any, ...]) -> None:
-            caller = self.scope
-            is_child = not caller or name.startswith(f"{caller}.")
-            self._scopes.append(name if is_child else caller)
-
-        return hook
+    def _before(self, module: nn.Module, inputs: tuple[Any, ...]) -> None:
+        caller, name = self.scope, self._names.get(module)
+        is_child = name is not None and (not caller or name.startswith(f"{caller}."))
+        self._scopes.append(name if is_child else caller)
 
     def _after(self, module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
         if self.layer_count is not None and output is not None:

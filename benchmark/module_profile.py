@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import copy
 import pickle
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import torch
 from torch import nn
 
 from .allocator import keep_freed_memory
+from .config import ProfileConfig
 from .device import check_count, check_device, check_dtype
 from .environment import conditions
 from .flops import count_flops
@@ -27,27 +28,20 @@ _MIB = 2**20
 def profile_modules(
     modules: Mapping[str, nn.Module],
     inputs: torch.Tensor | tuple[torch.Tensor, ...],
-    *,
-    device: str | torch.device = "cpu",
-    batch_sizes: Sequence[int] = (1,),
-    dtype: str | torch.dtype = "float32",
-    threads: int | None = None,
-    samples: int = 130,
-    seconds: float = 20.0,
-    memory: bool = True,
+    how: ProfileConfig,
     progress: Callable[..., object] | None = None,
 ) -> list[Row]:
     """Rows of any modules that take the same example `inputs`: whole-model columns, timed interleaved.
 
-    Every input tensor has the batch as its first axis; its first sample is repeated for each of `batch_sizes`. The
-    modules are copied, so that the caller's stay where and as they are. See `profile` for the other arguments and
-    time_together for the latency columns. Memory is taken in a process of its own where that can import the module's
-    class; otherwise in this one, and peak_rss_mib is None. macs and gflops (one sample) are None, and the column error
-    names the operator, where one has no counting rule. InputError for an absent device or a count below 1.
+    Every input tensor has the batch as its first axis; its first sample is repeated for each batch size. The modules
+    are copied, so that the caller's stay where and as they are. See time_together for the latency columns. Memory is
+    taken in a process of its own where that can import the module's class; otherwise in this one, and peak_rss_mib is
+    None. macs and gflops (one sample) are None, and the column error names the operator, where one has no counting
+    rule. InputError for an absent device or a count below 1.
     """
-    found = check_device(device)
-    precision = Precision(check_dtype(dtype, found), found)
-    sizes = [check_count("batch size", size) for size in batch_sizes]
+    device, threads = check_device(how.run.device), how.run.threads
+    precision = Precision(check_dtype(how.run.dtype, device), device)
+    sizes = [check_count("batch size", size) for size in how.batch_sizes]
     example = inputs if isinstance(inputs, tuple) else (inputs,)
     copies = {name: copy.deepcopy(module).cpu().eval() for name, module in modules.items()}
     counts = {name: _count_columns(module, example) for name, module in copies.items()}
@@ -59,17 +53,16 @@ def profile_modules(
         timed = time_together(
             {name: Subject(precision.bind(module, *batch)) for name, module in placed.items()},
             size,
-            device=found,
+            device=device,
             threads=threads,
-            max_samples=samples,
-            min_samples=min(samples, 10),
-            max_seconds=seconds,
+            max_samples=how.samples,
+            max_seconds=how.seconds,
             progress=progress,
         )
         for name, module in placed.items():
             row: Row = {"model": name, "status": "ok", "precision": precision.text} | counts[name]
-            row |= conditions(found, precision.dtype, threads, size) | timed[name]
-            if memory:
+            row |= conditions(device, precision.dtype, threads, size) | timed[name]
+            if how.memory:
                 row |= memory_columns(_module_memory(module.cpu(), batch, precision, threads))
                 precision.place(module)
             rows.append(row)

@@ -18,6 +18,7 @@ from ..pose.models.reducer import TokenReducer
 from ..pose.reductions.context import Context
 from .macs import Entry, Watch
 
+_OF_EVERY_MODULE = frozenset(vars(nn.Module()))
 _MOST = 4096
 
 _counted: dict[Any, tuple[Any, str, list[Entry]]] = {}
@@ -34,6 +35,7 @@ def count_repeats_once(model: PoseModel, watch: Watch) -> None:
     for module in names:
         if isinstance(module, Block):
             _once(module, "attend", watch, names)
+            _once(module.attention, "forward", watch, names)
             _once(module.mlp, "forward", watch, names)
         elif isinstance(module, TokenReducer):
             _once(module, "forward", watch, names)
@@ -72,9 +74,9 @@ def _elsewhere(entry: Entry, first: str, name: str) -> Entry:
 
 def _settings(module: nn.Module) -> tuple[Any, ...]:
     """All that a module was made with: its class, plain attributes and the shapes of its parameters."""
-    plain = ()
-    if not isinstance(module, TokenReducer):  # its ratio is none of what it does: see _amount
-        plain = ((k, v) for k, v in vars(module).items() if isinstance(v, (str, int, float, tuple)))
+    own = () if isinstance(module, TokenReducer) else vars(module).items()  # its ratio is none of what it does: _amount
+    given = ((k, v) for k, v in own if k not in _OF_EVERY_MODULE)
+    plain = ((k, v) for k, v in given if isinstance(v, (str, int, float, tuple)))
     shapes = ((k, v.shape) for k, v in module._parameters.items() if v is not None)
     return (type(module), *plain, *shapes)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 
 from ..row import PartTiming, flat
@@ -22,13 +22,13 @@ class Subject:
 
     whole: Callable[[], object]
     transformer: Callable[[], object] | None = None
-    baseline: str | None = None
+    baseline: Hashable | None = None
 
 
-def time_together(subjects: Mapping[str, Subject], batch_size: int, **how: object) -> dict[str, Row]:
+def time_together(subjects: Mapping[Hashable, Subject], batch_size: int, **how: object) -> dict[Hashable, Row]:
     """Time all subjects and their parts interleaved; the latency columns of each, times in milliseconds.
 
-    `how` goes to measure_latency: device, min_samples, max_samples, max_seconds, threads, retries, seed, progress.
+    `how` goes to measure_latency: device, max_samples, max_seconds, threads, retries, seed, progress.
     For the whole model (`latency_...`) and, where there is one, the transformer (`latency_transformer_...`) the fields
     of row.PartTiming; vs_unmasked is against the baseline, None if that is not among the subjects. Beside them
     throughput_images_per_s (batch size over median), latency_attempts, latency_warmup_calls, foreign_cpu_share and

@@ -45,7 +45,7 @@ def audit(
     from ..benchmark.audit import audit as run
     from ..benchmark.claims import SHIPPED, read_claims
     from ..pose.files import write_atomic
-    from ..reports.audit import audit_page
+    from ..reports.page.audit_page import audit_page
     from ..reports.tables import FORMATS
 
     if format not in FORMATS:
@@ -63,7 +63,7 @@ def audit(
 def _show(rows: list[dict], format: str) -> None:
     from rich.console import Console
 
-    from ..reports.audit import COLUMNS_MEAN, EXPLANATION, conditions_line, render_audit, summary
+    from ..reports.tables.audit_table import COLUMNS_MEAN, EXPLANATION, conditions_line, render_audit, summary
 
     rendered = render_audit(rows, format)
     if isinstance(rendered, str):

@@ -94,9 +94,9 @@ def flops(
     --check counts again what its file holds (with --model: these models of it), and in GitHub Actions also writes
     ::error:: lines and a step summary.
     """
-    from ..benchmark.configurations import configurations
     from ..benchmark.flops import PARTS, flops_row
     from ..pose.models.architectures import MODELS
+    from ..pose.models.choices import choose_models
     from ..reports.tables import FLOPS_COLUMNS
 
     if check is not None:
@@ -115,7 +115,7 @@ def flops(
         raise InputError(
             "--save holds models by name, mask and ratio: leave out --joint-mask, --decoder and --as-published"
         )
-    chosen = configurations(
+    chosen = choose_models(
         words(model) or list(MODELS),
         masks_of(mask),
         numbers(ratios, "--ratios"),
@@ -125,15 +125,16 @@ def flops(
     )
     if counters is not None:
         from ..benchmark.counters import compare_counters
+        from ..pose.models.zoo import create_model
 
         if save is not None:
             raise InputError("--counters with --save: a saved file holds posebench's counts; leave one out")
-        compared = compare_counters([(c.label, c.build()) for c in chosen], words(counters))
+        compared = compare_counters([(config.label, create_model(config)) for config in chosen], words(counters))
         print_rows(compared, list(compared[0]), format, COUNTERS_CAPTION)
         return
-    rows = [flops_row(c.name, **c.arguments) for c in chosen]
+    rows = [flops_row(config) for config in chosen]
     if save is not None:
-        from ..reports.flop_check import save_counts
+        from ..reports.analysis.flop_check import save_counts
 
         save_counts(save, rows)
     columns = [*FLOPS_COLUMNS[:9], *ADDED, *FLOPS_COLUMNS[9:], "parts"] if format == "json" else FLOPS_COLUMNS

@@ -47,7 +47,7 @@ def _compare(path: Path, models: Sequence[str]) -> tuple[int, list[Any]]:
     """How many configurations were counted, and what moved."""
     from ..benchmark.flops import flops_row
     from ..pose.models.zoo import resolve_name
-    from ..reports.flop_check import KEY, compare_counts, read_counts
+    from ..reports.analysis.flop_check import KEY, compare_counts, read_counts
 
     saved = read_counts(path)
     wanted = {resolve_name(name) for name in models}

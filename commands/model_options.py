@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -43,33 +43,18 @@ def masks_of(text: str | None) -> list[str]:
 
 
 def make_model(
-    name: str | None,
-    dataset: str | None,
-    mask: str | None,
-    ratio: float | None,
-    input_size: str | None,
-    as_published: bool,
-    position_type: str | None,
-    seed: int | None,
-    *,
-    weights: Path | None = None,
-    use: str = "evaluated",
-    fresh_scorer: bool = False,
-    joint_mask: str | None = None,
-    decoder: str | None = None,
+    *, weights: Path | None = None, use: str = "evaluated", fresh_scorer: bool = False, **asked: Any
 ) -> PoseModel:
-    """The model that the options describe, with `weights`, which decide what the options leave open.
+    """The model that the options describe (arguments of create_model; None: not given), with `weights`, which decide
+    what the options leave open.
 
     On standard error: how its mask relates to the one that it was trained with (see load_model).
     """
     from ..pose.models.as_trained import load_model
     from ..pose.models.zoo import create_model
 
-    asked = {
-        "name": name, "dataset": dataset, "input_size": size(input_size), "mask": mask, "mask_ratio": ratio,
-        "as_published": as_published or None, "position_type": position_type, "seed": seed,
-        "joint_mask": joint_mask, "decoder": decoder,
-    }  # fmt: skip
+    asked["input_size"] = size(asked["input_size"])
+    asked["as_published"] = asked["as_published"] or None
     if weights is None:
         given = {key: value for key, value in asked.items() if value is not None}
         return create_model(**{"name": DEFAULT_MODEL, **given})

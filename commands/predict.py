@@ -86,8 +86,12 @@ def predict(
         raise InputError("--box and --boxes contradict each other: leave one out")
     one_by_one = [numbers(text, "--box") for text in box] if box else None
     people = [(one_by_one, None)] * len(images) if boxes is None else detected_boxes(boxes, images)
-    described = (model, dataset, mask, ratio, input_size, as_published, position_type, None)
-    made = make_model(*described, weights=weights, joint_mask=joint_mask, decoder=decoder)
+    described = {
+        "name": model, "dataset": dataset, "mask": mask, "mask_ratio": ratio, "input_size": input_size,
+        "as_published": as_published, "position_type": position_type, "joint_mask": joint_mask,
+        "decoder": decoder,
+    }  # fmt: skip
+    made = make_model(weights=weights, **described)
     skeleton = SKELETONS[made.spec.dataset]
     results: list[dict[str, Any]] = []
     for path, picture, (places, scores) in zip(images, pictures, people, strict=True):

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 import signal
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..sweeps.request import MARGIN_HELP, OPTIONS, SweepRequest, parse
 from .model_options import MASKS, RATIOS
 from .options import Quiet
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-    from ..sweeps.spec import SweepSpec
 
 EXAMPLES = """
 Examples:
@@ -31,7 +32,6 @@ Examples:
 """
 
 
-MARGIN_HELP = "loss of accuracy to call negligible, as a fraction of the full scale; at low accuracies 2 x that of it"
 REPORT_EXAMPLE = "Example:  posebench report runs/three-masks"
 PANEL = "Sweep and report"
 
@@ -42,127 +42,47 @@ def register(app: typer.Typer) -> None:
     app.command("report", rich_help_panel=PANEL, epilog=REPORT_EXAMPLE)(report)
 
 
-def sweep(
-    spec_file: Annotated[
-        Path | None,
-        typer.Argument(metavar="[SPEC.yaml]", help="options as a YAML mapping; those on the command line go over it"),
-    ] = None,
-    model: Annotated[str | None, typer.Option(help="models, separated by commas (default: tmpose_tiny)")] = None,
-    mask: Annotated[str | None, typer.Option(help=f"separated by commas: {MASKS} (default: semantic)")] = None,
-    ratios: Annotated[
-        str | None,
-        typer.Option(help=f"{RATIOS} (default: 0.2,0.4,0.6)"),
-    ] = None,
-    elastic: Annotated[
-        bool | None,
-        typer.Option(
-            "--elastic",
-            help="evaluate every trained model at the other ratios too, and one per mask trained with a ratio drawn for"
-            " each step",
-        ),
-    ] = None,
-    seeds: Annotated[str | None, typer.Option(help="seeds, separated by commas (default: 0)")] = None,
-    data: Annotated[str | None, typer.Option(help="COCO or MPII folder (default: the embedded set, made once)")] = None,
-    boxes: Annotated[
-        str | None, typer.Option(help="boxes to evaluate on: gt or a detection file (default: gt)")
-    ] = None,
-    input_size: Annotated[str | None, typer.Option(help="crop as HEIGHTxWIDTH (default: the model's own)")] = None,
-    device: Annotated[str | None, typer.Option(help="cpu or cuda (default: cpu)")] = None,
-    batch_sizes: Annotated[str | None, typer.Option(help="batch sizes of latency and memory (default: 1)")] = None,
-    epochs: Annotated[str | None, typer.Option(help="epochs of each cell (default: the recipe's)")] = None,
-    base_epochs: Annotated[
-        str | None, typer.Option(help="epochs of the shared base model (default: the recipe's)")
-    ] = None,
-    from_scratch: Annotated[
-        bool | None,
-        typer.Option(
-            "--from-scratch/--finetune",
-            help="train each cell from scratch (default for the papers' models), or from one unmasked model",
-        ),
-    ] = None,
-    weights: Annotated[
-        list[str] | None,
-        typer.Option(help="evaluate these weights instead of training: FILE, or NAME=FILE per model; repeatable"),
-    ] = None,
-    backbone_weights: Annotated[
-        str | None, typer.Option(help="an ImageNet HRNet that training starts from (papers' models)")
-    ] = None,
-    as_published: Annotated[
-        bool | None, typer.Option("--as-published", help="switch on the reference code's own behaviours")
-    ] = None,
-    flip_test: Annotated[
-        bool | None, typer.Option("--flip-test/--no-flip-test", help="average with the mirrored image (default: on)")
-    ] = None,
-    amp: Annotated[bool | None, typer.Option("--amp", help="mixed precision in training (CUDA)")] = None,
-    latency: Annotated[
-        bool | None, typer.Option("--latency/--no-latency", help="measure latency (default: on)")
-    ] = None,
-    samples: Annotated[
-        str | None, typer.Option(help="timed passes of each configuration and batch size, at most (default: 130)")
-    ] = None,
-    threads: Annotated[str | None, typer.Option(help="CPU threads of each cell (default: 1 for tiny models)")] = None,
-    jobs: Annotated[str | None, typer.Option(help="cells at the same time (default: cores / threads; CUDA: 1)")] = None,
-    workers: Annotated[str | None, typer.Option(help="loader processes of each cell (default: 0)")] = None,
-    margin: Annotated[str | None, typer.Option(help=f"{MARGIN_HELP} (default: 0.01)")] = None,
-    out: Annotated[str | None, typer.Option(help="folder (default: runs/..., named after the grid)")] = None,
-    dry_run: Annotated[
-        bool,
-        typer.Option(
-            "--dry-run",
-            help="show the cells, their exact GFLOPsT and an estimate of the time that is left for them; run none",
-        ),
-    ] = False,
-    quiet: Quiet = False,
-) -> None:
+def sweep(spec_file: Path | None, dry_run: bool, quiet: bool, **options: Any) -> None:
     """Train, evaluate and profile every combination of model, mask, ratio and seed, the unmasked baseline included.
 
     The folder then holds results.csv, report.html and plots. The same command goes on where it was interrupted.
 
     On the embedded set one unmasked model is trained and every cell, the baseline too, is fine-tuned from it alike.
     """
-    from ..sweeps.spec import parse
-
-    training = None if from_scratch is None else "scratch" if from_scratch else "finetune"
-    spec = parse(
-        {
-            "models": model,
-            "masks": mask,
-            "ratios": ratios,
-            "elastic": elastic,
-            "seeds": seeds,
-            "data": data,
-            "boxes": boxes,
-            "input_size": input_size,
-            "device": device,
-            "batch_sizes": batch_sizes,
-            "epochs": epochs,
-            "base_epochs": base_epochs,
-            "training": training,
-            "weights": weights or None,
-            "backbone_weights": backbone_weights,
-            "as_published": as_published,
-            "flip_test": flip_test,
-            "amp": amp,
-            "latency": latency,
-            "samples": samples,
-            "threads": threads,
-            "jobs": jobs,
-            "workers": workers,
-            "margin": margin,
-            "out": out,
-        },
-        spec_file,
-    )
+    for name, field in OPTIONS.items():
+        if field.metadata["words"] and options[name] is not None:
+            options[name] = field.metadata["words"][not options[name]]
+    request = parse(options, spec_file)
     from rich.console import Console
 
     console = Console(highlight=False)
     if dry_run:
         from .sweep_tables import show_plan
 
-        show_plan(spec, console)
+        show_plan(request, console)
         return
-    if not _run(spec, console, quiet):
+    if not _run(request, console, quiet):
         raise typer.Exit(1)
+
+
+def _parameters() -> Iterator[inspect.Parameter]:
+    """The command's own parameters, and an option for each field of SweepRequest; None where it is not given."""
+    file = typer.Argument(metavar="[SPEC.yaml]", help="options as a YAML mapping; those on the command line go over it")
+    dry_run = typer.Option("--dry-run", help="show the cells, their exact GFLOPsT and the time left; run none")
+    kind = inspect.Parameter.KEYWORD_ONLY
+    yield inspect.Parameter("spec_file", kind, default=None, annotation=Annotated[Path | None, file])
+    for name, field in OPTIONS.items():
+        option, help = field.metadata["option"], field.metadata["help"].format(masks=MASKS, ratios=RATIOS)
+        is_flag = isinstance(field.default, bool) or field.metadata["words"]
+        type_ = bool if is_flag else list[str] if field.default == () else str
+        about = typer.Option(*([option] if option else []), help=help)
+        yield inspect.Parameter(name, kind, default=None, annotation=Annotated[type_ | None, about])
+    yield inspect.Parameter("dry_run", kind, default=False, annotation=Annotated[bool, dry_run])
+    yield inspect.Parameter("quiet", kind, default=False, annotation=Quiet)
+
+
+sweep.__signature__ = inspect.Signature(list(_parameters()))
+sweep.__annotations__ = {parameter.name: parameter.annotation for parameter in _parameters()}
 
 
 def report(
@@ -176,7 +96,7 @@ def report(
     typer.echo(write_report(folder, title=title, margin=margin))
 
 
-def _run(spec: SweepSpec, console: Console, quiet: bool) -> bool:
+def _run(request: SweepRequest, console: Console, quiet: bool) -> bool:
     """Run, show, and say where the results lie. False if anything failed."""
     from rich.console import Console
 
@@ -191,7 +111,7 @@ def _run(spec: SweepSpec, console: Console, quiet: bool) -> bool:
     progress = Console(quiet=True, force_terminal=False) if quiet else console
     with SweepDisplay(progress) as display:
         try:
-            outcome = execute(spec, display)
+            outcome = execute(request, display)
         except KeyboardInterrupt:
             interrupted = True
         else:

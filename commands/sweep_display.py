@@ -88,18 +88,14 @@ class SweepDisplay:
     def _plan(self, plan: Plan, root: object) -> None:
         self.root = root
         self._begun = time.monotonic()
-        for key, config in plan.bases.items():
-            images = config["recipe"]["epochs"] * plan.data.train_people * 3
-            self.lines[key] = Line(f"{config['model']} base model", images)
+        for key, base in plan.bases.items():
+            self.lines[key] = Line(base.label, base.train.epochs * plan.data.train_people * 3)
         for cell in plan.cells:
-            epochs = cell.config["recipe"]["epochs"] if cell.trains else 0
+            epochs = cell.train.epochs if cell.trains else 0
             images = epochs * plan.data.train_people * 3 + 2 * plan.data.eval_people
             self.lines[cell.key] = Line(cell.label, images)
-        for model in plan.models:
-            if model.weights_trained:
-                self.console.print(
-                    f"{model.weights_trained}; the cells have masks of their own", markup=False, soft_wrap=True
-                )
+        for note in plan.notes:
+            self.console.print(f"{note}; the cells have masks of their own", markup=False, soft_wrap=True)
         if not self.console.is_terminal:
             self.console.print(f"{count(len(plan.cells), 'cell')} in {root}", markup=False, soft_wrap=True)
 
@@ -190,7 +186,7 @@ def duration(seconds: float | None) -> str:
 
 
 def _part_label(name: str) -> str:
-    return PARTS.get(name, "latency" if len(name) == 16 else name)
+    return PARTS.get(name, "latency" if name.startswith("timing ") else name)
 
 
 def _overall(stage: str, fraction: float) -> float:

@@ -11,14 +11,13 @@ from rich.table import Table
 from rich.text import Text
 
 from ..pose.metrics import METRICS, Metric
-from ..row import Score, describe, part_of
-from ..sweeps.store import OK
+from ..row import STATUS_OK, Score, describe, part_of
 from .options import count
 from .sweep_display import SweepDisplay, duration
 
 if TYPE_CHECKING:
+    from ..sweeps.request import SweepRequest
     from ..sweeps.runner import Outcome
-    from ..sweeps.spec import SweepSpec
 
 
 HOW = {
@@ -56,7 +55,7 @@ LEGEND = {
 }
 
 
-def show_plan(spec: SweepSpec, console: Console) -> None:
+def show_plan(request: SweepRequest, console: Console) -> None:
     """The cells with their exact counts, how long each that is not finished may take, and where the results would go.
     Writes nothing."""
     from ..sweeps.data import find_data
@@ -65,9 +64,9 @@ def show_plan(spec: SweepSpec, console: Console) -> None:
     from ..sweeps.runner import jobs_of, manifest_of
     from ..sweeps.store import SweepStore, check_contents
 
-    plan = make_plan(spec, find_data(spec, make=False))
+    plan = make_plan(request, find_data(request, make=False))
     # Before the data is there, the keys are not known that name a folder and tell what is finished in it.
-    folder = folder_of(plan) if plan.data.made or spec.out is not None else None
+    folder = folder_of(plan) if plan.data.made or request.out is not None else None
     store = SweepStore(folder) if folder is not None and plan.data.made else None
     if store is not None:
         check_contents(store, manifest_of(plan))
@@ -77,14 +76,13 @@ def show_plan(spec: SweepSpec, console: Console) -> None:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
     for name in ("cell", "epochs", "kept", "GFLOPs", "GFLOPsT", "time"):
         table.add_column(name, justify="left" if name == "cell" else "right", no_wrap=name != "cell")
-    for key, config in plan.bases.items():
-        epochs = str(config["recipe"]["epochs"])
-        table.add_row(f"{config['model']} base model", epochs, "", "", "", _left(guess.base_seconds[key]))
+    for key, base in plan.bases.items():
+        table.add_row(base.label, str(base.train.epochs), "", "", "", _left(guess.base_seconds[key]))
     for cell in plan.cells:
         counts = guess.counts[cell.key]
         table.add_row(
             Text(cell.label),
-            str(cell.config["recipe"]["epochs"]) if cell.trains else "",
+            str(cell.train.epochs) if cell.trains else "",
             f"{counts['tokens_kept']} of {counts['tokens_total']}",
             f"{counts['gflops']:.4f}",
             f"{counts['gflops_t']:.4f}",
@@ -92,8 +90,8 @@ def show_plan(spec: SweepSpec, console: Console) -> None:
         )
     console.print(table)
     lines = ["GFLOPs, GFLOPsT (behind the backbone): 1e9 multiply-adds, exact."]
-    lines += [f"{model.name}: {HOW[model.training]}." for model in plan.models]
-    lines += [f"{model.weights_trained}." for model in plan.models if model.weights_trained]
+    lines += [f"{cell.model.name}: {HOW[cell.train.mode]}." for cell in plan.models]
+    lines += [f"{note}." for note in plan.notes]
     data = f"{plan.data.root}" if plan.data.made else f"{plan.data.root} (the embedded set, which a sweep makes first)"
     lines += [
         f"Data: {data}; {count(plan.data.train_people, 'person', 'people')} to train on, {plan.data.eval_people} to "
@@ -123,7 +121,7 @@ def print_results(rows: list[dict[str, Any]], console: Console) -> None:
     found = {name: sorted(set(shown[name]) - {""}) for name in COMMON}
     common = {name: texts[0] if texts else "" for name, texts in found.items() if rows and len(texts) < 2}
     names = [name for name in COMMON | RESULTS if name not in common and any(shown[name])]
-    if set(shown["status"]) == {OK}:
+    if set(shown["status"]) == {STATUS_OK}:
         names.remove("status")
     console.print(Text(", ".join(f"{COMMON[name]} {text}" for name, text in common.items() if text), "bold"))
     headers = COMMON | RESULTS
@@ -141,7 +139,7 @@ def print_results(rows: list[dict[str, Any]], console: Console) -> None:
 
 def _shown(row: dict[str, Any], name: str) -> str:
     """A value of a row as the table shows it."""
-    from ..reports.results import is_missing
+    from ..reports.analysis.results import is_missing
     from ..reports.tables import cell_text
 
     for metric in METRICS:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,7 +24,7 @@ from .model_options import (
     Ratio,
     make_model,
 )
-from .options import Bar, Format, Quiet, check_new, count, numbers
+from .options import Bar, Format, Quiet, check_new, count, numbers, words
 
 if TYPE_CHECKING:
     from ..pose.models.model import PoseModel
@@ -30,6 +32,10 @@ if TYPE_CHECKING:
 Data = Annotated[Path | None, typer.Option(help="COCO or MPII folder (default: the embedded set, made once)")]
 Boxes = Annotated[str, typer.Option(help="gt, or a detection file")]
 Device = Annotated[str, typer.Option(help="cpu or cuda")]
+Devices = Annotated[
+    str | None,
+    typer.Option(help="train on several at once, a process for each: 0,1 for two GPUs; cpu,cpu for two on the CPU"),
+]
 Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads (default: torch's default)")]
 Workers = Annotated[int, typer.Option(min=0, help="loader processes")]
 LARGEST_SEED = 2**63 - 1
@@ -97,6 +103,14 @@ def train(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="of weights, order, augmentation and masks")] = 0,
     device: Device = "cpu",
+    devices: Devices = None,
+    sync_batch_norm: Annotated[
+        bool,
+        typer.Option(
+            "--sync-batch-norm/--no-sync-batch-norm",
+            help="on several devices: batch norm over the whole batch, as one device has it, or over each one's part",
+        ),
+    ] = True,
     amp: Annotated[bool, typer.Option("--amp", help="mixed precision (bfloat16)")] = False,
     workers: Workers = 0,
     threads: Threads = None,
@@ -110,59 +124,71 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="go on where this folder's run stopped")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train a model; a checkpoint after every epoch, so that --resume goes on after any interruption."""
+    """Train a model; a checkpoint after every epoch, so that --resume goes on after any interruption.
+
+    Several devices share each batch and train as one would: --devices, or torchrun -m posebench train ...
+    """
     import dataclasses
-    import os
 
     # Threads that wait for each other by spinning bring training to a crawl beside any other job.
     os.environ.setdefault("GOMP_SPINCOUNT", "5000")
+    if "RANK" in os.environ:  # torch warns of parameters that might have been unused but were not
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     import torch
 
     from ..benchmark.device import check_device
     from ..pose.data.folder import load_people
     from ..pose.models.weights import load_backbone_weights
+    from ..pose.models.zoo import is_tiny
+    from ..pose.ranks import joined
     from ..pose.reductions import check_ratio
     from ..pose.training.loop import train as run
     from ..pose.training.recipe import TINY_RECIPE, paper_recipe
-    from ..sweeps.plan import is_tiny
 
-    target = check_device(device)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended by a scheduler, say: like Ctrl-C
+    target = check_device(_own_device(device, devices))
     if weights is not None and backbone_weights is not None:
         raise InputError("--weights bring a backbone of their own: leave --backbone-weights out")
     _set_threads(threads)
-    torch.manual_seed(seed)
-    root, layout = _data(data, quiet)
-    start = {"weights": weights, "use": "from here on trained", "fresh_scorer": True}
-    described = (model, layout, mask, ratio, input_size, as_published, position_type, seed)
-    made = make_model(*described, joint_mask=joint_mask, decoder=decoder, **start)
-    recipe = TINY_RECIPE if is_tiny(made.spec.name) else paper_recipe(layout)
-    wanted = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "clip_norm": clip_norm}
-    wanted = {name: value for name, value in wanted.items() if value is not None}
-    if train_ratios is not None and made.spec.mask == "none":
-        raise InputError(f"--train-ratios {train_ratios!r}: needs a mask, and a --ratio above 0 to evaluate it at")
-    wanted |= {"mask_ratios": tuple(map(check_ratio, numbers(train_ratios, "--train-ratios")))} if train_ratios else {}
-    recipe = dataclasses.replace(recipe, **wanted, amp=amp, workers=workers, seed=seed)
-    if backbone_weights is not None:
-        load_backbone_weights(made, backbone_weights)
-    train_data = _train_split(root, train_split, made)
-    crops = {"input_size": made.spec.input_size, "convention": made.spec.convention}
-    val_data = load_people(root, "val", **crops) if evaluate_every else None
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended by a scheduler, say: like Ctrl-C
-    with _said_on_interrupt(out), Bar("training", quiet) as bar:
-        result = run(
-            made,
-            train_data,
-            val_data,
-            recipe,
-            out,
-            device=target,
-            resume=resume,
-            progress=bar,
-            evaluate_every=max(evaluate_every, 1),
-        )
-    if result.resumed_at == recipe.epochs:
-        print(f"{out}: was finished earlier, after {count(recipe.epochs, 'epoch')}; nothing was left to do")
-    print(f"loss on a fixed batch: {result.loss_first:.6g} before, {result.loss_last:.6g} after; {result.last}")
+    with joined(target) as ranks, _said_on_interrupt(out):
+        torch.manual_seed(seed)
+        root, layout = _data(data, quiet)
+        described = {
+            "name": model, "dataset": layout, "mask": mask, "mask_ratio": ratio, "input_size": input_size,
+            "as_published": as_published, "position_type": position_type, "seed": seed, "joint_mask": joint_mask,
+            "decoder": decoder,
+        }  # fmt: skip
+        made = make_model(weights=weights, use="from here on trained", fresh_scorer=True, **described)
+        recipe = TINY_RECIPE if is_tiny(made.spec.name) else paper_recipe(layout)
+        wanted = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "clip_norm": clip_norm}
+        wanted = {name: value for name, value in wanted.items() if value is not None}
+        if train_ratios is not None and made.spec.reduction.is_none:
+            raise InputError(f"--train-ratios {train_ratios!r}: needs a mask, and a --ratio above 0 to evaluate it at")
+        if train_ratios:
+            wanted["mask_ratios"] = tuple(map(check_ratio, numbers(train_ratios, "--train-ratios")))
+        recipe = dataclasses.replace(recipe, **wanted, amp=amp, workers=workers, seed=seed)
+        if backbone_weights is not None:
+            load_backbone_weights(made, backbone_weights)
+        train_data = _train_split(root, train_split, made)
+        crops = {"input_size": made.spec.input_size, "convention": made.spec.convention}
+        val_data = load_people(root, "val", **crops) if evaluate_every else None
+        with Bar("training", quiet or not ranks.first) as bar:
+            result = run(
+                made,
+                train_data,
+                val_data,
+                recipe,
+                out,
+                device=target,
+                resume=resume,
+                progress=bar,
+                evaluate_every=max(evaluate_every, 1),
+                ranks=ranks,
+                sync_batch_norm=sync_batch_norm,
+            )
+        if result.resumed_at == recipe.epochs:
+            print(f"{out}: was finished earlier, after {count(recipe.epochs, 'epoch')}; nothing was left to do")
+        print(f"loss on a fixed batch: {result.loss_first:.6g} before, {result.loss_last:.6g} after; {result.last}")
 
 
 def evaluate(
@@ -216,8 +242,12 @@ def evaluate(
         check_new(save_results, "--save-results")
     torch.manual_seed(seed or 0)
     root, layout = _data(data, quiet)
-    described = (model, layout, mask, ratio, input_size, as_published, position_type, seed)
-    made = make_model(*described, weights=weights, joint_mask=joint_mask, decoder=decoder)
+    described = {
+        "name": model, "dataset": layout, "mask": mask, "mask_ratio": ratio, "input_size": input_size,
+        "as_published": as_published, "position_type": position_type, "seed": seed, "joint_mask": joint_mask,
+        "decoder": decoder,
+    }  # fmt: skip
+    made = make_model(weights=weights, **described)
     crops = {"input_size": made.spec.input_size, "convention": convention_of(decode or made.spec.convention)}
     split = load_people(root, "val", boxes=boxes, **crops)
     with Bar("evaluating", quiet) as bar:
@@ -246,6 +276,37 @@ def evaluate(
         print(note)
     if weights is None and format == "table":
         print("no --weights were given: these are the scores of an untrained model")
+
+
+def _own_device(device: str, devices: str | None) -> str:
+    """The device of this process. Where several are asked for and this is not one of theirs, they are started, waited
+    for, and the command ends.
+    """
+    from ..pose.ranks import local_rank, local_size, started_together
+    from .launch import LAUNCHED, launch
+
+    names = [f"cuda:{name}" if name.isdigit() else name for name in words(devices, "--devices")]
+    if not names:
+        return f"cuda:{local_rank()}" if started_together() and device == "cuda" else device
+    repeated = [name for name in names if name != "cpu" and names.count(name) > 1]
+    if repeated or device not in ("cpu", *names):
+        wrong = f"{repeated[0]} twice" if repeated else f"--device {device} beside it"
+        raise InputError(f"--devices {devices!r}: {wrong}; give each device once, and --devices alone")
+    if started_together():
+        if len(names) != local_size():
+            raise InputError(f"--devices {devices!r}: {len(names)} for {count(local_size(), 'process', 'processes')}")
+        if LAUNCHED in os.environ:
+            from ..sweeps.child import follow_parent
+
+            follow_parent()
+        return names[local_rank()]
+    if len(names) > 1:
+        from ..benchmark.device import check_device
+
+        for name in names:
+            check_device(name)
+        raise typer.Exit(launch(sys.argv[1:], len(names)))
+    return names[0]
 
 
 def _data(data: Path | None, quiet: bool) -> tuple[Path, str]:

@@ -10,13 +10,13 @@ import pandas as pd
 
 from ..pose.errors import InputError
 from ..pose.files import write_atomic
-from .comparison import compare
-from .elastic import elastic_matrices
-from .equal import read_equal
-from .html import render_page
-from .plots import draw_all, save_all
-from .results import read_results, records_of, to_frame, write_results
-from .verdicts import check_margin
+from .analysis.findings import find
+from .analysis.iso_flops_file import FILE_NAME, read_iso_flops
+from .analysis.margin import check_margin
+from .analysis.results import read_results, to_frame, write_results
+from .page.page import render_page
+from .page.section import Material
+from .plots.drawing import draw_all, save_all
 
 
 def write_report(
@@ -32,8 +32,8 @@ def write_report(
     Reads directory/results.csv, or takes `rows` and writes that file first, and directory/equal_gflopst.csv where there
     is one; if that is broken, the page says so in its place. Pictures found as plots/masks/*.png are
     shown on the page; `notes` are paragraphs below its headline. `margin`: the loss of accuracy that counts as
-    negligible, as a fraction of the metric's full scale (None: as recorded in the rows; see verdicts.py). Raises
-    InputError if there are no results.
+    negligible, as a fraction of the metric's full scale (None: as recorded in the rows; see analysis/verdicts.py).
+    Raises InputError if there are no results.
     """
     directory = Path(directory)
     margin = None if margin is None else check_margin(margin)
@@ -44,28 +44,16 @@ def write_report(
         frame = read_results(directory / "results.csv")
     if frame.empty:
         raise InputError(f"{directory / 'results.csv'}: no rows, nothing to report")
-    records = records_of(frame)
-    subjects = compare(frame, margin)
-    matrices = elastic_matrices(frame)
     try:
-        equal, broken = read_equal(directory / "equal_gflopst.csv"), []
+        points, problems = read_iso_flops(directory / FILE_NAME), []
     except InputError as error:
         # It is derived from the rows: the page can do without it, and says so.
-        equal, broken = [], [f"The comparison at equal GFLOPsT is left out. {error}"]
-    drawings = draw_all(subjects, matrices, equal)
+        points, problems = [], [f"The comparison at equal GFLOPsT is left out. {error}"]
+    findings = find(frame, margin, points)
+    drawings = draw_all(findings)
     save_all(drawings, directory / "plots")
-    masks = sorted((directory / "plots" / "masks").glob("*.png"))
-    page = render_page(
-        records,
-        subjects,
-        drawings,
-        masks,
-        title=title or _title(records),
-        notes=notes or (),
-        matrices=matrices,
-        equal=equal,
-        problems=broken,
-    )
+    material = Material(findings, drawings, sorted((directory / "plots" / "masks").glob("*.png")))
+    page = render_page(material, title=title or _title(findings.records), notes=notes or (), problems=problems)
     path = directory / "report.html"
     write_atomic(path, page.encode("utf-8", "backslashreplace"))
     return path

@@ -6,24 +6,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
+from .cell_result import CellResult
 from .child import Reporter, run_worker
+from .config import Job
 
 
-def train_base(folder: Path, task: dict[str, Any], reporter: Reporter) -> dict[str, Any]:
-    """Train on the task's data; leaves last.pt. Returns the content of result.json."""
+def train_base(folder: Path, job: Job, reporter: Reporter) -> CellResult:
+    """Train on the job's data; leaves last.pt."""
     import torch
 
     from .work import build_model, load_start, train_model
 
-    config = task["config"]
-    torch.set_num_threads(config["threads"])
-    model = build_model(config | {"mask": "none", "mask_ratio": 0.0})
-    load_start(model, task)
-    result = train_model(model, task, folder, reporter)
-    return {"row": {"loss_final": result.history[-1]["loss"], "train_seconds": result.seconds}}
+    torch.set_num_threads(job.config.run.threads)
+    model = build_model(job.config.model)
+    load_start(model, job)
+    result = train_model(model, job, folder, reporter)
+    return CellResult(training={"loss_final": result.history[-1]["loss"], "train_seconds": result.seconds})
 
 
 if __name__ == "__main__":
-    run_worker(train_base)
+    run_worker(train_base, Job)

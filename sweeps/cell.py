@@ -5,18 +5,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from ..pose.keypoints import SKELETONS
 from ..row import Score, flat
+from .cell_result import CellResult
 from .child import Reporter, run_worker
+from .config import CellConfig, Job
 from .store import is_ok
 
 
-def run_cell(folder: Path, task: dict[str, Any], reporter: Reporter) -> dict[str, Any] | None:
-    """Memory first, while the process is fresh; then train or load, count, evaluate. Returns result.json's content, or
-    None when it exists and only memory was missing. An elastic cell has no memory of its own.
+def run_cell(folder: Path, job: Job, reporter: Reporter) -> CellResult | None:
+    """Memory first, while the process is fresh; then train or load, count, evaluate. None when the result exists and
+    only memory was missing. An elastic cell has no memory of its own.
     """
     import torch
 
@@ -24,43 +25,48 @@ def run_cell(folder: Path, task: dict[str, Any], reporter: Reporter) -> dict[str
     from ..benchmark.flops import flops_row
     from .work import Stopwatch, build_model, evaluate_model, load_start, measure_memory, train_model
 
-    config = task["config"]
-    torch.set_num_threads(config["threads"])
+    config = job.config
+    torch.set_num_threads(config.run.threads)
     stopwatch = Stopwatch()
-    model = build_model(config)
-    elastic = "train_ratio" in config
-    if not elastic:
+    model = build_model(config.model)
+    if not config.is_elastic:
         with stopwatch("memory"):
-            measure_memory(model, task, folder, reporter)
+            measure_memory(model, job, folder, reporter)
     if is_ok(folder):
         return None
-    row: dict[str, Any] = {}
-    load_start(model, task)
-    if config["training"] != "weights" and task["trained_checkpoint"] is None:
+    load_start(model, job)
+    training = {}
+    if config.trains:
         with stopwatch("training"):
-            result = train_model(model, task, folder, reporter)
-        if not elastic:
-            row |= {"loss_final": result.history[-1]["loss"], "train_seconds": result.seconds}
+            trained = train_model(model, job, folder, reporter)
+        if not config.is_elastic:
+            training = {"loss_final": trained.history[-1]["loss"], "train_seconds": trained.seconds}
     with stopwatch("evaluation"):
-        found = evaluate_model(model, task, folder, reporter)
+        evaluation = evaluate_model(model, job, folder, reporter)
     with stopwatch("counting"):
-        row |= flops_row(model.cpu())
-        if elastic and not config["mask_ratio"]:
-            row |= {"mask": _mask_in_training(config)}
-    metric = SKELETONS[config["dataset"]].metric.column
-    row |= found.metrics | flat(metric, Score(found.metrics.get(metric), *found.ci.get(metric, ())))
-    row |= {"eval_people": found.num_people, "eval_seconds": found.seconds}
-    row |= conditions(task["device"], "float32", config["threads"], None)
-    return {"row": row, "seconds": stopwatch.seconds, "metrics": found.metrics}
+        counts = flops_row(model.cpu())
+        if config.is_elastic and not config.ratio:
+            counts["mask"] = _mask_in_training(config)
+    metric = config.metric.column
+    score = Score(evaluation.metrics.get(metric), *evaluation.ci.get(metric, ()))
+    return CellResult(
+        counts=counts,
+        accuracy=evaluation.metrics
+        | flat(metric, score)
+        | {"eval_people": evaluation.num_people, "eval_seconds": evaluation.seconds},
+        training=training,
+        conditions=conditions(job.device, config.run.dtype, config.run.threads, None),
+        seconds=stopwatch.seconds,
+    )
 
 
-def _mask_in_training(config: dict[str, Any]) -> str:
+def _mask_in_training(config: CellConfig) -> str:
     """What the model's mask is called, also where the ratio 0 leaves it none."""
-    from .work import build_model
+    from ..benchmark.flops import untrained_model
 
-    highest = max(map(float, config["train_ratio"].split(",")))
-    return build_model(config | {"mask_ratio": highest}).spec.mask
+    reduction = replace(config.model.reduction, ratio=max(config.trained_at))
+    return untrained_model(replace(config.model, reduction=reduction)).spec.mask
 
 
 if __name__ == "__main__":
-    run_worker(run_cell)
+    run_worker(run_cell, Job)

@@ -16,7 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from ..pose.errors import InputError, NumericalError
-from .store import FAILED, OK, is_ok, read_json, write_json
+from ..pose.records import from_plain, to_plain
+from ..row import STATUS_OK
+from .cell_result import CellResult, write_cell_result
+from .store import is_ok, read_json, write_json
 
 REPORT_EVERY_SECONDS = 0.2
 PR_SET_PDEATHSIG = 1
@@ -81,8 +84,9 @@ def follow_parent() -> None:
     threading.Thread(target=wait_for_end, daemon=True).start()
 
 
-def run_worker(work: Callable[[Path, dict[str, Any], Reporter], dict[str, Any] | None]) -> None:
-    """The main function of a worker: FOLDER [--child]. `work(folder, task, reporter)` gives the content of result.json.
+def run_worker(work: Callable[[Path, Any, Reporter], Any], kind: type) -> None:
+    """The main function of a worker: FOLDER [--child]. FOLDER/config.json holds its job, a record of this kind;
+    `work(folder, job, reporter)` gives the content of result.json, a record or a dict.
 
     Its error becomes a result with status "failed" and one line; the log keeps the traceback.
     """
@@ -91,10 +95,11 @@ def run_worker(work: Callable[[Path, dict[str, Any], Reporter], dict[str, Any] |
         follow_parent()
     reporter = Reporter()
     reporter.send(stage="start")
-    task = read_json(folder / "config.json", "run the sweep again")
+    file = folder / "config.json"
+    job = from_plain(kind, read_json(file, "run the sweep again"), str(file))
     already_done = is_ok(folder)
     try:
-        result = work(folder, task, reporter)
+        result = work(folder, job, reporter)
     except Exception as error:
         traceback.print_exc()
         wrong_input = isinstance(error, InputError)
@@ -102,7 +107,7 @@ def run_worker(work: Callable[[Path, dict[str, Any], Reporter], dict[str, Any] |
         if not (wrong_input or isinstance(error, NumericalError)):
             line = f"{type(error).__name__}: {line}"
         if not already_done:
-            write_json(folder / "result.json", {"status": FAILED, "error": line, "input": wrong_input, "row": {}})
+            write_cell_result(folder, CellResult(error=line, wrong_input=wrong_input))
         sys.exit(2 if wrong_input else 1)
     if result is not None:
-        write_json(folder / "result.json", {"status": OK} | result)
+        write_json(folder / "result.json", {"status": STATUS_OK} | to_plain(result))

@@ -11,61 +11,61 @@ from ..pose.data.folder import load_people
 from ..pose.data.person import Person
 from ..pose.data.synth.cache import TRAIN, VAL, default_set_path, ensure_default_set
 from ..pose.errors import InputError
+from .config import FINETUNE
 from .events import Event, Listener, ignore
-from .grid import DataIdentity
-from .spec import SweepSpec
+from .request import SweepRequest
 
 
 @dataclass(frozen=True)
 class DataFacts:
-    """A data folder as a sweep sees it. boxes: "gt" or the detection file; made: whether the folder is there yet."""
+    """A data folder as a sweep sees it. boxes: "gt" or the detection file; boxes_hash: "gt" or that of its content.
+    train_hash, eval_hash: of the annotations of each split. made: whether the folder is there yet."""
 
     root: Path
     layout: str
     boxes: str
-    identity: DataIdentity
+    boxes_hash: str
+    train_hash: str | None
+    eval_hash: str
     train_people: int
     eval_people: int
     made: bool = True
 
 
-def find_data(spec: SweepSpec, on_event: Listener = ignore, *, make: bool = True) -> DataFacts:
-    """Read the annotations of the data that `spec` names, once; without --data make the embedded set if need be.
+def find_data(request: SweepRequest, on_event: Listener = ignore, *, make: bool = True) -> DataFacts:
+    """Read the annotations of the data that `request` names, once; without --data make the embedded set if need be.
 
     With make=False a missing embedded set is described, not made. InputError for annotations that are absent or
     broken, for a split without people, and for an image that is not there.
     """
-    if spec.data is not None:
-        root = Path(spec.data)
+    if request.data is not None:
+        root = Path(request.data)
     elif make:
         root = ensure_default_set(_progress(on_event))
     else:
         root = default_set_path()
         if not root.is_dir():
-            identity = DataIdentity("coco", "embedded set, not made yet", spec.boxes)
-            return DataFacts(root, "coco", spec.boxes, identity, TRAIN, VAL, made=False)
-    trains = any(needs_training(spec, model) for model in spec.models)
-    splits = [load_people(root, "val", boxes=spec.boxes)]
-    if trains:
-        splits.insert(0, load_people(root, "train"))
-    for split in splits:
+            unknown = "embedded set, not made yet"
+            return DataFacts(root, "coco", request.boxes, request.boxes, unknown, unknown, TRAIN, VAL, made=False)
+    val = load_people(root, "val", boxes=request.boxes)
+    train = load_people(root, "train") if any(needs_training(request, model) for model in request.models) else None
+    for split in filter(None, (train, val)):
         check_images(split.people)
-    val = splits[-1]
-    boxes = "gt" if val.boxes == "gt" else _hash([Path(val.boxes)])
-    identity = DataIdentity(val.layout, _hash([split.annotation_file for split in splits]), boxes)
     return DataFacts(
-        root.resolve(),
-        val.layout,
-        val.boxes,
-        identity,
-        len(splits[0].people) if trains else 0,
-        len(val.people),
+        root=root.resolve(),
+        layout=val.layout,
+        boxes=val.boxes,
+        boxes_hash="gt" if val.boxes == "gt" else _hash(Path(val.boxes)),
+        train_hash=_hash(train.annotation_file) if train else None,
+        eval_hash=_hash(val.annotation_file),
+        train_people=len(train.people) if train else 0,
+        eval_people=len(val.people),
     )
 
 
-def needs_training(spec: SweepSpec, model: str) -> bool:
+def needs_training(request: SweepRequest, model: str) -> bool:
     """Whether a sweep trains `model`, or only evaluates weights that were given."""
-    return spec.weights_of(model) is None or spec.training == "finetune"
+    return request.weights_of(model) is None or request.training == FINETUNE
 
 
 def check_images(people: Iterable[Person]) -> None:
@@ -86,9 +86,5 @@ def _progress(on_event: Listener) -> Callable[..., None]:
     return progress
 
 
-def _hash(files: list[Path]) -> str:
-    digest = hashlib.sha256()
-    for file in files:
-        content = file.read_bytes()
-        digest.update(f"{len(content)} ".encode() + content)
-    return digest.hexdigest()[:16]
+def _hash(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:16]

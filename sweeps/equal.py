@@ -16,10 +16,12 @@ from typing import Any
 import numpy as np
 
 from ..pose.evaluation.bootstrap import draw_images, score, scores
-from ..pose.keypoints import SKELETONS
-from ..reports.equal import Difference, EqualPoint, Standing, write_equal_points
-from .grid import Cell
-from .rows import read_evidence
+from ..reports.analysis.iso_flops import Difference, IsoFlopsPoint, Standing
+from ..reports.analysis.iso_flops_file import write_iso_flops
+from ..reports.analysis.series import control_among
+from .cell_result import read_cell_result
+from .config import CellConfig
+from .results import read_evidence
 from .store import SweepStore
 
 POINTS = 3
@@ -71,57 +73,58 @@ class Point:
         )
 
 
-def can_compare(cells: Iterable[Cell]) -> bool:
+def can_compare(cells: Iterable[CellConfig]) -> bool:
     """Whether a grid holds anything to compare: one model under two masks or more."""
     masks: dict[str, set[str]] = {}
     for cell in cells:
         if not cell.is_baseline:
-            masks.setdefault(cell.config["model"], set()).add(cell.config["mask"])
-    return any(len(found) > 1 for found in masks.values())
+            masks.setdefault(cell.model.name, set()).add(cell.model.mask)
+    return any(len(names) > 1 for names in masks.values())
 
 
-def write_equal(store: SweepStore, cells: list[Cell]) -> None:
+def write_equal(store: SweepStore, cells: list[CellConfig]) -> None:
     """Write equal_gflopst.csv from the finished cells, whole or not at all; without points there is no file."""
     points = equal_points(store, cells)
     if points:
-        write_equal_points(store.equal_file, points)
+        write_iso_flops(store.equal_file, points)
     else:
         store.equal_file.unlink(missing_ok=True)
 
 
-def equal_points(store: SweepStore, cells: list[Cell]) -> list[EqualPoint]:
+def equal_points(store: SweepStore, cells: list[CellConfig]) -> list[IsoFlopsPoint]:
     """The points at which the masks of each model are compared, models in the grid's order, points by rising saving.
 
     Elastic cells are no part of it: each mask is taken at the ratio that it was trained for.
     """
     points = []
-    for model in dict.fromkeys(cell.config["model"] for cell in cells):
-        own = [cell for cell in cells if cell.config["model"] == model and not cell.is_elastic]
+    for model in dict.fromkeys(cell.model.name for cell in cells):
+        own = [cell for cell in cells if cell.model.name == model and not cell.is_elastic]
         curves = read_curves(store, [cell for cell in own if store.is_done(cell.key)])
         if len(curves) < 2:
             continue
-        metric = SKELETONS[own[0].config["dataset"]].metric
+        metric = own[0].metric
         whole = next(iter(curves.values()))[0].gflops_t
+        control = control_among(curves)
         for saving in round_savings([1 - curve[-1].gflops_t / whole for curve in curves.values()]):
             gflops_t = (1 - saving) * whole
             found = {mask: at_gflops_t(curve, gflops_t) for mask, curve in curves.items()}
             reaching = {mask: point for mask, point in found.items() if point is not None}
-            points.append(EqualPoint(model, saving, gflops_t, _standings(reaching), metric))
+            points.append(IsoFlopsPoint(model, saving, gflops_t, _standings(reaching, control), metric, control))
     return points
 
 
-def read_curves(store: SweepStore, cells: list[Cell]) -> dict[str, list[Point]]:
+def read_curves(store: SweepStore, cells: list[CellConfig]) -> dict[str, list[Point]]:
     """For each mask of one model its points by rising ratio, the unmasked one first. cells: done ones.
 
     A ratio counts where it is done for every seed of the unmasked model, so that all means are over the same seeds. A
     mask that saves nothing at its highest ratio, as connections that are cut but still computed, is left out.
     """
-    baselines = {cell.config["seed"]: cell for cell in cells if cell.is_baseline}
-    groups: dict[tuple[str, float], dict[int, Cell]] = {}
+    baselines = {cell.seed: cell for cell in cells if cell.is_baseline}
+    groups: dict[tuple[str, float], dict[int, CellConfig]] = {}
     for cell in cells:
         if not cell.is_baseline:
-            place = _mask_name(store, cell), cell.config["mask_ratio"]
-            groups.setdefault(place, {})[cell.config["seed"]] = cell
+            place = _mask_name(store, cell), cell.ratio
+            groups.setdefault(place, {})[cell.seed] = cell
     groups = {place: found for place, found in groups.items() if baselines and found.keys() >= baselines.keys()}
     unmasked = _measured(store, list(baselines.values())) if groups else None
     if unmasked is None or not np.isfinite(unmasked.accuracy.values).all():
@@ -135,21 +138,26 @@ def read_curves(store: SweepStore, cells: list[Cell]) -> dict[str, list[Point]]:
     return {m: curves[m] for m in order if m in curves and curves[m][-1].gflops_t < unmasked.gflops_t}
 
 
-def _mask_name(store: SweepStore, cell: Cell) -> str:
+def _mask_name(store: SweepStore, cell: CellConfig) -> str:
     """As in results.csv, where the reference code's own behaviours give a mask another name."""
-    return store.result(cell.key)["row"]["mask"]
+    return _counts(store, cell)["mask"]
 
 
-def _measured(store: SweepStore, cells: list[Cell]) -> Point | None:
+def _counts(store: SweepStore, cell: CellConfig) -> dict[str, Any]:
+    """Of a cell that is done."""
+    return read_cell_result(store.cell_dir(cell.key)).counts
+
+
+def _measured(store: SweepStore, cells: list[CellConfig]) -> Point | None:
     """A configuration over its seeds; None where nothing was scored."""
-    row = store.result(cells[0].key)["row"]
+    counted = _counts(store, cells[0])
     evidence = [read_evidence(store, cell.key) for cell in cells]
     if not all(evidence):
         return None
     counts = draw_images(len(evidence[0]["images"]), RESAMPLES, SEED)
     accuracy = Accuracy(np.array([score(one) for one in evidence]), np.array([scores(one, counts) for one in evidence]))
-    ratio = cells[0].config["mask_ratio"]
-    return Point(ratio, row.get("mask_ratio_mean", ratio), row["gflops_t"], accuracy)
+    ratio = cells[0].ratio
+    return Point(ratio, counted.get("mask_ratio_mean", ratio), counted["gflops_t"], accuracy)
 
 
 def round_savings(reached: list[float]) -> list[float]:
@@ -168,8 +176,8 @@ def at_gflops_t(curve: list[Point], gflops_t: float) -> Point | None:
     return None
 
 
-def _standings(points: dict[str, Point]) -> list[Standing]:
-    """The masks at one GFLOPsT, each with its differences to the best and to random."""
+def _standings(points: dict[str, Point], control: str | None) -> list[Standing]:
+    """The masks at one GFLOPsT, each with its differences to the best and to the control."""
     best = max(points, key=lambda mask: points[mask].accuracy.values.mean())
     return [
         Standing(
@@ -182,13 +190,13 @@ def _standings(points: dict[str, Point]) -> list[Standing]:
             seeds=len(point.accuracy.values),
             is_best=mask == best,
             from_best=_difference(points, mask, best),
-            from_random=_difference(points, mask, "random"),
+            from_control=_difference(points, mask, control),
         )
         for mask, point in points.items()
     ]
 
 
-def _difference(points: dict[str, Point], mask: str, other: str) -> Difference | None:
+def _difference(points: dict[str, Point], mask: str, other: str | None) -> Difference | None:
     if other == mask or other not in points:
         return None
     difference = points[mask].accuracy.minus(points[other].accuracy)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import torch
@@ -13,8 +14,9 @@ from ..benchmark.flops import flops_row
 from ..pose.data.dataset import PoseDataset
 from ..pose.data.folder import load_people
 from ..pose.keypoints import SKELETONS
+from ..pose.models.config import ModelConfig
 from ..pose.models.model import PoseModel
-from .grid import Cell
+from .config import CellConfig
 from .plan import Plan
 from .runner import is_complete, missing_bases
 from .store import SweepStore, is_ok
@@ -52,77 +54,77 @@ def estimate(plan: Plan, jobs: int, store: SweepStore | None = None) -> Estimate
     cores are busy. store: the folder that the sweep goes on in, if there is one.
     """
     done = {cell.key for cell in plan.cells if store and store.is_done(cell.key)}
-    complete = {cell.key for cell in plan.cells if store and is_complete(store, cell, plan.spec)}
+    complete = {cell.key for cell in plan.cells if store and is_complete(store, cell, plan.request)}
     bases = missing_bases(store, plan) if store else list(plan.bases)
-    counted: dict[tuple, dict[str, Any]] = {}
-    counts = {}
-    for cell in plan.cells:
-        config = cell.config
-        name = (config["model"], config["mask"], config["mask_ratio"])
-        if name not in counted:
-            counted[name] = flops_row(build_model(config))
-        counts[cell.key] = counted[name]
-    unmasked = {cell.config["model"]: cell for cell in plan.cells if cell.is_baseline}
-    working = {cell.config["model"] for cell in plan.cells if cell.key not in done}
-    speeds = {name: _measured(plan, unmasked[name], counts[unmasked[name].key]["gflops"]) for name in working}
+    count = cache(flops_row)
+    counts = {cell.key: count(cell.executed) for cell in plan.cells}
+    working = {cell.model.name for cell in plan.cells if cell.key not in done}
+    unmasked = {cell.model.name: cell for cell in plan.models}
+    speeds = {name: _measured(plan, unmasked[name], count(unmasked[name].executed)["gflops"]) for name in working}
     cell_seconds = {}
     for cell in plan.cells:
         if cell.key in done:
             cell_seconds[cell.key] = 0.0 if cell.key in complete else START_SECONDS
             continue
-        config, gflops = cell.config, counts[cell.key]["gflops"]
-        drawn = (config["recipe"] or {}).get("mask_ratios")
-        in_training = [counted[config["model"], config["mask"], ratio]["gflops"] for ratio in drawn or ()] or [gflops]
+        gflops = counts[cell.key]["gflops"]
+        in_training = [count(model)["gflops"] for model in _trained_as(cell)]
         cell_seconds[cell.key] = _seconds(
             plan,
-            config,
-            speeds[config["model"]],
+            cell,
+            speeds[cell.model.name],
             trained=sum(in_training) / len(in_training) if cell.trains else None,
             evaluated=gflops,
         )
     base_seconds = dict.fromkeys(plan.bases, 0.0)
     for key in bases:
-        config = plan.bases[key]
-        gflops = counts[unmasked[config["model"]].key]["gflops"]
-        base_seconds[key] = _seconds(plan, config, speeds[config["model"]], trained=gflops, evaluated=None)
-        base_seconds[key] /= min(config["threads"], 1.4)  # small models gain little from more threads
+        base = plan.bases[key]
+        gflops = count(base.executed)["gflops"]
+        base_seconds[key] = _seconds(plan, base, speeds[base.model.name], trained=gflops, evaluated=None)
+        base_seconds[key] /= min(base.run.threads, 1.4)  # small models gain little from more threads
     timing = 0.0
-    if plan.spec.latency:
-        groups = [key for key in timing_groups(plan.cells, plan.spec) if not (store and is_ok(store.timing_dir(key)))]
-        timing = len(groups) * len(plan.spec.batch_sizes) * (SECONDS + START_SECONDS)
+    if plan.request.latency:
+        groups = [
+            key for key in timing_groups(plan.cells, plan.request) if not (store and is_ok(store.timing_dir(key)))
+        ]
+        timing = len(groups) * len(plan.request.batch_sizes) * (SECONDS + START_SECONDS)
     at_once = min(jobs, max(1, sum(seconds > 0 for seconds in cell_seconds.values())))
     total = sum(base_seconds.values()) + sum(cell_seconds.values()) / at_once + timing
     return Estimate(counts, cell_seconds, base_seconds, total + (0 if plan.data.made else RENDER_SECONDS))
 
 
-def _seconds(
-    plan: Plan, config: dict[str, Any], speed: Speed, *, trained: float | None, evaluated: float | None
-) -> float:
+def _seconds(plan: Plan, cell: CellConfig, speed: Speed, *, trained: float | None, evaluated: float | None) -> float:
     """trained, evaluated: GFLOPs of the model in training and in evaluation; None where there is none."""
     seconds = START_SECONDS
     if trained is not None:
-        images = config["recipe"]["epochs"] * plan.data.train_people
+        images = cell.train.epochs * plan.data.train_people
         seconds += images * (speed.load + speed.train * trained)
     if evaluated is not None:
-        passes = 2 if config["evaluation"]["flip_test"] else 1
+        passes = 2 if cell.eval.flip_test else 1
         seconds += plan.data.eval_people * (speed.load + passes * speed.forward * evaluated)
     return seconds
 
 
-def _measured(plan: Plan, cell: Cell, gflops: float) -> Speed:
+def _trained_as(cell: CellConfig) -> list[ModelConfig]:
+    """The model at each mask ratio that it is trained at."""
+    drawn = cell.train.recipe.mask_ratios if cell.train.recipe else ()
+    reduction = cell.model.reduction
+    ratios = drawn or (reduction.ratio,)
+    return [replace(cell.executed, reduction=replace(reduction, ratio=ratio)) for ratio in ratios]
+
+
+def _measured(plan: Plan, cell: CellConfig, gflops: float) -> Speed:
     """A few training and evaluation steps of the unmasked model, and a few crops, on one cell's threads."""
-    config = cell.config
     before = torch.get_num_threads()
-    torch.set_num_threads(config["threads"])
+    torch.set_num_threads(cell.run.threads)
     try:
-        model = build_model(config).to(plan.spec.device)
-        images = torch.randn(PROBE_IMAGES, 3, *model.spec.input_size, device=plan.spec.device)
+        model = build_model(cell.model).to(plan.request.device)
+        images = torch.randn(PROBE_IMAGES, 3, *model.spec.input_size, device=plan.request.device)
         per_image = PROBE_IMAGES * gflops
         with torch.no_grad():
-            forward = _time(lambda: model.eval()(images), plan.spec.device) / per_image
+            forward = _time(lambda: model.eval()(images), plan.request.device) / per_image
         train = 0.0
-        if config["recipe"]:
-            train = _time(lambda: model.train()(images).square().mean().backward(), plan.spec.device) / per_image
+        if cell.train.recipe:
+            train = _time(lambda: model.train()(images).square().mean().backward(), plan.request.device) / per_image
         return Speed(_load_seconds(plan, model), train, forward)
     finally:
         torch.set_num_threads(before)

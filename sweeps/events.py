@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Event:
-    """One piece of news. `name` is a cell's or base model's key, or "timing", "pictures", "equal_gflopst",
+    """One piece of news. `name` is a cell's or base model's key, or "timing <key>", "pictures", "equal_gflopst",
     "report".
 
     kind: "plan" (info: plan, root, finished), "start", "progress" (stage, done, total, info), "done" (info: the row),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 
 import cv2
@@ -17,10 +18,12 @@ from ..pose.data.person import Person
 from ..pose.evaluation.draw import draw_skeleton, shade_dropped, show_merged
 from ..pose.files import write_atomic
 from ..pose.keypoints import SKELETONS, Skeleton
+from ..pose.models.config import ModelConfig
 from ..pose.models.model import PoseModel
 from ..pose.models.weights import load_weights
+from ..pose.reductions import CUT, MERGE, find_reduction
+from .config import WEIGHTS, CellConfig
 from .events import Event, Listener, ignore
-from .grid import Cell
 from .plan import Plan
 from .store import SweepStore
 from .work import build_model
@@ -36,22 +39,23 @@ def draw_masks(store: SweepStore, plan: Plan, on_event: Listener = ignore) -> li
     Every sheet shows the same people, evenly taken from the held-out ones. A mask of connections has none: all its
     tokens stay.
     """
-    wanted: dict[tuple[str, str, float], Cell] = {}
+    wanted: dict[ModelConfig, CellConfig] = {}
     for cell in plan.cells:
-        config = cell.config
-        drawable = not cell.is_baseline and not cell.is_elastic and config["mask"] != "sparse"
+        drawable = not cell.is_baseline and not cell.is_elastic and _kind(cell.model) != CUT
         if drawable and store.is_done(cell.key):
-            wanted.setdefault((config["model"], config["mask"], config["mask_ratio"]), cell)
+            wanted.setdefault(cell.executed, cell)
     files = []
-    for number, ((name, mask, ratio), cell) in enumerate(wanted.items()):
-        model = build_model(cell.config)
-        given = plan.weights[name] if cell.config["training"] == "weights" else None
+    for number, cell in enumerate(wanted.values()):
+        name, mask = cell.model.name, cell.model.mask
+        model = build_model(cell.model)
+        given = plan.request.weights_of(name) if cell.train.mode == WEIGHTS else None
         load_weights(model, given or store.cell_dir(cell.key) / "last.pt")
         crops = {"input_size": model.spec.input_size, "convention": model.spec.convention}
         people = load_people(plan.data.root, "val", **crops).people
         chosen = [people[i] for i in np.linspace(0, len(people) - 1, min(PEOPLE, len(people))).astype(int)]
-        prefix = f"{name}_" if len(plan.spec.models) > 1 else ""
-        file = store.root / "plots" / "masks" / f"{prefix}{mask}_{ratio:g}.png"
+        prefix = f"{name}_" if len(plan.request.models) > 1 else ""
+        title = re.sub(r"[^\w+.=(),-]", "_", f"{prefix}{mask}_{cell.ratio:g}")
+        file = store.root / "plots" / "masks" / f"{title}.png"
         write_atomic(file, encode_png(mask_sheet(model, chosen, SKELETONS[plan.data.layout])))
         files.append(file)
         on_event(Event("progress", "pictures", mask, number + 1, len(wanted)))
@@ -67,12 +71,13 @@ def mask_sheet(model: PoseModel, people: list[Person], skeleton: Skeleton) -> np
     data = PoseDataset(people, skeleton, *sizes, convention=spec.convention)
     items = [data[index] for index in range(len(people))]
     model.eval()
-    look, draw = (model.token_holders, show_merged) if spec.mask == "tome" else (model.kept_indices, shade_dropped)
-    found = look(torch.stack([item["image"] for item in items]), torch.tensor([item["person_id"] for item in items]))
+    merges = _kind(spec) == MERGE
+    look, draw = (model.token_holders, show_merged) if merges else (model.kept_indices, shade_dropped)
+    chosen = look(torch.stack([item["image"] for item in items]), torch.tensor([item["person_id"] for item in items]))
     height, width = spec.input_size
     panel = (round(PANEL_HEIGHT * width / height), PANEL_HEIGHT)
     panels = []
-    for person, tokens in zip(people, found.numpy(), strict=True):
+    for person, tokens in zip(people, chosen.numpy(), strict=True):
         matrix = crop_matrix(person.center, person.scale, 0, panel)
         picture = draw(warp_crop(read_image(person.image_path), matrix, panel), tokens, spec.grid)
         if person.keypoints is not None:
@@ -86,6 +91,10 @@ def mask_sheet(model: PoseModel, people: list[Person], skeleton: Skeleton) -> np
         y, x = row * (panel[1] + GAP), column * (panel[0] + GAP)
         sheet[y : y + panel[1], x : x + panel[0]] = picture
     return sheet
+
+
+def _kind(model: ModelConfig) -> str:
+    return find_reduction(model.reduction.name).kind
 
 
 def encode_png(picture: np.ndarray) -> bytes:

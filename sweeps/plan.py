@@ -2,114 +2,150 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-import torch
-
+from ..benchmark.config import RunConfig
 from ..benchmark.device import check_device
+from ..benchmark.flops import untrained_model
 from ..benchmark.interference import usable_cores
 from ..pose.errors import InputError
 from ..pose.models.as_trained import load_model, trained_in_words
+from ..pose.models.config import ModelConfig, ModelSpec
 from ..pose.models.weights import load_backbone_weights
 from ..pose.models.weights_file import read_weights
-from ..pose.models.zoo import create_model
+from ..pose.models.zoo import create_model, is_tiny
+from ..pose.reductions import ReductionConfig
 from ..pose.training.recipe import TINY_FINETUNE, TINY_RECIPE, TrainingRecipe, paper_recipe
+from .cells import expand, reductions_of
+from .config import FINETUNE, SCRATCH, WEIGHTS, CellConfig, EvalConfig, Start, TrainConfig
 from .data import DataFacts
-from .grid import Cell, ModelPlan, expand, masks_and_ratios
-from .spec import SweepSpec
+from .request import SweepRequest
 
 # Ours, for --finetune on the papers' models: a tenth of their schedule, from the learning rate of its second phase.
 PAPER_FINETUNE = {"epochs": 30, "learning_rate": 1e-4, "milestones": (20, 26)}
-NOT_IN_KEY = ("seed", "workers")  # the seed stands beside the recipe; loader processes change nothing but time
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A resolved sweep. bases: key -> configuration of the shared base models. weights: model -> file."""
+    """A resolved sweep. models: the unmasked cell of each. bases: the shared base models by key. notes: what the given
+    weights were trained with, in words."""
 
-    spec: SweepSpec
+    request: SweepRequest
     data: DataFacts
-    models: list[ModelPlan]
-    cells: list[Cell]
-    bases: dict[str, dict[str, Any]]
-    weights: dict[str, str]
+    models: tuple[CellConfig, ...]
+    cells: list[CellConfig]
+    bases: dict[str, CellConfig]
+    notes: tuple[str, ...] = ()
 
 
-def make_plan(spec: SweepSpec, data: DataFacts) -> Plan:
+def make_plan(request: SweepRequest, data: DataFacts) -> Plan:
     """Resolve recipes, weights and threads and expand the grid. InputError for a device that is not there, weights that
     cannot be read or do not fit, or a model that cannot be built for this data or masked by one of the ratios.
     """
-    check_device(spec.device)
-    for name in spec.models:
-        _check_masks(spec, name, data)
-    models = [_plan_model(spec, name, data) for name in spec.models]
-    cells, bases = expand(spec, models, data.identity)
-    return Plan(spec, data, models, cells, bases, dict(spec.weights))
+    check_device(request.device)
+    reductions = {name: _checked_reductions(request, name, data) for name in request.models}
+    models, bases, notes = [], [], []
+    for name in request.models:
+        spec, note = _checked_model(request, name, data)
+        models.append(_unmasked_cell(request, spec, data))
+        bases.append(_base_model(request, models[-1], data))
+        notes += [note] if note else []
+    pairs = list(zip(models, bases, strict=True))
+    cells, by_key = expand(pairs, reductions, request.seeds, elastic=request.elastic)
+    return Plan(request, data, tuple(models), cells, by_key, tuple(notes))
 
 
-def is_tiny(model: str) -> bool:
-    """Whether a model is one of those made for the embedded set: trainable on a CPU within minutes."""
-    return "tiny" in model
-
-
-def _check_masks(spec: SweepSpec, name: str, data: DataFacts) -> None:
-    """Make every masked model without its weights: what cannot be made is told before anything runs."""
-    for mask, ratio in masks_and_ratios(spec):
+def _checked_reductions(request: SweepRequest, name: str, data: DataFacts) -> list[ReductionConfig]:
+    """The reductions of a model, each with its ratio. Every masked model is made without its weights: what cannot be
+    made is told before anything runs."""
+    found = []
+    for reduction in reductions_of(request):
+        config = ModelConfig(
+            name=name,
+            dataset=data.layout,
+            input_size=request.input_size,
+            reduction=reduction,
+            as_published=request.as_published,
+        )
         try:
-            with torch.device("meta"):
-                model = create_model(
-                    name,
-                    dataset=data.layout,
-                    input_size=spec.input_size,
-                    mask=mask,
-                    mask_ratio=ratio,
-                    as_published=spec.as_published,
-                )
-            if spec.elastic and mask != "none" and ratio == max(spec.ratios):
+            model = untrained_model(config)
+            if request.elastic and reduction.ratio == max(request.ratios):
                 model.set_mask_ratio(0.0)
         except InputError as error:
-            raise InputError(f"--model {name} --mask {mask} --ratios {ratio:g}: {error}") from None
+            ratio = "" if reduction.ratio is None else f" --ratios {reduction.ratio:g}"
+            raise InputError(f"--model {name} --mask {reduction.text}{ratio}: {error}") from None
+        found.append(reduction if reduction.ratio is not None else replace(reduction, ratio=model.spec.mask_ratio))
+    return found
 
 
-def _plan_model(spec: SweepSpec, name: str, data: DataFacts) -> ModelPlan:
-    weights = spec.weights_of(name)
-    size = {"input_size": spec.input_size} if spec.input_size else {}
-    asked = {"name": name, "dataset": data.layout, "mask": "none", "as_published": spec.as_published, **size}
-    model, trained = create_model(**asked), None
-    if weights:  # a file that does not fit, or was trained as another model, is told before anything runs
-        if not spec.as_published:
+def _checked_model(request: SweepRequest, name: str, data: DataFacts) -> tuple[ModelSpec, str]:
+    """The unmasked model, and what the weights given for it were trained with: a file that does not fit, or was trained
+    as another model, is told before anything runs."""
+    size = {"input_size": request.input_size} if request.input_size else {}
+    asked = {"name": name, "dataset": data.layout, "mask": "none", "as_published": request.as_published, **size}
+    model, note = create_model(**asked), ""
+    weights = request.weights_of(name)
+    if weights:
+        if not request.as_published:
             asked |= {"positions": model.spec.positions, "position_type": model.spec.position_type}
         file = read_weights(weights)
         model, _ = load_model(file, **asked)
-        trained = trained_in_words(file) if file.config is not None else f"{file.name} does not say how it was trained"
-    if spec.backbone_weights:
-        load_backbone_weights(model, spec.backbone_weights)
-    training = spec.training or ("weights" if weights else "finetune" if is_tiny(name) else "scratch")
-    if is_tiny(name):
-        long, short = TINY_RECIPE, TINY_FINETUNE
-    else:
-        long = paper_recipe(data.layout)
-        short = dataclasses.replace(long, **PAPER_FINETUNE)
-    recipe = {"finetune": short, "scratch": long, "weights": None}[training]
-    needs_base = training == "finetune" and weights is None
-    return ModelPlan(
-        name=name,
-        input_size=tuple(model.spec.input_size),
-        training=training,
-        threads=spec.threads or default_threads(name, spec.device),
-        base_threads=spec.threads or default_threads(None, spec.device),
-        recipe=_recipe_dict(recipe, spec.epochs, spec.amp) if recipe else None,
-        base_recipe=_recipe_dict(long, spec.base_epochs, spec.amp) if needs_base else None,
-        weights=file_sha256(weights) if weights else None,
-        backbone_weights=file_sha256(spec.backbone_weights) if spec.backbone_weights else None,
-        weights_trained=trained,
-        decode=model.spec.convention,
+        note = trained_in_words(file) if file.config is not None else f"{file.name} does not say how it was trained"
+    if request.backbone_weights:
+        load_backbone_weights(model, request.backbone_weights)
+    return model.spec, note
+
+
+def _unmasked_cell(request: SweepRequest, spec: ModelSpec, data: DataFacts) -> CellConfig:
+    """The unmasked cell of a model, before it has a seed and a base model."""
+    size = tuple(spec.input_size)
+    model = ModelConfig(name=spec.name, dataset=data.layout, input_size=size, as_published=request.as_published)
+    weights = request.weights_of(model.name)
+    mode = request.training or (WEIGHTS if weights else FINETUNE if is_tiny(model.name) else SCRATCH)
+    long, short = _recipes(model)
+    recipe = {FINETUNE: short, SCRATCH: long, WEIGHTS: None}[mode]
+    backbone = file_sha256(request.backbone_weights) if request.backbone_weights and mode == SCRATCH else None
+    return CellConfig(
+        model=model,
+        train=TrainConfig(
+            mode=mode,
+            recipe=recipe and _of_length(recipe, request.epochs, request.amp),
+            start=Start(weights=file_sha256(weights) if weights else None, backbone_weights=backbone),
+            data=data.train_hash if recipe else None,
+        ),
+        run=RunConfig(_device(request), request.threads or default_threads(model.name, request.device)),
+        eval=EvalConfig(
+            data=data.eval_hash, boxes=data.boxes_hash, flip_test=request.flip_test, decode=spec.convention
+        ),
     )
+
+
+def _base_model(request: SweepRequest, cell: CellConfig, data: DataFacts) -> CellConfig | None:
+    """The model that cells are fine-tuned from, unless weights are given."""
+    if cell.train.mode != FINETUNE or cell.train.start.weights:
+        return None
+    backbone = file_sha256(request.backbone_weights) if request.backbone_weights else None
+    recipe = _of_length(_recipes(cell.model)[0], request.base_epochs, request.amp)
+    return CellConfig(
+        model=cell.model,
+        train=TrainConfig(SCRATCH, recipe, Start(backbone_weights=backbone), data.train_hash),
+        run=RunConfig(_device(request), request.threads or default_threads(None, request.device)),
+    )
+
+
+def _recipes(model: ModelConfig) -> tuple[TrainingRecipe, TrainingRecipe]:
+    """From scratch, and for fine-tuning."""
+    if is_tiny(model.name):
+        return TINY_RECIPE, TINY_FINETUNE
+    long = paper_recipe(model.dataset)
+    return long, replace(long, **PAPER_FINETUNE)
+
+
+def _device(request: SweepRequest) -> str:
+    return request.device.partition(":")[0]
 
 
 def default_threads(model: str | None, device: str) -> int:
@@ -117,19 +153,12 @@ def default_threads(model: str | None, device: str) -> int:
     return 1 if model and is_tiny(model) and device == "cpu" else min(8, usable_cores())
 
 
-def _recipe_dict(recipe: TrainingRecipe, epochs: int | None, amp: bool) -> dict[str, Any]:
-    """Plain types for the key. Milestones move with the length, so that a short run has all phases, too."""
+def _of_length(recipe: TrainingRecipe, epochs: int | None, amp: bool) -> TrainingRecipe:
+    """The recipe for so many epochs. Milestones move with the length, so that a short run has all phases, too."""
     if epochs is not None:
-        moved = sorted({max(1, round(m * epochs / recipe.epochs)) for m in recipe.milestones} - {epochs})
-        milestones = tuple(m for m in moved if m < epochs)
-        recipe = dataclasses.replace(recipe, epochs=epochs, milestones=milestones)
-    values = dataclasses.replace(recipe, amp=amp).to_dict()
-    return {name: value for name, value in values.items() if name not in NOT_IN_KEY}
-
-
-def recipe_of(config: dict[str, Any], workers: int = 0) -> TrainingRecipe:
-    """The recipe of a cell's or base model's configuration."""
-    return TrainingRecipe.from_dict(config["recipe"] | {"seed": config["seed"], "workers": workers})
+        moved = {max(1, round(m * epochs / recipe.epochs)) for m in recipe.milestones}
+        recipe = replace(recipe, epochs=epochs, milestones=tuple(sorted(m for m in moved if m < epochs)))
+    return replace(recipe, amp=amp)
 
 
 def file_sha256(path: str | Path) -> str:
@@ -146,14 +175,14 @@ def file_sha256(path: str | Path) -> str:
 
 def folder_of(plan: Plan) -> Path:
     """Where the results go: the `out` that was given, or default_folder."""
-    return Path(plan.spec.out) if plan.spec.out is not None else default_folder(plan)
+    return Path(plan.request.out) if plan.request.out is not None else default_folder(plan)
 
 
 def default_folder(plan: Plan) -> Path:
     """runs/<models>-<masks>-<8 hex of the grid>: the same command finds its folder again, another never does."""
     grid = hashlib.sha256(" ".join(sorted(cell.key for cell in plan.cells)).encode()).hexdigest()[:8]
-    masks = list(dict.fromkeys(cell.config["mask"] for cell in plan.cells if not cell.is_baseline)) or ["unmasked"]
-    return Path("runs", f"{_short(plan.spec.models)}-{_short(masks)}-{grid}")
+    masks = list(dict.fromkeys(cell.model.mask for cell in plan.cells if not cell.is_baseline)) or ["unmasked"]
+    return Path("runs", f"{_short(plan.request.models)}-{_short(masks)}-{grid}")
 
 
 def _short(names: list[str] | tuple[str, ...]) -> str:

@@ -13,20 +13,23 @@ result.json, written last, says that it is done or why it failed.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from ..pose.errors import InputError
 from ..pose.files import write_atomic
+from ..pose.records import to_plain
+from ..row import STATUS_FAILED, STATUS_OK
+from .config import CellConfig
 
 FORMAT = "posebench-sweep"
-VERSION = 1
-OK, FAILED = "ok", "failed"
+VERSION = 2
 LOCK = ".lock"
 REMEDY = "give another --out, or repeat that sweep's own settings"
 
@@ -72,10 +75,6 @@ class SweepStore:
             )
         return content
 
-    def result(self, key: str) -> dict[str, Any] | None:
-        """The result of a cell, failed ones included; None where there is none."""
-        return read_result(self.cell_dir(key))
-
     def is_done(self, key: str) -> bool:
         """Whether the cell has a result; a failed one is tried again and so is not done."""
         return is_ok(self.cell_dir(key))
@@ -92,7 +91,7 @@ def read_result(folder: Path) -> dict[str, Any] | None:
     if not file.is_file():
         return None
     result = read_json(file, "delete it, and it is done again")
-    if result.get("status") not in (OK, FAILED):
+    if result.get("status") not in (STATUS_OK, STATUS_FAILED):
         raise InputError(f"{file}: has no status; delete it, and it is done again")
     return result
 
@@ -100,7 +99,7 @@ def read_result(folder: Path) -> dict[str, Any] | None:
 def is_ok(folder: Path) -> bool:
     """Whether the work of a folder is done; a failure counts as not done."""
     result = read_result(folder)
-    return result is not None and result["status"] == OK
+    return result is not None and result["status"] == STATUS_OK
 
 
 def memory_file(cell_dir: Path, batch_size: int) -> Path:
@@ -134,27 +133,26 @@ def open_store(root: str | Path, manifest: dict[str, Any]) -> Iterator[SweepStor
     check_contents(store, manifest)
     try:
         store.root.mkdir(parents=True, exist_ok=True)
-        lock = open(store.root / LOCK, "a")  # noqa: SIM115 - held until the sweep ends
+        lock = FileLock(store.root / LOCK)
+        lock.acquire(timeout=0)
+    except Timeout:
+        where = f"{store.root}: another sweep is running in this folder"
+        raise InputError(f"{where}; wait, or give another --out") from None
     except OSError as error:
         raise InputError(f"{store.root}: cannot be written to ({error.strerror}); give another --out") from None
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise InputError(
-                f"{store.root}: another sweep is running in this folder; wait, or give another --out"
-            ) from None
+    with lock.acquire():
         check_contents(store, manifest)  # it may have changed before the lock was ours
         _remove_parts(store.root)
         write_json(store.manifest_file, manifest)
         yield store
 
 
-def make_manifest(
-    spec: dict[str, Any], cells: list[dict[str, Any]], bases: dict[str, dict[str, Any]]
-) -> dict[str, Any]:
-    """sweep.json: cells are {"key", "label", "config"} in running order; bases map key to configuration."""
-    return {"format": FORMAT, "version": VERSION, "spec": spec, "cells": cells, "bases": bases}
+def make_manifest(asked: dict[str, Any], cells: Iterable[CellConfig], bases: Iterable[CellConfig]) -> dict[str, Any]:
+    """sweep.json: what was asked for; cells are {"key", "label", "config"} in running order; bases map key to
+    configuration."""
+    listed = [{"key": cell.key, "label": cell.label, "config": to_plain(cell)} for cell in cells]
+    by_key = {base.key: to_plain(base) for base in bases}
+    return {"format": FORMAT, "version": VERSION, "asked": asked, "cells": listed, "bases": by_key}
 
 
 def check_contents(store: SweepStore, manifest: dict[str, Any]) -> None:
@@ -175,7 +173,7 @@ def check_contents(store: SweepStore, manifest: dict[str, Any]) -> None:
     if difference:
         raise InputError(f"{root}: holds another sweep's results: {difference}; {REMEDY}")
     for cell in manifest["cells"]:
-        store.result(cell["key"])  # a broken one is named before anything runs
+        read_result(store.cell_dir(cell["key"]))  # a broken one is named before anything runs
 
 
 def _difference(stored: dict[str, Any], wanted: dict[str, Any]) -> str | None:
@@ -192,17 +190,20 @@ def _difference(stored: dict[str, Any], wanted: dict[str, Any]) -> str | None:
     return f"it has {labels}, which this command does not ask for"
 
 
+BASE = "train.start.base"
+
+
 def _config_difference(old: dict, new: dict, stored: dict[str, Any], wanted: dict[str, Any]) -> str:
     old, new = flatten(old), flatten(new)
     names = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
-    if names == ["base"]:
-        bases = [stored["bases"].get(old["base"]), wanted["bases"].get(new["base"])]
+    if names == [BASE]:
+        bases = [stored["bases"].get(old[BASE]), wanted["bases"].get(new[BASE])]
         if all(bases):
             return "base model: " + _config_difference(*bases, stored, wanted)
-    plain = [name for name in names if name not in ("base", "trained")] or names
-    if "data" in plain:
+    plain = [name for name in names if name not in (BASE, "trained.cell")] or names
+    if any(name.endswith(".data") for name in plain):
         return "its data has other annotations than the data given now"
-    parts = [f"{name.removeprefix('evaluation.')} is {old.get(name)} there and {new.get(name)} here" for name in plain]
+    parts = [f"{name} is {old.get(name)} there and {new.get(name)} here" for name in plain]
     return ", ".join(parts[:3]) + (", ..." if len(parts) > 3 else "")
 
 

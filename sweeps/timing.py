@@ -6,54 +6,61 @@ latency columns with the raw samples, and the conditions.
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..benchmark.config import RunConfig
+from ..pose.models.config import ModelConfig
+from ..pose.records import digest
 from .child import Reporter, run_worker
-from .grid import Cell, Executed, ModelConfig, RunConfig, config_key
-from .spec import SweepSpec
+from .config import CellConfig, timing_key
+from .request import SweepRequest
 from .store import SweepStore, is_ok, read_result
 
-VERSION = 2
+VERSION = 3
 SECONDS = 20.0  # for the samples of one batch size, all configurations together
 
 
-def timing_groups(cells: list[Cell], spec: SweepSpec) -> dict[str, dict[str, Any]]:
-    """What is to be measured together: key -> task. One group per number of threads, which a process has but one of.
+@dataclass(frozen=True)
+class TimingJob:
+    """Models that are timed together. device: where they run, "cuda:1" say; seconds: for the samples of one batch size,
+    all models together."""
+
+    models: tuple[ModelConfig, ...]
+    run: RunConfig
+    device: str
+    batch_sizes: tuple[int, ...]
+    samples: int
+    seconds: float = SECONDS
+    version: int = VERSION
+
+
+def timing_groups(cells: list[CellConfig], request: SweepRequest) -> dict[str, TimingJob]:
+    """What is to be measured together, by key. One group per number of threads, which a process has but one of.
 
     A model's time does not depend on how it was trained, so that elastic cells add nothing.
     """
-    groups: dict[RunConfig, dict[str, dict[str, Any]]] = {}
+    groups: dict[RunConfig, dict[ModelConfig, None]] = {}
     for cell in cells:
         if not cell.is_elastic:
-            executed = Executed.of(cell.config)
-            groups.setdefault(executed.run, {})[executed.key] = dataclasses.asdict(executed.model)
-    tasks = {}
-    for run, models in groups.items():
-        task = dataclasses.asdict(run) | {
-            "version": VERSION,
-            "models": models,
-            "batch_sizes": sorted(spec.batch_sizes),
-            "device": spec.device,
-            "samples": spec.samples,
-            "seconds": SECONDS,
-        }
-        tasks[config_key(task)] = task
-    return tasks
+            groups.setdefault(cell.run, {})[cell.executed] = None
+    sizes = tuple(sorted(request.batch_sizes))
+    jobs = [TimingJob(tuple(models), run, request.device, sizes, request.samples) for run, models in groups.items()]
+    return {digest(job): job for job in jobs}
 
 
-def read_timings(store: SweepStore, cells: list[Cell], spec: SweepSpec) -> dict[str, dict[str, Any]]:
+def read_timings(store: SweepStore, cells: list[CellConfig], request: SweepRequest) -> dict[str, dict[str, Any]]:
     """Key of what is executed -> batch size (text) -> columns, of the groups that are measured already."""
     found: dict[str, dict[str, Any]] = {}
-    for key in timing_groups(cells, spec):
+    for key in timing_groups(cells, request):
         if is_ok(store.timing_dir(key)):
             found |= read_result(store.timing_dir(key))["timings"]
     return found
 
 
-def measure(folder: Path, task: dict[str, Any], reporter: Reporter) -> dict[str, Any]:
-    """Time all models of a task at each batch size. Returns result.json's content."""
+def measure(folder: Path, job: TimingJob, reporter: Reporter) -> dict[str, Any]:
+    """Time all models of a job at each batch size. Returns result.json's content."""
     import torch
 
     from ..benchmark.allocator import keep_freed_memory
@@ -61,34 +68,33 @@ def measure(folder: Path, task: dict[str, Any], reporter: Reporter) -> dict[str,
     from ..benchmark.environment import conditions
     from ..benchmark.precision import Precision
     from ..benchmark.profiling import time_models
-    from .work import build
+    from .work import build_model
 
-    torch.set_num_threads(task["threads"])
+    torch.set_num_threads(job.run.threads)
     keep_freed_memory()
-    device = check_device(task["device"])
-    precision = Precision(check_dtype(task["dtype"], device), device)
-    models = {key: precision.place(build(ModelConfig(**model), seed=0)) for key, model in task["models"].items()}
+    device = check_device(job.device)
+    precision = Precision(check_dtype(job.run.dtype, device), device)
+    models = {timing_key(model, job.run): precision.place(build_model(model)) for model in job.models}
     timings: dict[str, dict[str, Any]] = {name: {} for name in models}
-    for number, size in enumerate(task["batch_sizes"]):
+    for number, size in enumerate(job.batch_sizes):
 
         def progress(done: int, total: int, number: int = number, **info: object) -> None:
-            reporter.progress("latency")(number * total + done, len(task["batch_sizes"]) * total)
+            reporter.progress("latency")(number * total + done, len(job.batch_sizes) * total)
 
         rows = time_models(
             models,
             size,
             precision,
-            threads=task["threads"],
-            max_samples=task["samples"],
-            min_samples=min(task["samples"], 10),
-            max_seconds=task["seconds"],
+            threads=job.run.threads,
+            max_samples=job.samples,
+            max_seconds=job.seconds,
             progress=progress,
         )
         for name, row in rows.items():
             timings[name][str(size)] = row
-    where = conditions(task["device"], task["dtype"], task["threads"], None)
+    where = conditions(job.device, job.run.dtype, job.run.threads, None)
     return {"timings": timings, "conditions": where}
 
 
 if __name__ == "__main__":
-    run_worker(measure)
+    run_worker(measure, TimingJob)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,50 +17,40 @@ from ..pose.data.folder import load_people
 from ..pose.data.person import DataSplit
 from ..pose.evaluation.evaluate import Evaluation, evaluate
 from ..pose.files import atomic_path
+from ..pose.models.config import ModelConfig
 from ..pose.models.model import PoseModel
 from ..pose.models.weights import load_backbone_weights, load_weights
 from ..pose.models.zoo import create_model
 from ..pose.training.loop import TrainingResult, train
 from .child import Reporter
-from .grid import Executed, ModelConfig
-from .plan import recipe_of
+from .config import FINETUNE, Job
 from .store import memory_file, write_json
 
 
-def build_model(config: dict[str, Any]) -> PoseModel:
+def build_model(config: ModelConfig) -> PoseModel:
     """The model of a configuration, initialised from its seed."""
-    return build(Executed.of(config).model, config["seed"])
+    torch.manual_seed(config.seed)
+    return create_model(config)
 
 
-def build(model: ModelConfig, seed: int) -> PoseModel:
-    """The model that is executed, initialised from a seed."""
-    torch.manual_seed(seed)
-    return create_model(**vars(model) | {"input_size": tuple(model.input_size)}, seed=seed)
-
-
-def load_start(model: PoseModel, task: dict[str, Any]) -> None:
+def load_start(model: PoseModel, job: Job) -> None:
     """Load what a configuration starts from: the trained model that it evaluates, given weights, its base model, an
     HRNet's backbone, or nothing.
     """
-    config = task["config"]
-    if task["trained_checkpoint"] is not None:
-        load_weights(model, task["trained_checkpoint"])
-        return
-    start = task["weights"] or task["base_checkpoint"]
-    if start is not None:
-        load_weights(model, start, fresh_scorer=config["training"] == "finetune")
-    elif task["backbone_weights"] is not None:
-        load_backbone_weights(model, task["backbone_weights"])
+    if job.start is not None:
+        load_weights(model, job.start, fresh_scorer=job.config.trains and job.config.train.mode == FINETUNE)
+    elif job.backbone is not None:
+        load_backbone_weights(model, job.backbone)
 
 
-def measure_memory(model: PoseModel, task: dict[str, Any], folder: Path, reporter: Reporter) -> None:
+def measure_memory(model: PoseModel, job: Job, folder: Path, reporter: Reporter) -> None:
     """Peak memory of a forward pass at each batch size that is not measured yet, smallest first (the resident
     memory's peak only grows). Run it before anything else in a process.
     """
-    missing = [size for size in sorted(task["batch_sizes"]) if not memory_file(folder, size).is_file()]
+    missing = [size for size in sorted(job.batch_sizes) if not memory_file(folder, size).is_file()]
     for number, size in enumerate(missing):
         batch = (example_images(model, size), torch.arange(size))
-        found = placed_memory(model, batch, float32_on(task["device"]), task["config"]["threads"])
+        found = placed_memory(model, batch, float32_on(job.device), job.config.run.threads)
         write_json(memory_file(folder, size), memory_columns(found))
         reporter.progress("memory")(number + 1, len(missing))
 
@@ -70,35 +60,37 @@ def float32_on(device: str) -> Precision:
     return Precision(torch.float32, check_device(device))
 
 
-def train_model(model: PoseModel, task: dict[str, Any], folder: Path, reporter: Reporter) -> TrainingResult:
+def train_model(model: PoseModel, job: Job, folder: Path, reporter: Reporter) -> TrainingResult:
     """Train by the configuration's recipe in `folder`; goes on from the last checkpoint that a killed run left there.
 
     No evaluation on the way: the last model counts, so that nothing is chosen on the people it is judged by.
     """
     spec = model.spec
-    data = load_people(task["data_root"], "train", input_size=spec.input_size, convention=spec.convention)
-    recipe = recipe_of(task["config"], task["workers"])
+    data = load_people(job.data_root, "train", input_size=spec.input_size, convention=spec.convention)
+    recipe = replace(job.config.train.recipe, workers=job.workers)
     return train(
-        model, data, None, recipe, folder, device=task["device"], resume=True, progress=reporter.progress("training")
+        model, data, None, recipe, folder, device=job.device, resume=True, progress=reporter.progress("training")
     )
 
 
-def load_val(model: PoseModel, task: dict[str, Any]) -> DataSplit:
+def load_val(model: PoseModel, job: Job) -> DataSplit:
     crops = {"input_size": model.spec.input_size, "convention": model.spec.convention}
-    return load_people(task["data_root"], "val", boxes=task["boxes"], **crops)
+    return load_people(job.data_root, "val", boxes=job.boxes, **crops)
 
 
-def evaluate_model(model: PoseModel, task: dict[str, Any], folder: Path, reporter: Reporter) -> Evaluation:
+def evaluate_model(model: PoseModel, job: Job, folder: Path, reporter: Reporter) -> Evaluation:
     """Evaluate on the held-out people; leaves evidence.npz for comparisons between cells."""
-    options = {name: value for name, value in task["config"]["evaluation"].items() if name != "boxes"}
+    how = job.config.eval
     found = evaluate(
         model,
-        load_val(model, task),
-        device=task["device"],
-        workers=task["workers"],
+        load_val(model, job),
+        device=job.device,
+        workers=job.workers,
         progress=reporter.progress("evaluation"),
-        as_published=task["config"]["as_published"],
-        **options,
+        as_published=job.config.model.as_published,
+        batch_size=how.batch_size,
+        flip_test=how.flip_test,
+        decode=how.decode,
     )
     with atomic_path(folder / "evidence.npz") as temporary, open(temporary, "wb") as file:
         np.savez_compressed(file, **found.evidence)

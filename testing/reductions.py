@@ -71,11 +71,11 @@ def reduction_case(reduction: str | Reduction | Callable[..., Any], **params: An
 def call(case: Case, tokens: torch.Tensor, ids: torch.Tensor, *, left: int | None = None) -> tuple[Any, Selected]:
     """The pure function on tokens (B, TOKENS, WIDTH), with an attention that depends on them alone."""
     generator = torch.Generator().manual_seed(11)
-    project = torch.randn(2, WIDTH, WIDTH, generator=generator).to(tokens) * WIDTH**-0.5
+    project = torch.randn(3, WIDTH, WIDTH, generator=generator).to(tokens) * WIDTH**-0.5
     prefix = torch.randn(1, PREFIX, WIDTH, generator=generator).to(tokens).expand(len(tokens), -1, -1)
     with torch.no_grad():  # a choice has no gradient
         both = torch.cat((prefix, tokens), dim=1)
-        q, k = ((both @ p).unflatten(2, (HEADS, -1)).transpose(1, 2) for p in project)
+        q, k, v = ((both @ p).unflatten(2, (HEADS, -1)).transpose(1, 2) for p in project)
         logits = q @ k.transpose(2, 3) * (WIDTH // HEADS) ** -0.5
         weights = logits.softmax(dim=3)
     torch.manual_seed(5)
@@ -86,8 +86,8 @@ def call(case: Case, tokens: torch.Tensor, ids: torch.Tensor, *, left: int | Non
         content=tokens,
         keypoint_attention=lambda: weights[:, :, :PREFIX, PREFIX:].mean(dim=1),
         noise=lambda columns: evaluation_noise(ids, columns, 0),
-        attn=Attended(k, logits, weights),
-        modules={name: module.to(tokens) for name, module in case.reduction.make_modules(WIDTH).items()},
+        attn=Attended(k, logits, weights, v),
+        modules={name: module.to(tokens) for name, module in case.reduction.make_modules(WIDTH, GRID).items()},
         params={param.name: case.config.get(param.name) for param in case.reduction.params},
         depth=4,
     )
@@ -100,7 +100,8 @@ def example(batch: int = 3) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def leaves_exactly_as_many(case: Case) -> None:
-    """As many tokens (CUT: connections) are left as it is told to leave, each an input token of its own."""
+    """As many tokens (CUT: connections) are left as it is told to leave, each an input token of its own; of an adaptive
+    one at most so many of an image, and the rest is padding."""
     for batch in (1, 3):
         tokens, selected = call(case, *example(batch))
         if case.reduction.kind == CUT:
@@ -112,6 +113,12 @@ def leaves_exactly_as_many(case: Case) -> None:
             rows = selected.token_indices.sort(dim=1).values
             assert tokens.shape == (batch, case.left, WIDTH), f"{tokens.shape[1]} tokens where {case.left} were asked"
             assert rows.shape == (batch, case.left), "token_indices names one input token for each output token"
+        if case.reduction.adaptive:
+            assert selected.valid is not None, "Selected.valid says which tokens are real and which fill up"
+            assert selected.valid.any(dim=1).all(), "an image has no token left"
+            own = [row[real].sort().values for row, real in zip(selected.token_indices, selected.valid, strict=True)]
+            assert all((row.diff() > 0).all() for row in own), "one is named twice"
+            continue
         assert (rows.diff(dim=-1) > 0).all() and rows.min() >= 0 and rows.max() < TOKENS, "one is named twice, or none"
 
 
@@ -145,7 +152,8 @@ def only_what_is_held_matters(case: Case) -> None:
     holders = selected.holders(TOKENS)[0]
     if case.reduction.kind == DROP and selected.source is None:
         assert torch.equal(out, tokens[:, selected.token_indices[0]]), "a kept token is changed"
-    for place in range(out.shape[1]):
+    real = range(out.shape[1]) if selected.valid is None else selected.valid[0].nonzero()[:, 0].tolist()
+    for place in real:
         (slope,) = torch.autograd.grad(out[0, place].sum(), tokens, retain_graph=True)
         foreign = (slope[0].abs().sum(dim=1) > 0) & (holders != place)
         assert not foreign.any(), f"output token {place} depends on tokens that it does not hold"
@@ -173,7 +181,10 @@ def can_be_restored(case: Case) -> None:
             wanted = tokens[row, cell] if place < 0 else out[row, place]
             assert torch.equal(dense[row, cell], wanted), f"cell {cell} is not restored"
     stands = holders.gather(1, selected.token_indices)
-    assert (stands == torch.arange(stands.shape[1])).all(), "an output token does not hold the cell at which it stands"
+    stands_there = stands == torch.arange(stands.shape[1])
+    if selected.valid is not None:
+        stands_there |= ~selected.valid
+    assert stands_there.all(), "an output token does not hold the cell at which it stands"
 
 
 def is_counted(case: Case) -> None:

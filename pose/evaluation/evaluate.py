@@ -14,6 +14,7 @@ from ..data.mpii import ground_truth_file, read_entries
 from ..data.person import DataSplit
 from ..errors import InputError
 from ..keypoints import COCO, SKELETONS
+from ..ranks import ALONE, Ranks
 from .bootstrap import bootstrap_ap
 from .coco_metrics import coco_statistics, make_results, person_category_of, read_ground_truth
 from .decode import METHODS
@@ -57,14 +58,16 @@ def evaluate(
     workers: int = 0,
     resamples: int = 1000,
     progress: Progress | None = None,
+    ranks: Ranks = ALONE,
 ) -> Evaluation:
     """Evaluate `model` (with a `spec`, as create_model makes) on all people of a split.
 
     decode: a method of decode.py, by default the model's own ("dark", or "udp" for ViTPose); `data` must have been
     loaded with the crop convention that belongs to it. shift: HRNet's shift in the flip test. as_published: MPII's
     "0.1" is the reference's 0.11. resamples: of the bootstrap, 0 for none. `progress(done, total, loss=)` counts
-    people. The model is moved to `device` and left in the mode it was in. AP is over all images of the annotation file,
-    without poses that are more similar than OKS_NMS to a better one.
+    people. Several `ranks` share the people and all get what one process does, to the last digit. The model is moved to
+    `device` and left in the mode it was in. AP is over all images of the annotation file, without poses that are more
+    similar than OKS_NMS to a better one.
 
     Raises InputError for data that does not fit the model or is broken, NumericalError where heatmaps hold NaN.
     """
@@ -74,7 +77,7 @@ def evaluate(
     _check(model, data, decode)
     options = InferenceOptions(flip_test, decode, shift, device)
     keypoints, loss = predict_people(
-        model, data.people, skeleton, options, batch_size=batch_size, workers=workers, progress=progress
+        model, data.people, skeleton, options, batch_size=batch_size, workers=workers, progress=progress, ranks=ranks
     )
     if data.layout == "coco":
         metrics, evidence, predictions = _score_coco(data, keypoints)

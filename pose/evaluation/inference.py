@@ -16,6 +16,7 @@ from ..data.dataset import PoseDataset
 from ..data.person import Person
 from ..errors import InputError, NumericalError
 from ..keypoints import Skeleton
+from ..ranks import ALONE, Ranks
 from .decode import convention_of, decode_to_image
 from .flip import average_flipped
 
@@ -89,8 +90,12 @@ def predict_people(
     batch_size: int = 32,
     workers: int = 0,
     progress: Progress | None = None,
+    ranks: Ranks = ALONE,
 ) -> tuple[np.ndarray, float | None]:
     """Keypoints (n, J, 3), x and y in image px and score, of all people, and the loss.
+
+    Several `ranks` take the batches by turns and all get the result. The batches stay whole, since the last digit of a
+    convolution depends on them.
 
     The loss is the mean over people of half the mean squared error of weighted heatmaps, the quantity that the HRNet
     family trains; None where nothing is annotated. Raises InputError for a broken image, NumericalError for NaN.
@@ -101,20 +106,23 @@ def predict_people(
     )
     center, scale = np.array([p.center for p in people]), np.array([p.scale for p in people])
     keypoints = np.zeros((len(people), skeleton.num_keypoints, 3))
-    done, loss_sum, annotated = 0, 0.0, False
+    starts = range(0, len(people), batch_size)
+    done, losses, annotated = 0, np.zeros(len(starts)), np.zeros(1)
+    own = range(ranks.rank, len(starts), ranks.size)  # batches
     with evaluating(model, options.device):
-        for batch in _batches(dataset, batch_size, workers):
+        for number, batch in zip(own, _batches(dataset, batch_size, workers, own), strict=True):
             heatmaps = predict_heatmaps(model, batch["image"], batch["person_id"], skeleton, options).cpu()
-            here = slice(done, done + len(heatmaps))
+            here = slice(starts[number], starts[number] + len(heatmaps))
             keypoints[here] = decode_to_image(
                 heatmaps.numpy(), center[here], scale[here], options.decode, options.crop_convention
             )
-            loss_sum += weighted_loss(heatmaps, batch["target"], batch["target_weight"]) * len(heatmaps)
-            annotated |= bool(batch["target_weight"].any())
+            losses[number] = weighted_loss(heatmaps, batch["target"], batch["target_weight"]) * len(heatmaps)
+            annotated += float(batch["target_weight"].sum())
             done += len(heatmaps)
             if progress is not None:
-                progress(done, len(people), loss=loss_sum / done)
-    return keypoints, loss_sum / done if annotated else None
+                progress(min(done * ranks.size, len(people)), len(people), loss=losses.sum() / done)
+    keypoints, losses, annotated = (ranks.sum_array(values) for values in (keypoints, losses, annotated))
+    return keypoints, float(losses.cumsum()[-1]) / len(people) if annotated.any() else None
 
 
 def weighted_loss(heatmaps: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) -> float:
@@ -122,8 +130,9 @@ def weighted_loss(heatmaps: torch.Tensor, target: torch.Tensor, weight: torch.Te
     return 0.5 * float((weight[..., None] * (heatmaps - target)).square().mean())
 
 
-def _batches(dataset: PoseDataset, batch_size: int, workers: int) -> Iterator[dict[str, Any]]:
-    loader = DataLoader(_ErrorsAsItems(dataset), batch_size=batch_size, num_workers=workers, collate_fn=_collate)
+def _batches(dataset: PoseDataset, batch_size: int, workers: int, own: range) -> Iterator[dict[str, Any]]:
+    indices = [range(len(dataset))[number * batch_size : (number + 1) * batch_size] for number in own]
+    loader = DataLoader(_ErrorsAsItems(dataset), batch_sampler=indices, num_workers=workers, collate_fn=_collate)
     for batch in loader:
         if isinstance(batch, InputError):
             raise batch

@@ -19,6 +19,7 @@ from ..data.images import read_image
 from ..data.person import Person
 from ..errors import InputError
 from ..keypoints import SKELETONS
+from ..reductions import MERGE, find_reduction
 from .decode import decode_to_image
 from .inference import InferenceOptions, evaluating, predict_heatmaps
 from .oks import rescore
@@ -102,10 +103,11 @@ def predict_image(
     )
     images = torch.stack([dataset[index]["image"] for index in range(len(people))]).to(device)
     sample_ids = torch.arange(len(people), device=device)
+    merges = find_reduction(spec.reduction.name).kind == MERGE
     with evaluating(model, device):
         heatmaps = predict_heatmaps(model, images, sample_ids, skeleton, options)
         kept = model.kept_indices(images, sample_ids)
-        holders = model.token_holders(images, sample_ids).cpu().numpy() if spec.mask == "tome" else None
+        holders = model.token_holders(images, sample_ids).cpu().numpy() if merges else None
     found = decode_to_image(heatmaps.cpu().numpy(), center, scale, decode, options.crop_convention)
     kept = None if kept is None or kept.shape[1] == spec.tokens_total else kept.cpu().numpy()
     person_scores = rescore(found[..., 2], np.ones(len(boxes)) if box_scores is None else np.asarray(box_scores))

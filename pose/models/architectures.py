@@ -12,8 +12,8 @@ class Architecture:
     patch: feature cells per token at the COCO and the MPII input size; depth: blocks per stack, one number or one
     per data set; published_mask: the mask and ratio that the name stands for; published_keep_ratio: share kept at each
     layer of that, where its ratio alone does not say; reduce_at: blocks where reductions act, by default theirs.
-    A reduction that acts in every block does so here, too. decoder: the usual one of a model without keypoint tokens,
-    and its channels; udp: unbiased coordinates.
+    A reduction that acts in every block does so here, too. tiny: made for the embedded set, trainable on a CPU within
+    minutes. decoder: the usual one of a model without keypoint tokens, and its channels; udp: unbiased coordinates.
     """
 
     backbone: str
@@ -36,6 +36,7 @@ class Architecture:
     decoder: str | None = None
     decoder_channels: int = 256
     udp: bool = False
+    tiny: bool = False
 
 
 INPUT_SIZE = {"coco": (256, 192), "mpii": (256, 256)}
@@ -60,7 +61,6 @@ def _vit(dim: int, depth: int, heads: int, patch: dict[str, tuple[int, int]] = P
 
 
 def _tiny(**changes) -> Architecture:
-    """Ours, for the embedded data: trainable on a CPU within minutes."""
     return Architecture(
         "tiny",
         {"coco": (3, 3), "mpii": (3, 3)},
@@ -74,6 +74,7 @@ def _tiny(**changes) -> Architecture:
         small_head=True,
         # With four blocks only: what acts in the last one has nothing left to save.
         reduce_at=(0, 1, 2),
+        tiny=True,
         **changes,
     )
 
@@ -124,6 +125,7 @@ MODELS: dict[str, Architecture] = {
         mlp_ratio=2,
         input_size={"coco": (96, 72), "mpii": (96, 96)},
         decoder_channels=24,
+        tiny=True,
         reduce_at=(0, 1, 2),
     ),
 }

@@ -41,9 +41,13 @@ def load_model(
             which model the file is of.
     """
     file = read_weights(source)
-    arguments = as_trained(file, asked)
     try:
+        arguments = as_trained(file, asked)
         model = create_model(**arguments)
+    except InputError as error:
+        if file.config is None or file.name in str(error):
+            raise
+        raise InputError(f"{file.name}: {error}") from None
     except (TypeError, ValueError, AttributeError) as error:
         if file.config is None:
             raise

@@ -38,10 +38,10 @@ class Attention(nn.Module):
         if need_weights:
             logits = (q * self.scale) @ k.transpose(2, 3)
             weights = masked(logits, mask).softmax(dim=3)
-            mixed, attn = weights @ v, Attended(k, logits, weights)
+            mixed, attn = weights @ v, Attended(k, logits, weights, v)
         else:
             mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=self.scale)
-            attn = Attended(k)
+            attn = Attended(k, values=v)
         return self.to_out(mixed.transpose(1, 2).flatten(2)), attn
 
     def over_connections(self, x: torch.Tensor, prefix: int, connections: torch.Tensor) -> torch.Tensor:

@@ -15,15 +15,15 @@ from ..reductions.schedule import Schedule
 class ModelConfig:
     """Everything that decides what a model computes, its weights apart.
 
-    name: of the zoo, or "package.module:name". dataset: whose keypoints it predicts. input_size: (height, width) px.
-    reduction: what lessens its visual tokens. positions: "gather" or "prefix", draw: "sample" or "batch" (see
-    `create_model`). seed: of random masks at evaluation. joint_mask: of models with joint blocks.
+    name: of the zoo, or "package.module:name". dataset: whose keypoints it predicts. input_size: (height, width) px,
+    None for the name's own. reduction: what lessens its visual tokens. positions: "gather" or "prefix", draw: "sample"
+    or "batch" (see `create_model`). seed: of random masks at evaluation. joint_mask: of models with joint blocks.
     decoder: of models without keypoint tokens.
     """
 
     name: str
     dataset: str = "coco"
-    input_size: tuple[int, int]
+    input_size: tuple[int, int] | None = None
     reduction: ReductionConfig = UNMASKED
     positions: str = "gather"
     position_type: str | None = None
@@ -42,14 +42,19 @@ class ModelConfig:
     def mask_ratio(self) -> float:
         return self.reduction.ratio or 0.0
 
+    @property
+    def label(self) -> str:
+        """Such as "tmpose_l random 0.4"; without a ratio where the parameters of the mask say it."""
+        return " ".join([self.name, self.mask, *([] if self.reduction.ratio is None else [f"{self.mask_ratio:g}"])])
+
     def create_arguments(self) -> dict[str, Any]:
         """Keyword arguments that make this model again with `create_model`, plain types only."""
         return {
             "name": self.name,
             "dataset": self.dataset,
-            "input_size": list(self.input_size),
+            "input_size": list(self.input_size) if self.input_size else None,
             "mask": self.mask,
-            "mask_ratio": self.mask_ratio,
+            "mask_ratio": self.reduction.ratio,
             "positions": self.positions,
             "position_type": self.position_type,
             "draw": self.draw,
@@ -100,7 +105,7 @@ def current_arguments(stored: Mapping[str, Any]) -> dict[str, Any]:
     parameters of a reduction beside its name."""
     arguments = dict(stored)
     old = {new: arguments.pop(name, None) for name, new in _RENAMED.items()}
-    inside = ", ".join(f"{name}={_text(value)}" for name, value in old.items() if value is not None)
+    inside = ", ".join(f"{name}={_text(value)}" for name, value in sorted(old.items()) if value is not None)
     if inside:
         arguments["mask"] = f"{arguments['mask']}({inside})"
     return arguments

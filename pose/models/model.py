@@ -35,12 +35,15 @@ class PoseModel(nn.Module):
         self.backbone = backbone
         self.transformer = transformer
 
-    def forward(self, images: torch.Tensor, sample_ids: torch.Tensor | None = None) -> torch.Tensor:
-        return self.transformer(self.backbone(images), sample_ids)
+    def forward(
+        self, images: torch.Tensor, sample_ids: torch.Tensor | None = None, *, with_state: bool = False
+    ) -> torch.Tensor | tuple[torch.Tensor, TokenState]:
+        """Heatmaps (B, J, h, w); `with_state` also what became of the visual tokens."""
+        return self.transformer(self.backbone(images), sample_ids, with_state=with_state)
 
     def run(self, images: torch.Tensor, sample_ids: torch.Tensor | None = None) -> tuple[torch.Tensor, TokenState]:
         """Heatmaps (B, J, h, w), and what became of the visual tokens."""
-        return self.transformer.run(self.backbone(images), sample_ids)
+        return self(images, sample_ids, with_state=True)
 
     @torch.no_grad()
     def kept_indices(self, images: torch.Tensor, sample_ids: torch.Tensor | None = None) -> torch.Tensor:

@@ -12,7 +12,7 @@ from ..errors import InputError
 from ..reductions.config import ReductionConfig
 from ..reductions.context import Attended, Context, Selected
 from ..reductions.descriptor import VALUE
-from ..reductions.noise import evaluation_noise
+from ..reductions.noise import evaluation_noise, training_noise
 from ..reductions.registry import find_reduction
 from ..reductions.schedule import Budget, Schedule, at_once, check_layers
 from ..reductions.tokens import restore
@@ -46,8 +46,9 @@ class TokenReducer(nn.Module):
         self.shape, self.draw, self.seed = shape, draw, seed
         self.layers, self.amounts = self._places(config, layers, amounts)
         self.config = config if self.amounts is None else self._resolved(config)
-        for name, module in self.reduction.make_modules(shape.dim).items():
-            self.add_module(name, module)
+        for layer in self.layers or (None,):
+            for name, module in self.reduction.make_modules(shape.dim, shape.grid).items():
+                self.add_module(name + _suffix(layer), module)
         self.set_ratio(self.config.ratio)
 
     def _places(
@@ -127,7 +128,9 @@ class TokenReducer(nn.Module):
                 return first.look(tokens, tokens).mean(dim=1, keepdim=True)
             return first.look(keypoints, tokens)
 
-        context = Context(state.prefix, self.shape.grid, state.token_indices, content, keypoint_attention)
+        context = Context(
+            state.prefix, self.shape.grid, state.token_indices, content, keypoint_attention, cell=self.shape.patch
+        )
         chosen, selected = self(tokens, context, sample_ids)
         return (tokens, state) if selected is None else (chosen, state.after(selected))
 
@@ -150,6 +153,8 @@ class TokenReducer(nn.Module):
             content=tokens,
             keypoint_attention=keypoint_attention,
             sizes=state.sizes,
+            valid=state.valid,
+            cell=self.shape.patch,
             attn=attn,
         )
         reduced, selected = self(tokens, context, sample_ids, block)
@@ -171,11 +176,13 @@ class TokenReducer(nn.Module):
             return tokens, None
 
         def noise(columns: int) -> torch.Tensor:
-            return self._noise(len(tokens), columns, sample_ids, tokens.device, block)
+            return self._noise(tokens.shape[0], columns, sample_ids, tokens.device, block)
 
+        suffix = _suffix(block)
+        own = {name.removesuffix(suffix): part for name, part in self.named_children() if name.endswith(suffix)}
         params = {param.name: self.config.get(param.name) for param in self.reduction.params}
         context = replace(
-            context, noise=noise, modules=dict(self.named_children()), params=params, layer=block,
+            context, noise=noise, modules=own, params=params, layer=block,
             depth=self.shape.blocks, training=self.training,
         )  # fmt: skip
         return self.reduction.function()(tokens, context, left)
@@ -185,7 +192,8 @@ class TokenReducer(nn.Module):
     ) -> torch.Tensor:
         rows = 1 if self.draw == "batch" else batch
         if self.training:
-            return torch.rand(rows, columns, device=device).expand(batch, -1)
+            draw = torch.rand if self.draw == "batch" else training_noise
+            return draw(rows, columns, device=device).expand(batch, -1)
         ids = torch.arange(batch, device=device) if sample_ids is None else sample_ids.to(device)
         seed = self.seed if block is None else self.seed + (block + 1) * 1_000_003  # each layer draws anew
         return evaluation_noise(ids[:rows], columns, seed).expand(batch, -1)
@@ -212,6 +220,9 @@ def through_block(
 def schedule_of(reducer: TokenReducer | None, shape: TransformerShape) -> Schedule:
     """How many visual tokens (or connections) are left in which block."""
     return reducer.schedule if reducer is not None else Schedule(shape.tokens, shape.blocks, ())
+def _suffix(layer: int | None) -> str:
+    """What stands behind the name of a module that a reduction has in each layer anew."""
+    return "" if layer is None else f"_{layer}"
 
 
 def make_reducer(config: ReductionConfig, shape: TransformerShape, **places: object) -> TokenReducer | None:

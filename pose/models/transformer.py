@@ -67,11 +67,13 @@ class PoseTransformer(nn.Module):
         """How many visual tokens (or connections) are left in which block."""
         return schedule_of(self.mask, self.shape)
 
-    def forward(self, features: torch.Tensor, sample_ids: torch.Tensor | None = None) -> torch.Tensor:
-        return self.run(features, sample_ids)[0]
-
     def run(self, features: torch.Tensor, sample_ids: torch.Tensor | None = None) -> tuple[torch.Tensor, TokenState]:
         """Heatmaps (B, J, h, w), and what became of the visual tokens."""
+        return self(features, sample_ids, with_state=True)
+
+    def forward(
+        self, features: torch.Tensor, sample_ids: torch.Tensor | None = None, *, with_state: bool = False
+    ) -> torch.Tensor | tuple[torch.Tensor, TokenState]:
         x, state = self._enter(features, sample_ids)
         prefix = state.prefix
         again = self.shape.position_type in ("sine-full", "low-frequency")
@@ -85,7 +87,8 @@ class PoseTransformer(nn.Module):
             outputs.append(x[:, :prefix])
         if self.shape.joint_blocks:
             outputs[-1] = self._joints_alone(outputs[-1])
-        return self.head(torch.cat(outputs, dim=2)), state
+        heatmaps = self.head(torch.cat(outputs, dim=2))
+        return (heatmaps, state) if with_state else heatmaps
 
     def kept_indices(self, features: torch.Tensor, sample_ids: torch.Tensor | None = None) -> torch.Tensor:
         """Grid cells (row-major) of the visual tokens that are left at the end, (B, K); a merged token has one."""
@@ -95,7 +98,7 @@ class PoseTransformer(nn.Module):
     def _enter(self, features: torch.Tensor, sample_ids: torch.Tensor | None) -> tuple[torch.Tensor, TokenState]:
         """The sequence (B, J + K, dim) that the first block gets: embedded, masked, with positions."""
         content = self.patch_embedding(features)
-        joints, batch = self.shape.keypoints, len(content)
+        joints, batch = self.shape.keypoints, content.shape[0]
         keypoints, table = self.keypoint_tokens, self.position_table
         if self.shape.position_type == "learnable":
             keypoints, table = keypoints + table[:, :joints], table[:, joints:]

@@ -58,11 +58,13 @@ class VisionTransformer(nn.Module):
         """How many tokens (or connections) are left in which block."""
         return schedule_of(self.mask, self.shape)
 
-    def forward(self, images: torch.Tensor, sample_ids: torch.Tensor | None = None) -> torch.Tensor:
-        return self.run(images, sample_ids)[0]
-
     def run(self, images: torch.Tensor, sample_ids: torch.Tensor | None = None) -> tuple[torch.Tensor, TokenState]:
         """Features (B, dim, rows, columns), and what became of the tokens."""
+        return self(images, sample_ids, with_state=True)
+
+    def forward(
+        self, images: torch.Tensor, sample_ids: torch.Tensor | None = None, *, with_state: bool = False
+    ) -> torch.Tensor | tuple[torch.Tensor, TokenState]:
         x, state = self._enter(images, sample_ids)
         for number, block in enumerate(self.blocks):
             x, state = through_block(block, x, state, self.mask, number, sample_ids)
@@ -70,7 +72,8 @@ class VisionTransformer(nn.Module):
         if x.shape[1] < self.shape.tokens:
             nothing = x.new_zeros(1, self.shape.tokens, 1)
             x = restore(x, state, nothing if state.values is None else self.norm(state.values))
-        return x.transpose(1, 2).unflatten(2, self.shape.grid), state
+        features = x.transpose(1, 2).unflatten(2, self.shape.grid)
+        return (features, state) if with_state else features
 
     def embed(self, images: torch.Tensor) -> torch.Tensor:
         """All tokens (B, N, dim) with their positions."""
@@ -143,9 +146,8 @@ class ViTPose(PoseModel):
         super().__init__(spec, NoBackbone(), transformer)
         self.decoder = decoder
 
-    def forward(self, images: torch.Tensor, sample_ids: torch.Tensor | None = None) -> torch.Tensor:
-        return self.decoder(super().forward(images, sample_ids))
-
-    def run(self, images: torch.Tensor, sample_ids: torch.Tensor | None = None) -> tuple[torch.Tensor, TokenState]:
-        features, state = super().run(images, sample_ids)
-        return self.decoder(features), state
+    def forward(
+        self, images: torch.Tensor, sample_ids: torch.Tensor | None = None, *, with_state: bool = False
+    ) -> torch.Tensor | tuple[torch.Tensor, TokenState]:
+        features, state = super().forward(images, sample_ids, with_state=True)
+        return (self.decoder(features), state) if with_state else self.decoder(features)

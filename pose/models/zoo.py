@@ -45,6 +45,16 @@ def default_mask(name: str) -> tuple[str, float]:
     return MODELS[resolve_name(name)].published_mask
 
 
+def is_tiny(name: str) -> bool:
+    """Whether a model was made for the embedded set: trainable on a CPU within minutes."""
+    return MODELS[resolve_name(name)].tiny
+
+
+def has_joint_blocks(name: str) -> bool:
+    """Whether a model has blocks on its keypoint tokens alone, as sparse TokenPose."""
+    return MODELS[resolve_name(name)].joint_blocks > 0
+
+
 def create_model(
     name: str | ModelConfig,
     *,

@@ -24,4 +24,4 @@ def block(tokens: torch.Tensor, context: Context, left: int) -> tuple[torch.Tens
 
 def first(tokens: torch.Tensor, context: Context, left: int) -> tuple[torch.Tensor, Selected]:
     """The first K tokens: what TMPose's code does under the name "block" (the top rows of the crop)."""
-    return keep(tokens, torch.arange(left, device=tokens.device).expand(len(tokens), -1))
+    return keep(tokens, torch.arange(left, device=tokens.device).expand(tokens.shape[0], -1))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from .descriptor import CUT, GROUP, MERGE, Look, Reduction
-from .params import KEEP_RATIO, LAYERS, Param, one_of, whole_numbers
-from .schedule import EVENLY, OF_ALL, every_block, quarters
+from .params import KEEP_RATIO, LAYERS, MERGED, Param, count, number, one_of
+from .schedule import BY_HALF, EVENLY, OF_ALL, every_block, quarters
 
 TMPOSE = "TMPose (doi 10.32604/cmc.2025.059006)"
 _HERE = "posebench.pose.reductions"
+_PAIRS, _STEPS = one_of("energy", "bipartite"), one_of("midpoints", "arange")
 
 _TABLE = (
     Reduction("none", f"{_HERE}.none:keep_all", "every token stays"),
@@ -85,7 +86,7 @@ _TABLE = (
         layers=every_block,
         plan=EVENLY,
         amounts="r",
-        params=(LAYERS, Param("r", "tokens merged at each layer, one for all or one each", whole_numbers)),
+        params=(LAYERS, MERGED),
         look=Look("#6b5bb5", "#a99cf0", "X"),
     ),
     Reduction(
@@ -110,6 +111,106 @@ _TABLE = (
         ),
         published_as="none",
         look=Look("#a3174b", "#f0709c", "<"),
+    ),
+    Reduction(
+        "evit",
+        f"{_HERE}.evit:evit",
+        "keeps what the keypoint tokens look at most and fuses the rest into one token, in three blocks",
+        source="EViT (arXiv 2202.07800), section 3",
+        kind=MERGE,
+        restore=GROUP,
+        layers=quarters,
+        amounts="keep_ratio",
+        needs="weights",
+        params=(LAYERS, KEEP_RATIO),
+        look=Look("#4d7c0f", "#a3d75c", ">"),
+    ),
+    Reduction(
+        "pitome",
+        f"{_HERE}.pitome:pitome",
+        "merges what lies in large clusters of similar tokens, in every block",
+        source="PiToMe (arXiv 2405.16148), section 3.2",
+        kind=MERGE,
+        restore=GROUP,
+        layers=every_block,
+        plan=BY_HALF,
+        amounts="keep_ratio",
+        params=(
+            LAYERS,
+            KEEP_RATIO,
+            Param("margin", "cosine of similar tokens in the first block, falling to 0 (the code's)", number, 0.75),
+            Param("alpha", "how much unlike tokens lower the energy", number, 1.0),
+            Param("pairs", "energy, or bipartite as the code has it in its first blocks", _PAIRS, "energy"),
+        ),
+        look=Look("#1f3a93", "#8aa4ff", "h"),
+    ),
+    Reduction(
+        "tofu",
+        f"{_HERE}.tofu:tofu",
+        "pairs tokens as tome does; drops in the first half of the blocks, merges in the second",
+        source="ToFu (arXiv 2312.01026), section 3",
+        kind=MERGE,
+        restore=GROUP,
+        layers=every_block,
+        plan=EVENLY,
+        amounts="r",
+        params=(LAYERS, MERGED),
+        look=Look("#7a5195", "#c79ae0", "H"),
+    ),
+    Reduction(
+        "dpcknn",
+        f"{_HERE}.dpcknn:dpcknn",
+        "clusters tokens around density peaks, in three blocks",
+        source="TCFormer (arXiv 2204.08680), section 3",
+        kind=MERGE,
+        restore=GROUP,
+        layers=quarters,
+        amounts="keep_ratio",
+        params=(LAYERS, KEEP_RATIO, Param("neighbours", "nearest tokens that density is measured by", count, 5)),
+        look=Look("#0f766e", "#5ad1c6", "8"),
+    ),
+    Reduction(
+        "ats",
+        f"{_HERE}.ats:ats",
+        "samples tokens by attention times value length, at most so many of an image, in three blocks",
+        source="ATS (arXiv 2111.15667), section 3",
+        layers=quarters,
+        amounts="keep_ratio",
+        needs="weights",
+        adaptive=True,
+        params=(
+            LAYERS,
+            KEEP_RATIO,
+            Param("steps", "midpoints, or arange as TokenReduction has it", _STEPS, "midpoints"),
+        ),
+        look=Look("#b91c1c", "#ff8a80", "*"),
+    ),
+    Reduction(
+        "dynamicvit",
+        f"{_HERE}.dynamicvit:dynamicvit",
+        "drops what a predictor, trained on where the joints are, would rather drop, in three blocks",
+        source="DynamicViT (arXiv 2106.02034), section 3; trained otherwise",
+        layers=quarters,
+        amounts="keep_ratio",
+        params=(LAYERS, KEEP_RATIO),
+        modules=f"{_HERE}.dynamicvit:modules",
+        look=Look("#a16207", "#e6b34d", "d"),
+    ),
+    Reduction(
+        "centre",
+        f"{_HERE}.centre:centre",
+        "keeps what is nearest to the crop's middle",
+        params=(LAYERS,),
+        control=True,
+        look=Look("#5f6b7a", "#b4c0cf", "+"),
+    ),
+    Reduction(
+        "prior",
+        f"{_HERE}.prior:prior",
+        "keeps the cells where the joints of the training people mostly are",
+        modules=f"{_HERE}.prior:modules",
+        control=True,
+        look=Look("#374151", "#d1d5db", "x"),
     ),
 )
 REDUCTIONS: dict[str, Reduction] = {reduction.name: reduction for reduction in _TABLE}

@@ -34,6 +34,12 @@ class ReductionConfig:
     def is_none(self) -> bool:
         return self.name == NONE
 
+    @property
+    def is_fixed(self) -> bool:
+        """Whether its parameters say how much it leaves, so that it takes no ratio."""
+        amounts = find_reduction(self.name).amounts
+        return amounts is not None and self.get(amounts) is not None
+
     def get(self, name: str, default: Any = None) -> Any:
         """The value of a parameter: as configured, else the descriptor's default."""
         given = dict(self.params)

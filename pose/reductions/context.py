@@ -9,18 +9,21 @@ from typing import Any
 import torch
 from torch import nn
 
+from .groups import places
+
 
 @dataclass(frozen=True)
 class Attended:
     """The inside of one attention over a prefix of keypoint tokens and then the visual tokens, n in all.
 
-    keys: (B, heads, n, d / heads). logits: (B, heads, n, n) before any mask, and weights after softmax; None where a
-    fused attention has not shown them.
+    keys, values: (B, heads, n, d / heads). logits: (B, heads, n, n) before any mask, and weights after softmax; None
+    where a fused attention has not shown them.
     """
 
     keys: torch.Tensor
     logits: torch.Tensor | None = None
     weights: torch.Tensor | None = None
+    values: torch.Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,8 @@ class Context:
     grid: rows and columns of the whole token grid. token_indices: (B, n) the grid cell of each token, row-major.
     content: (B, n, d) the tokens without their positions, before the first block; between the blocks the tokens.
     sizes: (B, n) how many cells a merged token stands for; None for one each.
+    valid: (B, n) False for what only fills up an image that has fewer tokens than others; None where all are real.
+    cell: height and width of a token's cell, in any unit.
     attn: the block's attention; None before the first block.
     keypoint_attention: () -> (B, J, n), attention of each keypoint token over the visual tokens, mean over the heads,
     without gradient; before the first block by that block's own queries and keys. For a model without keypoint tokens
@@ -47,6 +52,8 @@ class Context:
     keypoint_attention: Callable[[], torch.Tensor]
     noise: Callable[[int], torch.Tensor] | None = None
     sizes: torch.Tensor | None = None
+    valid: torch.Tensor | None = None
+    cell: tuple[int, int] = (1, 1)
     attn: Attended | None = None
     modules: Mapping[str, nn.Module] = field(default_factory=dict)
     params: Mapping[str, Any] = field(default_factory=dict)
@@ -54,15 +61,24 @@ class Context:
     depth: int = 0
     training: bool = False
 
+    def received(self) -> torch.Tensor:
+        """(B, n) attention that each visual token gets from the keypoint tokens, mean over heads and keypoints; in a
+        model without keypoint tokens from all visual tokens. Not renormalised."""
+        queries = slice(self.prefix) if self.prefix else slice(None)
+        return self.attn.weights[:, :, queries, self.prefix :].mean(dim=(1, 2))
+
 
 @dataclass(frozen=True)
 class Selected:
     """What became of n visual tokens, all that anybody else knows of a reduction's choice.
 
-    token_indices: (B, K) which of the n tokens each output token stands at; ascending where tokens are dropped.
+    token_indices: (B, K) which of the n tokens each output token stands at: one that it holds.
     source: (B, n) the place of the output token that holds each input token, -1 for one that was dropped; None where
     tokens are dropped and no more, so that token_indices says it all.
     sizes: (B, K) how many cells each output token stands for, where the attention is to count that; None otherwise.
+    weights: (B, n) the factor with which each input token entered the sum that is its output token, for positions to
+    follow; None where that is its size over its group's.
+    valid: (B, K) False for padding, where images keep different numbers of tokens; None for none.
     connections: (B, n, k) the visual keys that each visual query goes on seeing, in no order; None for all.
     losses: what it is trained by, by name: functions from target heatmaps (B, J, h, w) to a scalar.
     """
@@ -70,6 +86,8 @@ class Selected:
     token_indices: torch.Tensor
     source: torch.Tensor | None = None
     sizes: torch.Tensor | None = None
+    weights: torch.Tensor | None = None
+    valid: torch.Tensor | None = None
     connections: torch.Tensor | None = None
     losses: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = field(default_factory=dict)
 
@@ -77,6 +95,4 @@ class Selected:
         """(B, total) the place of the output token that holds each of the `total` input tokens, -1 where none does."""
         if self.source is not None:
             return self.source
-        places = torch.arange(self.token_indices.shape[1], device=self.token_indices.device)
-        gone = torch.full((len(self.token_indices), total), -1, device=places.device)
-        return gone.scatter(1, self.token_indices, places.expand_as(self.token_indices))
+        return places(self.token_indices, total)

@@ -39,7 +39,9 @@ class Reduction:
     ratio.
     needs: what of the attention it looks at, beyond the keys: "weights", or nothing.
     params: the options that it takes in parentheses, `name(param=value, ...)`.
-    modules: "module:function" or function from (width of a token) to its own trained modules by name; None for none.
+    modules: "module:function" or function from (width of a token, grid) to its own trained modules by name, made anew
+    for each layer where it acts; None for none.
+    adaptive: of an image at most `left` tokens stay, and Selected.valid says which are real.
     published_as: the reduction that the reference's code runs under this name (`as_published`), where it is another.
     restore: what a dropped token's cell gets on a dense grid, as a decoder of heatmaps needs it: VALUE (what the token
     was when it was dropped), NOTHING (zeros) or GROUP (the token that holds it, and zeros where none does).
@@ -58,6 +60,7 @@ class Reduction:
     needs: str = ""
     params: tuple[Param, ...] = ()
     modules: str | Callable[..., Any] | None = None
+    adaptive: bool = False
     published_as: str | None = None
     restore: str = VALUE
     control: bool = False
@@ -67,12 +70,13 @@ class Reduction:
         """The work itself, imported if need be."""
         return load_object(self.work) if isinstance(self.work, str) else self.work
 
-    def make_modules(self, width: int) -> dict[str, Any]:
-        """Its own trained modules for tokens of this width, by name; empty where it has none."""
+    def make_modules(self, width: int, grid: tuple[int, int]) -> dict[str, Any]:
+        """Its own trained modules for tokens of this width on a grid (rows, columns), by name; empty where it has
+        none."""
         if self.modules is None:
             return {}
         make = load_object(self.modules) if isinstance(self.modules, str) else self.modules
-        return dict(make(width))
+        return dict(make(width, grid))
 
     def param(self, name: str) -> Param | None:
         return next((param for param in self.params if param.name == name), None)

@@ -2,9 +2,37 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 import torch
 
 _COLUMN, _SEED, _SAMPLE = -0x61C8864680B583EB, 0x2545F4914F6CDD1D, 0x632BE59BD9B4E019
+
+
+_part: tuple[int, int] | None = None
+
+
+@contextlib.contextmanager
+def part_of_batch(total: int, start: int) -> Iterator[None]:
+    """Inside, a batch is the part from sample `start` on of one of `total`: its training noise is that of the whole."""
+    global _part
+    before, _part = _part, (total, start)
+    try:
+        yield
+    finally:
+        _part = before
+
+
+def training_noise(rows: int, columns: int, device: torch.device) -> torch.Tensor:
+    """(rows, columns) uniform numbers in [0, 1) from torch's generator, a row for each sample.
+
+    A part of a batch draws for all of it, so that neither its rows nor the generator depend on how it was split.
+    """
+    if _part is None:
+        return torch.rand(rows, columns, device=device)
+    total, start = _part
+    return torch.rand(total, columns, device=device)[start : start + rows]
 
 
 def evaluation_noise(sample_ids: torch.Tensor, columns: int, seed: int) -> torch.Tensor:

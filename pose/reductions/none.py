@@ -10,4 +10,4 @@ from .tokens import keep
 
 def keep_all(tokens: torch.Tensor, context: Context, left: int) -> tuple[torch.Tensor, Selected]:
     """Every token stays."""
-    return keep(tokens, torch.arange(tokens.shape[1], device=tokens.device).expand(len(tokens), -1))
+    return keep(tokens, torch.arange(tokens.shape[1], device=tokens.device).expand(tokens.shape[0], -1))

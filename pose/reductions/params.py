@@ -54,6 +54,17 @@ def number(value: Any) -> float:
         raise ValueError("give a number") from None
 
 
+def count(value: Any) -> int:
+    """One whole number from 1 on."""
+    try:
+        found = _whole(value)
+    except ValueError:
+        found = 0
+    if found < 1:
+        raise ValueError("give a whole number from 1 on")
+    return found
+
+
 def one_of(*choices: str) -> Callable[[Any], str]:
     """Reads one of some words."""
 
@@ -91,6 +102,8 @@ def _whole(value: Any) -> int:
 
 LAYERS = Param("layers", "blocks in which it acts, from 0, such as 3|6|9", blocks)
 KEEP_RATIO = Param("keep_ratio", "share kept at each layer, one for all or one each, instead of a mask ratio", numbers)
+
+MERGED = Param("r", "tokens merged at each layer, one for all or one each", whole_numbers)
 
 
 def split_reductions(text: str) -> list[str]:

@@ -14,7 +14,4 @@ from .tokens import highest, keep
 def prune(tokens: torch.Tensor, context: Context, left: int) -> tuple[torch.Tensor, Selected]:
     """Keep the tokens with the highest attention from the keypoint tokens, mean over heads and keypoints, in their
     order. The choice has no gradient."""
-    prefix = context.prefix
-    queries = slice(prefix) if prefix else slice(None)  # a model without keypoint tokens: its visual tokens
-    scores = context.attn.weights[:, :, queries, prefix:].detach().mean(dim=(1, 2))
-    return keep(tokens, highest(scores, left))
+    return keep(tokens, highest(context.received().detach(), left))

@@ -112,6 +112,20 @@ def in_steps(budget: Budget) -> Schedule:
     return Schedule(budget.total, budget.blocks, tuple(map(tuple, steps)))
 
 
+def by_half(budget: Budget) -> Schedule:
+    """As `in_steps`, by merging pairs: no more than half of the tokens can go at once."""
+    schedule = in_steps(budget)
+    before = budget.total
+    for at, left in schedule.steps:
+        if before - left > before // 2:
+            raise InputError(
+                f"{left} of {before} tokens to be left in block {at}: pairs that merge leave at least half; give a "
+                "lower ratio, or more layers"
+            )
+        before = left
+    return schedule
+
+
 def of_all(budget: Budget) -> Schedule:
     """At each layer anew the same share of all keys, rounded up (Improved TokenPose with Sparsity: 70 %)."""
     shares = budget.amounts or [1 - budget.ratio] * len(budget.layers)
@@ -180,5 +194,6 @@ class Plan:
 
 
 IN_STEPS = Plan(in_steps, ratio_of_steps)
+BY_HALF = Plan(by_half, ratio_of_steps)
 OF_ALL = Plan(of_all, ratio_of_last)
 EVENLY = Plan(evenly, ratio_of_merges)

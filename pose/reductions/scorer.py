@@ -12,7 +12,7 @@ from .context import Context, Selected
 from .tokens import highest, keep
 
 
-def modules(width: int) -> dict[str, nn.Module]:
+def modules(width: int, grid: tuple[int, int]) -> dict[str, nn.Module]:
     """One linear layer from a token to its score."""
     return {"linear": nn.Linear(width, 1)}
 

@@ -20,5 +20,5 @@ def prune_connections(tokens: torch.Tensor, context: Context, left: int) -> tupl
     itself = torch.eye(visual.shape[2], dtype=torch.bool, device=visual.device)
     strength = visual.masked_fill(itself, float("inf"))
     connections = strength.topk(left, dim=2, sorted=False).indices
-    stays = torch.arange(tokens.shape[1], device=tokens.device).expand(len(tokens), -1)
+    stays = torch.arange(tokens.shape[1], device=tokens.device).expand(tokens.shape[0], -1)
     return tokens, Selected(stays, connections=connections)

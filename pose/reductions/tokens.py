@@ -1,4 +1,4 @@
-"""Rows of tokens chosen, merged, and put back on the grid: what reductions are made of."""
+"""Rows of tokens chosen, and put back on the grid: what reductions are made of, with groups.py."""
 
 from __future__ import annotations
 
@@ -7,41 +7,34 @@ from typing import Protocol
 import torch
 
 from .context import Selected
+from .groups import exporting
+
+
+def ranked(scores: torch.Tensor, keep: int) -> torch.Tensor:
+    """Indices of the `keep` highest of (B, N) scores, ties to the lower index, the highest first: (B, K).
+
+    An exported graph holds a top-k, as ONNX has no stable sort; its definition of TopK breaks ties the same way, but
+    not every runtime keeps to it.
+    """
+    if exporting():
+        return scores.topk(keep, dim=1).indices
+    return scores.sort(dim=1, descending=True, stable=True).indices[:, :keep]
 
 
 def highest(scores: torch.Tensor, keep: int) -> torch.Tensor:
     """Indices of the `keep` highest of (B, N) scores, ties to the lower index, ascending: (B, K)."""
-    order = scores.sort(dim=1, descending=True, stable=True).indices
-    return order[:, :keep].sort(dim=1).values
+    return ranked(scores, keep).sort(dim=1).values
 
 
 def pick(values: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
     """Rows `index` (B, k) of values (1 or B, n, d): (B, k, d)."""
-    values = values.expand(len(index), -1, -1)
+    values = values.expand(index.shape[0], -1, -1)
     return values.gather(1, index[:, :, None].expand(-1, -1, values.shape[2]))
 
 
 def keep(tokens: torch.Tensor, index: torch.Tensor, **selected: object) -> tuple[torch.Tensor, Selected]:
     """Keep the tokens `index` (B, K) of (B, n, d), drop the others. `selected`: further fields of the result."""
     return pick(tokens, index), Selected(index, **selected)
-
-
-def group_sizes(source: torch.Tensor, sizes: torch.Tensor, groups: int) -> torch.Tensor:
-    """(B, groups) sums of sizes (B, n) over the groups that source (B, n) names."""
-    return sizes.new_zeros(len(source), groups).scatter_add(1, source, sizes)
-
-
-def group_mean(
-    values: torch.Tensor, source: torch.Tensor, sizes: torch.Tensor, summed_sizes: torch.Tensor
-) -> torch.Tensor:
-    """Means (B, groups, d) of values (1 or B, n, d), weighted by sizes (B, n); source (B, n) says which group.
-
-    summed_sizes: (B, groups), from `group_sizes`.
-    """
-    weighted = values * sizes[:, :, None]
-    index = source[:, :, None].expand(-1, -1, values.shape[2])
-    summed = weighted.new_zeros(*summed_sizes.shape, values.shape[2]).scatter_add(1, index, weighted)
-    return summed / summed_sizes[:, :, None]
 
 
 class Holds(Protocol):

@@ -6,33 +6,76 @@ import torch
 from torch.nn import functional as F
 
 from .context import Context, Selected
-from .tokens import group_mean, group_sizes, highest
+from .groups import group_mean, group_sizes, places
+from .tokens import ranked
 
 
 def merge(tokens: torch.Tensor, context: Context, left: int) -> tuple[torch.Tensor, Selected]:
-    """Merge the most similar visual tokens until `left` remain.
+    """Merge the most similar visual tokens until `left` remain, in the order of their places.
 
     Tokens at even places are matched with those at odd places by the cosine of their keys (mean over heads); the
     closest of the even ones go into their partners. A merged token is the mean of its cells.
     """
-    batch, total = tokens.shape[:2]
-    target = _partners(context.attn.keys[:, :, context.prefix :].detach(), total - left)
-    places = torch.arange(total, device=tokens.device)
-    stays = highest((target == places).to(tokens.dtype), left)
-    new_place = torch.zeros_like(target).scatter(1, stays, torch.arange(left, device=tokens.device).expand(batch, -1))
-    source = new_place.gather(1, target)
-    sizes = torch.ones_like(tokens[:, :, 0]) if context.sizes is None else context.sizes
-    merged_sizes = group_sizes(source, sizes, left)
-    merged = group_mean(tokens, source, sizes, merged_sizes)
-    return merged, Selected(stays, source=source, sizes=merged_sizes)
+    order, source = bipartite(mean_keys(context), tokens.shape[1] - left, in_place=True)
+    return merge_groups(tokens, order, source, context.sizes)
 
 
-def _partners(keys: torch.Tensor, merging: int) -> torch.Tensor:
-    """(B, n) the place that each token goes to, its own for those that stay. keys: (B, heads, n, d / heads)."""
-    batch, _, total, _ = keys.shape
-    metric = F.normalize(keys.mean(dim=1), dim=2)
-    similarity = metric[:, ::2] @ metric[:, 1::2].transpose(1, 2)
+def mean_keys(context: Context) -> torch.Tensor:
+    """(B, n, d / heads) keys of the visual tokens, mean over the heads, without gradient."""
+    return context.attn.keys[:, :, context.prefix :].detach().mean(dim=1)
+
+
+def merge_groups(
+    x: torch.Tensor, order: torch.Tensor, source: torch.Tensor, sizes: torch.Tensor | None
+) -> tuple[torch.Tensor, Selected]:
+    """Tokens x (B, n, d) of sizes (B, n), by default 1, each group's mean around its token in `order` (B, K)."""
+    sizes = torch.ones_like(x[:, :, 0]) if sizes is None else sizes
+    merged_sizes = group_sizes(source, sizes, order.shape[1])
+    return group_mean(x, source, sizes, merged_sizes), Selected(order, source, sizes=merged_sizes)
+
+
+def bipartite(
+    metric: torch.Tensor,
+    merging: int,
+    *,
+    class_token: bool = False,
+    distill_token: bool = False,
+    in_place: bool = False,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Bipartite soft matching by metric (B, n, c): (B, K) the tokens that stay, (B, n) which of them each goes into.
+
+    Each token at an even place (A) has the token at an odd place (B) of highest cosine as its partner, and the
+    `merging` of A with the closest partners go into them; no more than half of what is not protected. Where none goes,
+    nothing moves. class_token, distill_token: the first one or two are never merged.
+    The order is that of the authors' code: A, from the closest to the least close, or by place where there is a class
+    token; then B; a distillation token comes second. in_place: by place instead.
+    """
+    batch, total, _ = metric.shape
+    protected = int(class_token) + int(distill_token)
+    merging = min(merging, (total - protected) // 2)
+    place = torch.arange(total, device=metric.device).expand(batch, -1)
+    if merging <= 0:
+        return place, place
+    unit = F.normalize(metric, dim=2)
+    similarity = unit[:, ::2] @ unit[:, 1::2].transpose(1, 2)
+    if class_token:
+        similarity = F.pad(similarity[:, 1:], (0, 0, 1, 0), value=float("-inf"))
+    if distill_token:
+        similarity = F.pad(similarity[:, :, 1:], (1, 0), value=float("-inf"))
     best, partner = similarity.max(dim=2)
-    leaving = highest(best, merging)
-    target = torch.arange(total, device=keys.device).expand(batch, -1)
-    return target.scatter(1, 2 * leaving, 2 * partner.gather(1, leaving) + 1)
+    even, odd = similarity.shape[1:]
+
+    closest = ranked(best, even)
+    staying = closest[:, merging:]
+    if class_token or in_place:
+        staying = staying.sort(dim=1).values
+    stays, b = 2 * staying, place[:, 1::2]
+    order = torch.cat((stays, b), dim=1)
+    if distill_token:
+        order = torch.cat((stays[:, :1], b[:, :1], stays[:, 1:], b[:, 1:]), dim=1)
+    if in_place:
+        order = order.sort(dim=1).values
+
+    goes = torch.where(places(closest, even) < merging, 2 * partner + 1, place[:, ::2])
+    target = torch.stack((goes, F.pad(b, (0, even - odd))), dim=2).flatten(1)[:, :total]
+    return order, places(order, total).gather(1, target)

@@ -12,4 +12,4 @@ def uniform(tokens: torch.Tensor, context: Context, left: int) -> tuple[torch.Te
     """An even subset of the sequence, the same for all samples: floor(linspace(0, N - 1, K))."""
     steps = max(left - 1, 1)
     index = torch.arange(left, device=tokens.device) * (tokens.shape[1] - 1)
-    return keep(tokens, torch.div(index, steps, rounding_mode="floor").expand(len(tokens), -1))
+    return keep(tokens, torch.div(index, steps, rounding_mode="floor").expand(tokens.shape[0], -1))

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 
 from ..data.dataset import PoseDataset
 from ..errors import InputError
+from ..ranks import ALONE, Ranks, Share
 
 
 def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
@@ -20,13 +21,23 @@ def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
 
 
 class EpochBatches:
-    """The batches of any epoch. Loader processes start with the first epoch and stay for the next ones."""
+    """The batches of any epoch. Loader processes start with the first epoch and stay for the next ones.
+
+    Of several `ranks` each reads its share of every batch; where that is nothing, one sample, so that there is a batch.
+    """
 
     def __init__(
-        self, dataset: PoseDataset, *, batch_size: int, seed: int, workers: int = 0, pin_memory: bool = False
+        self,
+        dataset: PoseDataset,
+        *,
+        batch_size: int,
+        seed: int,
+        workers: int = 0,
+        pin_memory: bool = False,
+        ranks: Ranks = ALONE,
     ) -> None:
         self._dataset = dataset
-        self._sampler = _EpochSampler(len(dataset), batch_size, seed)
+        self._sampler = _EpochSampler(len(dataset), batch_size, seed, ranks)
         self._loader = DataLoader(
             _ErrorsAsItems(dataset),
             batch_sampler=self._sampler,
@@ -39,6 +50,11 @@ class EpochBatches:
 
     def __len__(self) -> int:
         return len(self._sampler)
+
+    @property
+    def shares(self) -> list[Share]:
+        """What this rank has of each batch of an epoch."""
+        return self._sampler.shares
 
     def epoch(self, epoch: int) -> Iterator[dict[str, Any]]:
         """The batches of one epoch (0-based); the last may be smaller.
@@ -57,19 +73,21 @@ class EpochBatches:
 
 
 class _EpochSampler:
-    """Yields each batch's indices, in the order of `epoch`."""
+    """Yields a rank's indices of each batch, in the order of `epoch`."""
 
-    def __init__(self, count: int, batch_size: int, seed: int) -> None:
+    def __init__(self, count: int, batch_size: int, seed: int, ranks: Ranks) -> None:
         self.epoch = 0
         self._count, self._batch_size, self._seed = count, batch_size, seed
+        self.shares = [ranks.share(min(batch_size, count - start)) for start in range(0, count, batch_size)]
 
     def __len__(self) -> int:
-        return -(-self._count // self._batch_size)
+        return len(self.shares)
 
     def __iter__(self) -> Iterator[list[int]]:
         order = epoch_order(self._count, self._seed, self.epoch).tolist()
-        for start in range(0, self._count, self._batch_size):
-            yield order[start : start + self._batch_size]
+        for number, share in enumerate(self.shares):
+            batch = order[number * self._batch_size :][: share.total]
+            yield batch[share.start : share.stop] or batch[:1]
 
 
 class _ErrorsAsItems(Dataset):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from dataclasses import dataclass
@@ -15,9 +16,10 @@ from ..data.person import DataSplit
 from ..errors import InputError
 from ..evaluation.evaluate import evaluate
 from ..keypoints import SKELETONS
+from ..ranks import ALONE, Ranks
 from .checkpoint import save_checkpoint
 from .recipe import TrainingRecipe
-from .run_folder import BEST, LAST, describe_data, open_run, write_log
+from .run_folder import BEST, LAST, describe_data, locked, open_run, write_log, write_world_size
 from .trainer import Clock, Progress, Trainer
 
 
@@ -51,6 +53,8 @@ def train(
     resume: bool = False,
     progress: Progress | None = None,
     evaluate_every: int = 1,
+    ranks: Ranks = ALONE,
+    sync_batch_norm: bool = True,
 ) -> TrainingResult:
     """Train `model` (as create_model makes it) in place and leave last.pt, best.pt and log.csv in `out_dir`.
 
@@ -60,21 +64,27 @@ def train(
     after the last. `progress(steps done, steps in all, epoch=, epochs=, loss=, accuracy=, learning_rate=,
     images_per_second=, seconds_left=)` is called about twice a second; loss and accuracy are the epoch's so far.
 
-    Raises InputError for data that does not fit the model, a broken image, or a folder that holds another run;
-    NumericalError when the loss or a weight is not finite any more (the last good checkpoint stays).
+    Several `ranks` share each batch, whose loss and gradients are those of one process; without `sync_batch_norm` each
+    has the batch norm of its own part. The first alone touches the folder. A run may go on on another number of ranks.
+
+    Raises InputError for data that does not fit the model, a broken image, or a folder that holds another run or
+    is in use; NumericalError when the loss or a weight is not finite any more (the last good checkpoint stays).
     """
     out_dir = Path(out_dir)
     if evaluate_every < 1:
         raise InputError(f"evaluate_every is {evaluate_every}; give a number of epochs, 1 or more")
-    trainer = Trainer(model, train_data, recipe, torch.device(device))
+    trainer = Trainer(model, train_data, recipe, torch.device(device), ranks, sync_batch_norm=sync_batch_norm)
     identity = {
         "config": model.spec.create_arguments(),
         "recipe": recipe.to_dict(),
         "data": describe_data(train_data),
     }
-    saved = open_run(out_dir, identity, resume=resume)
     cuda = [trainer.device.index or 0] if trainer.device.type == "cuda" else []
-    with torch.random.fork_rng(devices=cuda):  # the caller's random numbers are left as they were
+    with contextlib.ExitStack() as held:
+        if ranks.first:
+            held.enter_context(locked(out_dir))
+        saved = ranks.told_by_first(lambda: open_run(out_dir, identity, resume=resume))
+        held.enter_context(torch.random.fork_rng(devices=cuda))  # the caller's random numbers are left as they were
         if saved is None:
             history, loss_first = [], trainer.probe()
         else:
@@ -82,20 +92,25 @@ def train(
             trainer.restore(saved, out_dir / LAST)
         clock = Clock(trainer.steps_per_epoch * len(history), trainer.steps_per_epoch * recipe.epochs)
         begun_at = len(history)
+        if ranks.first and begun_at < recipe.epochs:
+            write_world_size(out_dir, ranks.size)
         for epoch in range(begun_at, recipe.epochs):
             started = time.monotonic()
             row = trainer.train_epoch(epoch, progress, clock, _last_good(out_dir, epoch))
             if val_data is not None and ((epoch + 1) % evaluate_every == 0 or epoch + 1 == recipe.epochs):
-                evaluation = evaluate(model, val_data, device=device, workers=recipe.workers, resamples=0)
+                evaluation = evaluate(model, val_data, device=device, workers=recipe.workers, resamples=0, ranks=ranks)
                 row |= {f"val_{name}": float(value) for name, value in evaluation.metrics.items()}
             row["seconds"] = round(time.monotonic() - started, 3)
             history.append(row)
-            contents = identity | {"epoch": epoch + 1, "history": history, "loss_first": loss_first}
-            if _is_best(history, SKELETONS[train_data.layout].metric.column):
-                save_checkpoint(out_dir / BEST, contents | {"model": model.state_dict()})
-            save_checkpoint(out_dir / LAST, contents | trainer.state())
-            write_log(out_dir, history)
-        write_log(out_dir, history)  # a run killed between its checkpoint and its log resumes to here
+            if ranks.first:
+                contents = identity | {"epoch": epoch + 1, "history": history, "loss_first": loss_first}
+                contents["world_size"] = ranks.size
+                if _is_best(history, SKELETONS[train_data.layout].metric.column):
+                    save_checkpoint(out_dir / BEST, contents | {"model": model.state_dict()})
+                save_checkpoint(out_dir / LAST, contents | trainer.state())
+                write_log(out_dir, history)
+        if ranks.first:
+            write_log(out_dir, history)  # a run killed between its checkpoint and its log resumes to here
         loss_last = trainer.probe()
     model.eval()
     best = out_dir / BEST

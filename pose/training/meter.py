@@ -8,8 +8,10 @@ import time
 import torch
 
 from ..errors import NumericalError
+from ..ranks import ALONE, Ranks
 
 SECONDS_BETWEEN_LOOKS = 0.5
+STEPS_BETWEEN_LOOKS = 20  # of several ranks, which must look at the same time
 
 
 class Meter:
@@ -18,7 +20,8 @@ class Meter:
     `last_good` says in an error message which checkpoint is left.
     """
 
-    def __init__(self, epoch: int, last_good: str) -> None:
+    def __init__(self, epoch: int, last_good: str, ranks: Ranks = ALONE) -> None:
+        self._ranks = ranks
         self.loss = math.nan
         self.accuracy = math.nan
         self._where = epoch, last_good
@@ -29,19 +32,25 @@ class Meter:
     def add(
         self, step: int, rate: float, samples: int, loss: torch.Tensor, hits: torch.Tensor, joints: torch.Tensor
     ) -> None:
-        """Note one step's results (scalars on any device), without waiting for them."""
+        """Note one step's results (scalars on any device), without waiting for them.
+
+        samples: of the whole batch; loss, hits, joints: this rank's part of the batch's.
+        """
         self._pending.append((step, rate, samples, loss, hits, joints))
 
     def due(self) -> bool:
         """Whether it is time for another look."""
+        if self._ranks.size > 1:
+            return len(self._pending) >= STEPS_BETWEEN_LOOKS
         return time.monotonic() - self._looked >= SECONDS_BETWEEN_LOOKS
 
     def look(self) -> None:
         """Bring `loss` and `accuracy` up to date; NumericalError for the first step whose loss is not finite."""
         if not self._pending:
             return
-        values = torch.stack([torch.stack([s.double() for s in entry[3:]]) for entry in self._pending]).tolist()
-        for (step, rate, samples, *_), (loss, hits, joints) in zip(self._pending, values, strict=True):
+        values = torch.stack([torch.stack([s.double() for s in entry[3:]]) for entry in self._pending])
+        sums = self._ranks.sum(values).tolist()
+        for (step, rate, samples, *_), (loss, hits, joints) in zip(self._pending, sums, strict=True):
             if not math.isfinite(loss):
                 raise self.not_finite(f"the loss became {loss}", step, rate)
             for place, amount in enumerate((loss * samples, samples, hits, joints)):

@@ -2,22 +2,42 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
+import json
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..data.person import DataSplit
+from ..data.synth.lock import file_lock
 from ..errors import InputError
 from ..files import write_atomic
 from .checkpoint import read_checkpoint
 
 LAST, BEST, LOG = "last.pt", "best.pt", "log.csv"
+WORLD = "world.json"
 LEADING = ("epoch", "step", "learning_rate", "loss", "accuracy")
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a run's folder (made if need be) against other processes; InputError where one trains in it already."""
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: is a file; give a folder for the training run")
+    with contextlib.ExitStack() as held:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            held.enter_context(file_lock(folder / ".lock", wait=False))
+        except BlockingIOError:
+            raise InputError(f"{folder}: another training runs in this folder; wait, or give another one") from None
+        except OSError as error:
+            raise InputError(f"{folder}: cannot be written ({error.strerror or error})") from None
+        yield
 
 
 def open_run(folder: Path, identity: Mapping[str, Any], *, resume: bool) -> dict[str, Any] | None:
@@ -25,8 +45,6 @@ def open_run(folder: Path, identity: Mapping[str, Any], *, resume: bool) -> dict
 
     InputError if the folder holds a run and `resume` is off, or a run of another identity (names what differs).
     """
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder}: is a file; give a folder for the training run")
     present = [name for name in (LAST, BEST, LOG) if (folder / name).exists()]
     if not present:
         return None
@@ -90,3 +108,9 @@ def write_log(folder: Path, history: Sequence[Mapping[str, Any]]) -> None:
     writer.writeheader()
     writer.writerows(history)
     write_atomic(folder / LOG, text.getvalue())
+
+
+def write_world_size(folder: Path, size: int) -> None:
+    """Note in world.json how many processes train; a run that only ever had one has no such file."""
+    if size > 1 or (folder / WORLD).exists():
+        write_atomic(folder / WORLD, json.dumps({"world_size": size}) + "\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,25 +18,39 @@ from ..data.dataset import PoseDataset
 from ..data.person import DataSplit
 from ..errors import InputError
 from ..keypoints import SKELETONS
+from ..ranks import ALONE, Ranks, Share
 from .accuracy import heatmap_accuracy
+from .batch_norm import synchronised
 from .batches import EpochBatches
-from .losses import LOSSES
 from .meter import Meter
 from .optimizer import make_optimizer
 from .ratios import StepRatios
 from .recipe import TrainingRecipe
 from .schedule import learning_rate
+from .step import TrainingStep, over_ranks
 
 Progress = Callable[..., None]
 
 
 class Trainer:
-    """A model in training with what its steps need: data, optimiser, gradient scaler."""
+    """A model in training with what its steps need: data, optimiser, gradient scaler.
 
-    def __init__(self, model: nn.Module, data: DataSplit, recipe: TrainingRecipe, device: torch.device) -> None:
+    Of several `ranks` each takes its share of every batch; sync_batch_norm: batch norms see the whole batch.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        data: DataSplit,
+        recipe: TrainingRecipe,
+        device: torch.device,
+        ranks: Ranks = ALONE,
+        *,
+        sync_batch_norm: bool = True,
+    ) -> None:
         if recipe.amp and recipe.amp_dtype == "float16" and device.type != "cuda":
             raise InputError(f"float16 training needs a CUDA device, not {device}; use bfloat16")
-        self.recipe, self.device = recipe, device
+        self.recipe, self.device, self.ranks, self.sync_batch_norm = recipe, device, ranks, sync_batch_norm
         self.model = model.to(device)
         self.batches = EpochBatches(
             pose_dataset(model, data, recipe.augment, recipe.seed),
@@ -43,10 +58,13 @@ class Trainer:
             seed=recipe.seed,
             workers=recipe.workers,
             pin_memory=device.type == "cuda",
+            ranks=ranks,
         )
         self.plain = pose_dataset(model, data, None, recipe.seed)
         self.ratios = StepRatios(model, recipe)
         self.steps_per_epoch = len(self.batches)
+        self.training_step = TrainingStep(model, recipe, device)
+        self.wrapped_step = over_ranks(self.training_step, ranks)
         self.optimizer = make_optimizer(model, recipe)
         self.scaler = torch.amp.GradScaler(device.type, enabled=recipe.amp and recipe.amp_dtype == "float16")
 
@@ -70,20 +88,26 @@ class Trainer:
         """One pass over the data (0-based epoch). Returns the log's row, still without seconds and metrics."""
         torch.manual_seed(epoch_seed(self.recipe.seed, epoch))  # of the random masks
         self.model.train()
-        with self.ratios.restored():
-            return self._steps(epoch, progress, clock, last_good)
+        with self.ratios.restored(), self._norms():
+            row = self._steps(epoch, progress, clock, last_good)
+        if not self.sync_batch_norm:
+            self.ranks.copy_buffers(self.model)
+        return row
+
+    def _norms(self) -> contextlib.AbstractContextManager[None]:
+        return synchronised(self.model, self.ranks) if self.sync_batch_norm else contextlib.nullcontext()
 
     def _steps(self, epoch: int, progress: Progress | None, clock: Clock, last_good: str) -> dict[str, Any]:
         recipe = self.recipe
-        meter = Meter(epoch + 1, last_good)
+        meter = Meter(epoch + 1, last_good, self.ranks)
         step = epoch * self.steps_per_epoch
-        for batch in self.batches.epoch(epoch):
+        for batch, share in zip(self.batches.epoch(epoch), self.batches.shares, strict=True):
             rate = learning_rate(recipe, step, self.steps_per_epoch)
             self.ratios.draw(epoch, step)
-            loss, output, target = self.step(batch, rate)
+            loss, output, target = self.step(batch, rate, share)
             step += 1
-            meter.add(step, rate, len(target), loss, *heatmap_accuracy(output, target))
-            clock.count(len(target))
+            meter.add(step, rate, share.total, loss, *heatmap_accuracy(output, target))
+            clock.count(share.total)
             if meter.due() or step == (epoch + 1) * self.steps_per_epoch:
                 meter.look()
                 if progress is not None:
@@ -109,13 +133,18 @@ class Trainer:
             "accuracy": meter.accuracy,
         }
 
-    def step(self, batch: dict[str, Any], rate: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def step(
+        self, batch: dict[str, Any], rate: float, share: Share | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """One optimiser step at learning rate `rate`. Returns (loss, heatmaps, target), on the device, detached."""
-        loss, output, target, losses = self.forward(batch)
+        loss, output, target, losses = self.forward(batch, share, self.wrapped_step)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
-        self.scaler.scale(loss + self.recipe.scorer_weight * sum(losses)).backward()
+        objective = loss + self.recipe.scorer_weight * sum(losses)
+        if self.ranks.size > 1:  # the ranks' gradients are averaged, their losses add up
+            objective = objective * self.ranks.size
+        self.scaler.scale(objective).backward()
         if self.recipe.clip_norm is not None:
             self.scaler.unscale_(self.optimizer)
             nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip_norm)
@@ -123,28 +152,31 @@ class Trainer:
         self.scaler.update()
         return loss.detach(), output.detach(), target
 
-    def forward(self, batch: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, list[torch.Tensor]]:
-        """(heatmap loss, heatmaps, target, losses of the model's reductions) of a batch."""
+    def forward(
+        self, batch: dict[str, Any], share: Share | None = None, step: nn.Module | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, list[torch.Tensor]]:
+        """(heatmap loss, heatmaps, target, losses of the model's reductions) of a batch or this rank's share of it."""
         images, target, weight = (
-            batch[key].to(self.device, non_blocking=True) for key in ("image", "target", "target_weight")
+            batch[key][: None if share is None else len(share)].to(self.device, non_blocking=True)
+            for key in ("image", "target", "target_weight")
         )
-        dtype = getattr(torch, self.recipe.amp_dtype)
-        with torch.autocast(self.device.type, dtype=dtype, enabled=self.recipe.amp):
-            output, state = self.model.run(images)
-        losses = [loss(target) for selected in state.selected for loss in selected.losses.values()]
-        return LOSSES[self.recipe.loss](output, target, weight), output, target, losses
+        loss, output, losses = (step or self.training_step)(images, target, weight, share)
+        return loss, output, target, losses
 
     @torch.no_grad()
     def probe(self) -> float:
         """Loss on one fixed batch without augmentation, as in training but leaving the model as it was."""
         count = min(len(self.plain), self.recipe.batch_size)
         chosen = np.linspace(0, len(self.plain) - 1, count).astype(int)
-        batch = default_collate([self.plain[int(index)] for index in chosen])
+        share = self.ranks.share(count)
+        own = chosen[share.start : share.stop]
+        batch = default_collate([self.plain[int(index)] for index in (own if len(own) else chosen[:1])])
         # batch statistics, not running ones: those of an untrained model say nothing yet
         buffers = {name: value.clone() for name, value in self.model.named_buffers()}
         torch.manual_seed(self.recipe.seed)
         self.model.train()
-        loss = self.forward(batch)[0].item()
+        with self._norms():
+            loss = self.ranks.sum(self.forward(batch, share)[0]).item()
         for name, value in self.model.named_buffers():
             value.copy_(buffers[name])
         return loss

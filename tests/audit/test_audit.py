@@ -11,7 +11,8 @@ from reference import counts
 from posebench import create_model
 from posebench.benchmark.audit import audit, published_params
 from posebench.benchmark.claims import read_claims
-from posebench.reports.audit import AUDIT_COLUMNS, audit_page, render_audit, summary
+from posebench.reports.page.audit_page import audit_page
+from posebench.reports.tables.audit_table import AUDIT_COLUMNS, render_audit, summary
 
 ON_RECORD = {  # printed in the papers and their configurations
     "tmpose-l-d24-gflops": "9.42",

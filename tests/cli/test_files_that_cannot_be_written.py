@@ -17,7 +17,7 @@ import torch
 from posebench import create_model
 from posebench.cli import main
 from posebench.pose.data.synth.write import write_synthetic
-from posebench.reports.results import write_results
+from posebench.reports.analysis.results import write_results
 
 torch.set_num_threads(1)
 write_synthetic("people", train=0, val=6, jobs=1)

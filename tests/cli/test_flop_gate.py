@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from posebench.benchmark.flops import flops_row
 from posebench.cli import app
 from posebench.pose.errors import InputError
-from posebench.reports.flop_check import save_counts
+from posebench.reports.analysis.flop_check import save_counts
 from posebench.reports.github import error_line
 
 

@@ -21,7 +21,7 @@ from posebench.pose.models.weights_file import read_weights
 from posebench.pose.training.checkpoint import read_checkpoint, save_checkpoint
 from posebench.sweeps.data import find_data
 from posebench.sweeps.plan import make_plan
-from posebench.sweeps.spec import parse
+from posebench.sweeps.request import parse
 
 
 @pytest.fixture
@@ -91,13 +91,13 @@ def test_eval_takes_model_mask_and_ratio_from_the_checkpoint(posebench, people, 
         (("--mask", "random"), "evaluated with random 0.75"),
         (("--ratio", "0.5"), "evaluated with semantic 0.5"),
         (("--mask", "none"), "evaluated with no mask"),
-        (("--mask", "prune", "--keep", "0.5", "--at", "0,1"), "evaluated with prune 0.75"),
+        (("--mask", "prune(keep_ratio=0.5,layers=0|1)"), "evaluated with prune(keep_ratio=0.5, layers=0|1) 0.75"),
     ],
 )
 def test_another_mask_is_applied_and_told(posebench, people, trained, options, said):
     code, out, err = posebench("eval", "--weights", trained, "--data", people, "--format", "json", *options)
     row = row_of((code, out, err))
-    mask = "none" if "no mask" in said else said.split()[2]
+    mask = "none" if "no mask" in said else said.removeprefix("evaluated with ").rpartition(" ")[0]
     assert row["mask"] == mask
     assert f"{trained}: trained with semantic 0.75, {said}" in err
 
@@ -203,16 +203,27 @@ def test_a_sweep_takes_the_model_from_the_checkpoint_and_refuses_another(people,
 
 
 def test_a_reductions_amounts_and_places_come_along_until_others_are_asked_for(tmp_path):
-    file = saved(tmp_path, mask="prune", keep=(0.8, 0.6), locations=(0, 1))
+    file = saved(tmp_path, mask="prune(keep_ratio=0.8|0.6, layers=0|1)")
     model, said = load_model(file)
-    assert (model.spec.amounts, model.spec.locations, said) == ((0.8, 0.6), (0, 1), "")
+    assert (model.spec.mask, said) == ("prune(keep_ratio=0.8|0.6, layers=0|1)", "")
+    model, said = load_model(file, mask="prune")
+    assert (model.spec.mask, said) == ("prune(keep_ratio=0.8|0.6, layers=0|1)", "")
     model, said = load_model(file, mask_ratio=0.75)
-    assert (model.spec.amounts, model.spec.locations, model.spec.mask_ratio) == (None, (0, 1), 0.75)
-    model, said = load_model(file, locations=(1, 2))
-    assert (model.spec.amounts, model.spec.mask_ratio) == (None, 0.52)
+    assert (model.spec.mask, model.spec.mask_ratio) == ("prune(layers=0|1)", 0.75)
+    model, said = load_model(file, mask="prune(layers=1|2)")
+    assert (model.spec.mask, model.spec.mask_ratio) == ("prune(layers=1|2)", 0.52)
     assert said.endswith(
-        "trained with prune 0.52 (keep 0.8, 0.6; blocks 0, 1), evaluated with prune 0.52 (blocks 1, 2)"
+        "trained with prune(keep_ratio=0.8|0.6, layers=0|1) 0.52, evaluated with prune(layers=1|2) 0.52"
     )
+
+
+def test_a_checkpoint_of_an_earlier_version_brings_its_amounts_and_places(tmp_path):
+    file = saved(tmp_path, mask="prune(keep_ratio=0.8|0.6, layers=0|1)")
+    old = torch.load(file, weights_only=True)
+    old["config"] |= {"mask": "prune", "keep": [0.8, 0.6], "locations": [0, 1]}
+    torch.save(old, file)
+    model, said = load_model(file)
+    assert (model.spec.mask, model.spec.mask_ratio, said) == ("prune(keep_ratio=0.8|0.6, layers=0|1)", 0.52, "")
 
 
 def test_published_behaviours_and_seed_come_along(tmp_path):

@@ -4,6 +4,7 @@ import math
 import numpy as np
 import pytest
 from known_answers import DATA
+from perfect_results import annotated_results
 from photographs import COCO_PEOPLE
 
 from posebench.pose.errors import InputError
@@ -11,7 +12,6 @@ from posebench.pose.evaluation.coco_metrics import (
     STATISTICS,
     coco_statistics,
     make_results,
-    person_category_of,
     read_ground_truth,
     write_results,
 )
@@ -20,15 +20,6 @@ from posebench.pose.evaluation.coco_metrics import (
 @pytest.fixture(scope="module")
 def ground_truth():
     return read_ground_truth(DATA / "reference_coco_gt.json")
-
-
-def annotated_results(ground_truth):
-    """The annotations themselves as results of score 1, but crowds and people without a labelled keypoint."""
-    people = [p for p in ground_truth["annotations"] if p["num_keypoints"] > 0 and not p["iscrowd"]]
-    keypoints = np.array([p["keypoints"] for p in people], dtype=np.float64).reshape(-1, 17, 3)
-    keypoints[..., 2] = keypoints[..., 2] > 0
-    image_ids = [p["image_id"] for p in people]
-    return make_results(image_ids, keypoints, np.ones(len(people)), person_category_of(ground_truth))
 
 
 def test_the_ten_statistics_are_the_published_ones(reference, ground_truth):

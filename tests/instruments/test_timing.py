@@ -1,10 +1,13 @@
 """Rows of latencies: units, parts, baselines, number formats."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from posebench.benchmark.config import ProfileConfig, RunConfig
 from posebench.benchmark.device import check_dtype
 from posebench.benchmark.module_profile import profile_modules
 from posebench.benchmark.precision import Precision
@@ -12,6 +15,7 @@ from posebench.benchmark.timing import Subject, time_together
 from posebench.pose.errors import InputError
 
 CPU = torch.device("cpu")
+BRIEFLY = ProfileConfig(RunConfig(threads=1), samples=10, seconds=0.3, memory=False)
 
 
 class Local(nn.Linear):
@@ -102,8 +106,8 @@ def test_a_number_format_that_cannot_be_measured_is_one_clear_line():
 
 def test_any_module_can_be_profiled_at_several_batch_sizes():
     model = nn.Sequential(nn.Linear(64, 256), nn.ReLU(), nn.Linear(256, 64))
-    how = {"samples": 12, "seconds": 0.3, "threads": 1}
-    rows = profile_modules({"perceptron": model}, torch.randn(3, 64), batch_sizes=(1, 8), memory=False, **how)
+    how = ProfileConfig(RunConfig(threads=1), batch_sizes=(1, 8), samples=12, seconds=0.3, memory=False)
+    rows = profile_modules({"perceptron": model}, torch.randn(3, 64), how)
     assert [row["batch_size"] for row in rows] == [1, 8]
     for row in rows:
         assert row["model"] == "perceptron"
@@ -116,7 +120,7 @@ def test_any_module_can_be_profiled_at_several_batch_sizes():
 
 def test_the_memory_of_any_module_is_taken_at_the_batch_size_in_a_process_of_its_own():
     model = nn.Sequential(nn.Linear(64, 256), nn.ReLU(), nn.Linear(256, 64))
-    (row,) = profile_modules({"x": model}, torch.randn(3, 64), batch_sizes=(8,), samples=10, seconds=0.3, threads=1)
+    (row,) = profile_modules({"x": model}, torch.randn(3, 64), replace(BRIEFLY, batch_sizes=(8,), memory=True))
     assert row["peak_memory_mib"] * 2**20 == 4 * 8 * (64 + 256 + 256)
     assert row["weights_mib"] * 2**20 == 4 * row["params"]
     assert row["peak_rss_mib"] > 10
@@ -127,7 +131,7 @@ def test_a_module_whose_operators_cannot_be_counted_is_still_timed_and_says_so()
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return torch.linalg.inv(x)
 
-    (row,) = profile_modules({"x": Inverse()}, torch.eye(4)[None], samples=3, seconds=0.1, threads=1, memory=False)
+    (row,) = profile_modules({"x": Inverse()}, torch.eye(4)[None], replace(BRIEFLY, samples=3))
     assert row["macs"] is None and row["gflops"] is None
     assert "linalg_inv" in row["error"]
     assert row["latency_samples"] == 3
@@ -136,7 +140,7 @@ def test_a_module_whose_operators_cannot_be_counted_is_still_timed_and_says_so()
 def test_a_module_that_another_process_cannot_import_is_measured_here_without_resident_memory():
     Local.__qualname__ = "nowhere.Local"
     threads = torch.get_num_threads()
-    (row,) = profile_modules({"local": Local(8, 8)}, torch.randn(1, 8), samples=10, seconds=0.3, threads=1)
+    (row,) = profile_modules({"local": Local(8, 8)}, torch.randn(1, 8), replace(BRIEFLY, memory=True))
     assert row["peak_memory_mib"] * 2**20 == 4 * (8 + 8)
     assert row["peak_rss_mib"] is None
     assert torch.get_num_threads() == threads
@@ -144,4 +148,4 @@ def test_a_module_that_another_process_cannot_import_is_measured_here_without_re
 
 def test_wrong_counts_are_one_clear_line():
     with pytest.raises(InputError, match="batch size 0: give a whole number of at least 1"):
-        profile_modules({"x": nn.ReLU()}, torch.ones(1), batch_sizes=(0,))
+        profile_modules({"x": nn.ReLU()}, torch.ones(1), ProfileConfig(batch_sizes=(0,)))

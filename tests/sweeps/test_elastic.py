@@ -7,44 +7,45 @@ import shutil
 
 import numpy as np
 import pytest
+import small_sweeps
+from small_sweeps import base, unmasked
 
 from posebench import create_model
 from posebench.pose.data.folder import load_people
 from posebench.pose.errors import InputError
 from posebench.pose.evaluation.evaluate import evaluate
 from posebench.pose.models.weights import load_weights
+from posebench.pose.records import from_plain, to_plain
 from posebench.pose.training.checkpoint import read_checkpoint
+from posebench.sweeps.config import CellConfig, ratios_text
 from posebench.sweeps.data import find_data
-from posebench.sweeps.grid import Cell, DataIdentity, ModelPlan, expand
 from posebench.sweeps.plan import make_plan
+from posebench.sweeps.request import SweepRequest, parse
 from posebench.sweeps.runner import execute, run_sweep
-from posebench.sweeps.spec import SweepSpec, parse
 from posebench.sweeps.timing import timing_groups
 
-DATA = DataIdentity("coco", "d")
-TINY = ModelPlan("tmpose_tiny", (96, 72), "finetune", 1, 2, recipe={"epochs": 2}, base_recipe={"epochs": 11})
 OPTIONS = {"masks": "random", "ratios": "0.5", "epochs": 1, "base_epochs": 1, "threads": 1, "latency": False}
 
 
-def grid(spec, elastic, model=TINY):
-    return expand(dataclasses.replace(spec, elastic=elastic), [model], DATA)
+def grid(request, elastic, models=None):
+    return small_sweeps.grid(dataclasses.replace(request, elastic=elastic), models)
 
 
 def pairs(cells):
     """(mask, train ratio, test ratio, seed)"""
-    return [tuple(c.config.get(n, "") for n in ("mask", "train_ratio", "mask_ratio", "seed")) for c in cells]
+    return [(cell.model.mask, ratios_text(cell.trained_at), cell.ratio, cell.seed) for cell in cells]
 
 
 def test_the_ordinary_cells_and_bases_are_the_same_with_and_without():
-    spec = SweepSpec(masks=("semantic", "tome"), seeds=(0, 1))
+    spec = SweepRequest(masks=("semantic", "tome"), seeds=(0, 1))
     (plain, bases), (cells, more) = grid(spec, False), grid(spec, True)
     ordinary = [cell for cell in cells if not cell.is_elastic]
-    assert [(c.key, c.label, c.config) for c in ordinary] == [(c.key, c.label, c.config) for c in plain]
+    assert [(c.key, c.label, c) for c in ordinary] == [(c.key, c.label, c) for c in plain]
     assert bases == more and len(cells) > len(plain)
 
 
 def test_every_training_ratio_meets_every_test_ratio_once():
-    spec = SweepSpec(masks=("semantic", "random"), ratios=(0.4, 0.2), seeds=(0, 1))
+    spec = SweepRequest(masks=("semantic", "random"), ratios=(0.4, 0.2), seeds=(0, 1))
     cells, _ = grid(spec, True)
     wanted = set()
     for mask in ("semantic", "random"):
@@ -57,53 +58,49 @@ def test_every_training_ratio_meets_every_test_ratio_once():
 
 
 def test_one_model_is_trained_for_each_mask_and_seed_and_all_others_are_evaluated_only():
-    cells, _ = grid(SweepSpec(masks=("semantic", "random"), seeds=(0, 1)), True)
+    cells, _ = grid(SweepRequest(masks=("semantic", "random"), seeds=(0, 1)), True)
     by_key = {cell.key: cell for cell in cells}
     drawn = [cell for cell in cells if cell.is_elastic and cell.trains]
     assert len(drawn) == 4
     for cell in drawn:
-        assert cell.config["recipe"] == {"epochs": 2, "mask_ratios": [0.0, 0.2, 0.4, 0.6]}
-        ordinary = next(
-            c for c in cells if c.group == cell.group and not c.is_elastic and c.config["mask_ratio"] == 0.6
-        )
-        assert cell.config["base"] == ordinary.config["base"]
+        assert (cell.train.epochs, cell.train.recipe.mask_ratios) == (2, (0.0, 0.2, 0.4, 0.6))
+        ordinary = next(c for c in cells if c.group == cell.group and not c.is_elastic and c.ratio == 0.6)
+        assert cell.train.start == ordinary.train.start
     for cell in cells:
         if cell.trained:
-            model = by_key[cell.trained]
+            model = by_key[cell.trained.cell]
             assert model.trains and model.group == cell.group and not cell.trains
-            assert model.is_baseline or model.config["mask"] == cell.config["mask"]
+            assert model.is_baseline or model.model.mask == cell.model.mask
 
 
 def test_an_unmasked_model_has_no_scorer_and_is_not_evaluated_with_one():
-    cells, _ = grid(SweepSpec(masks=("scorer", "random"), ratios=(0.4,)), True)
+    cells, _ = grid(SweepRequest(masks=("scorer", "random"), ratios=(0.4,)), True)
     found = pairs(cells)
     assert ("random", "0", 0.4, 0) in found and ("scorer", "0", 0.4, 0) not in found
     assert ("scorer", "0.4", 0.0, 0) in found and ("scorer", "0,0.4", 0.4, 0) in found
 
 
 def test_an_elastic_key_depends_on_what_was_trained_and_not_on_the_rest_of_the_grid():
-    spec = SweepSpec(masks=("random",), ratios=(0.2, 0.4))
+    spec = SweepRequest(masks=("random",), ratios=(0.2, 0.4))
     keys = {cell.key for cell in grid(spec, True)[0]}
     assert keys == {cell.key for cell in grid(dataclasses.replace(spec, ratios=(0.4, 0.2)), True)[0]}
     assert keys < {
         cell.key for cell in grid(dataclasses.replace(spec, masks=("norm", "random"), seeds=(1, 0)), True)[0]
     }
-    longer = dataclasses.replace(TINY, recipe={"epochs": 3})
-    assert not keys & {cell.key for cell in grid(spec, True, longer)[0]}
-    other_base = dataclasses.replace(TINY, base_recipe={"epochs": 12})
-    assert not keys & {cell.key for cell in grid(spec, True, other_base)[0]}
+    for other in ((unmasked("finetune", epochs=3), base()), (unmasked("finetune"), base(epochs=12))):
+        assert not keys & {cell.key for cell in grid(spec, True, [other])[0]}
 
 
 def test_a_ratio_with_many_digits_keeps_them():
-    cells, _ = grid(SweepSpec(masks=("random",), ratios=(0.1 + 0.2,)), True)
-    found = {cell.config["train_ratio"] for cell in cells if cell.is_elastic}
+    cells, _ = grid(SweepRequest(masks=("random",), ratios=(0.1 + 0.2,)), True)
+    found = {ratios_text(cell.trained_at) for cell in cells if cell.is_elastic}
     assert found == {"0", "0.30000000000000004", "0,0.30000000000000004"}
     for cell in cells:
-        assert Cell(json.loads(json.dumps(cell.config))).key == cell.key
+        assert from_plain(CellConfig, json.loads(json.dumps(to_plain(cell))), "file") == cell
 
 
 def test_elastic_cells_are_not_timed():
-    spec = SweepSpec(masks=("random",), ratios=(0.4,))
+    spec = SweepRequest(masks=("random",), ratios=(0.4,))
     assert timing_groups(grid(spec, True)[0], spec) == timing_groups(grid(spec, False)[0], spec)
 
 
@@ -115,6 +112,7 @@ def test_elastic_cells_are_not_timed():
         ({"weights": ["tmpose_b=w.pt"], "models": "tmpose_tiny,tmpose_b"}, "tmpose_b"),
         ({"masks": "none"}, "--mask"),
         ({"ratios": "0"}, "--ratios"),
+        ({"masks": "random,prune(keep_ratio=0.7)"}, "prune(keep_ratio=0.7)"),
     ],
 )
 def test_what_contradicts_elastic_is_told(values, part):
@@ -192,13 +190,13 @@ def test_an_evaluation_is_that_of_the_trained_weights_at_the_other_ratio(folder,
     assert len(evaluations) == 3
     split = load_people(people, "val", input_size=(96, 72))
     for cell in evaluations:
-        model = create_model("tmpose_tiny", mask="random", mask_ratio=cell.config["mask_ratio"], seed=0)
-        load_weights(model, out / "cells" / cell.trained / "last.pt")
+        model = create_model("tmpose_tiny", mask="random", mask_ratio=cell.ratio, seed=0)
+        load_weights(model, out / "cells" / cell.trained.cell / "last.pt")
         found = evaluate(model, split, resamples=0)
         with np.load(out / "cells" / cell.key / "evidence.npz") as stored:
             assert stored["score"] == pytest.approx(found.evidence["score"], rel=1e-4)
         result = json.loads((out / "cells" / cell.key / "result.json").read_text())
-        assert result["metrics"]["loss"] == pytest.approx(found.metrics["loss"], rel=1e-4)
+        assert result["accuracy"]["loss"] == pytest.approx(found.metrics["loss"], rel=1e-4)
 
 
 def test_the_drawn_model_is_trained_with_all_ratios_and_unlike_the_others(folder):
@@ -211,13 +209,14 @@ def test_the_drawn_model_is_trained_with_all_ratios_and_unlike_the_others(folder
 
 def test_run_again_only_what_is_missing_is_evaluated_and_comes_to_the_same(out, people):
     key = rows_of(out)["random", "0.5", 0.0]["cell"]
-    before, metrics = identities(out), json.loads((out / "cells" / key / "result.json").read_text())["metrics"]
+    before, metrics = identities(out), json.loads((out / "cells" / key / "result.json").read_text())["accuracy"]
     (out / "cells" / key / "result.json").unlink()
     events = []
     run_sweep(parse(OPTIONS | {"data": people, "elastic": True}), out=out, on_event=events.append)
     after = identities(out)
     assert {path for path in after if after[path] != before[path]} == {str(out / "cells" / key / "result.json")}
-    assert json.loads((out / "cells" / key / "result.json").read_text())["metrics"] == metrics
+    result = json.loads((out / "cells" / key / "result.json").read_text())["accuracy"]
+    assert result == {**metrics, "eval_seconds": result["eval_seconds"]}
     assert [event.kind for event in events].count("skipped") == 2 + 3
 
 

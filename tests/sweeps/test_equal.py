@@ -2,18 +2,19 @@
 
 import csv
 import statistics
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from small_sweeps import from_scratch
 
 from posebench.pose.evaluation.bootstrap import bootstrap_ap, draw_images, score, scores
+from posebench.sweeps.cell_result import CellResult, write_cell_result
 from posebench.sweeps.equal import can_compare, round_savings, write_equal
-from posebench.sweeps.grid import DataIdentity, ModelPlan, expand
-from posebench.sweeps.spec import SweepSpec
-from posebench.sweeps.store import SweepStore, write_json
+from posebench.sweeps.request import SweepRequest
+from posebench.sweeps.store import SweepStore
 
-COCO, MPII = DataIdentity("coco", "d"), DataIdentity("mpii", "d")
-TINY = ModelPlan("tmpose_tiny", (96, 72), "scratch", 1, 2, recipe={"epochs": 2})
+COCO, MPII = "coco", "mpii"
 IMAGES, DETECTIONS = 40, 90
 RATIOS = (0.2, 0.4, 0.6)
 #: (mask, ratio) -> GFLOPsT
@@ -43,13 +44,13 @@ def evidence(seed):
 
 def make(folder, spec, data=COCO, evidence_of=None, costs=COSTS):
     """A finished sweep's store and cells, with evidence made up for each (mask, ratio, seed)."""
-    store, cells = SweepStore(folder), expand(spec, [TINY], data)[0]
+    store, cells = SweepStore(folder), from_scratch(spec, data)
     found = {}
     for number, cell in enumerate(cells):
-        mask, ratio, seed = (cell.config[name] for name in ("mask", "mask_ratio", "seed"))
+        mask, ratio, seed = cell.model.mask, cell.ratio, cell.seed
         place = (mask, ratio) if ratio else ("none", 0.0)
-        row = {"mask": mask, "mask_ratio": ratio, "mask_ratio_mean": ratio / 2, "gflops_t": costs[place]}
-        write_json(store.cell_dir(cell.key) / "result.json", {"status": "ok", "row": row})
+        counts = {"mask": mask, "mask_ratio": ratio, "mask_ratio_mean": ratio / 2, "gflops_t": costs[place]}
+        write_cell_result(store.cell_dir(cell.key), CellResult(counts=counts))
         arrays = evidence(number) if evidence_of is None else evidence_of(mask, ratio, seed)
         np.savez(store.cell_dir(cell.key) / "evidence.npz", **arrays)
         if not cell.is_elastic:
@@ -82,7 +83,7 @@ def interpolated(found, mask, gflops_t, seeds=(0,)):
 
 
 def test_at_a_measured_point_it_is_that_cells_ap_and_interval(tmp_path):
-    store, cells, found = make(tmp_path, SweepSpec(masks=("random", "semantic")))
+    store, cells, found = make(tmp_path, SweepRequest(masks=("random", "semantic")))
     rows = {(row["mask"], row["saving"]): row for row in rows_of(store, cells)}
     assert [saving for mask, saving in rows if mask == "random"] == ["0.2", "0.4", "0.6"]
     for saving, ratio in (("0.2", 0.2), ("0.4", 0.4), ("0.6", 0.6)):
@@ -96,7 +97,7 @@ def test_at_a_measured_point_it_is_that_cells_ap_and_interval(tmp_path):
 
 def test_between_measured_ratios_every_number_is_interpolated_in_gflopst(tmp_path):
     seeds = (0, 1, 2)
-    store, cells, found = make(tmp_path, SweepSpec(masks=("random", "semantic"), seeds=seeds))
+    store, cells, found = make(tmp_path, SweepRequest(masks=("random", "semantic"), seeds=seeds))
     rows = rows_of(store, cells)
     assert len(rows) == 6
     for row in rows:
@@ -112,7 +113,7 @@ def test_between_measured_ratios_every_number_is_interpolated_in_gflopst(tmp_pat
 
 
 def test_differences_are_paired_and_to_the_best_and_to_random(tmp_path):
-    store, cells, found = make(tmp_path, SweepSpec(masks=("random", "semantic")))
+    store, cells, found = make(tmp_path, SweepRequest(masks=("random", "semantic")))
     rows = rows_of(store, cells)
     for saving in ("0.2", "0.4", "0.6"):
         point = [row for row in rows if row["saving"] == saving]
@@ -133,7 +134,7 @@ def test_differences_are_paired_and_to_the_best_and_to_random(tmp_path):
 def test_masks_that_leave_the_same_evidence_differ_by_nothing_for_certain(tmp_path):
     same = {ratio: evidence(int(10 * ratio)) for ratio in (0.0, *RATIOS)}
     costs = COSTS | {("norm", ratio): COSTS["random", ratio] for ratio in RATIOS}
-    spec = SweepSpec(masks=("random", "norm"))
+    spec = SweepRequest(masks=("random", "norm"))
     store, cells, _ = make(tmp_path, spec, evidence_of=lambda mask, ratio, seed: same[ratio], costs=costs)
     rows = rows_of(store, cells)
     assert len(rows) == 6 and [row["best"] for row in rows] == ["true", "false"] * 3
@@ -142,16 +143,23 @@ def test_masks_that_leave_the_same_evidence_differ_by_nothing_for_certain(tmp_pa
             assert [float(row[name + end]) for end in ("", "_low", "_high")] == [0, 0, 0]
 
 
-def test_without_random_nothing_is_compared_with_it(tmp_path):
+def test_without_a_control_nothing_is_compared_with_one(tmp_path):
     costs = COSTS | {("norm", ratio): COSTS["random", ratio] for ratio in RATIOS}
-    store, cells, _ = make(tmp_path, SweepSpec(masks=("semantic", "norm")), costs=costs)
+    store, cells, _ = make(tmp_path, SweepRequest(masks=("semantic", "norm")), costs=costs)
     for row in rows_of(store, cells):
-        assert row["from_random"] == row["from_random_low"] == row["from_random_high"] == ""
+        assert {name for name in row if name.startswith("from_")} == {"from_best", "from_best_low", "from_best_high"}
         assert (row["from_best"] == "") == (row["best"] == "true")
 
 
+def test_without_random_another_mask_that_looks_at_nothing_is_the_control(tmp_path):
+    costs = COSTS | {("uniform", ratio): COSTS["random", ratio] for ratio in RATIOS}
+    store, cells, _ = make(tmp_path, SweepRequest(masks=("semantic", "uniform")), costs=costs)
+    for row in rows_of(store, cells):
+        assert "from_random" not in row and (row["from_uniform"] == "") == (row["mask"] == "uniform")
+
+
 def test_a_mask_that_saves_nothing_is_left_out(tmp_path):
-    store, cells, _ = make(tmp_path, SweepSpec(masks=("random", "sparse", "semantic")))
+    store, cells, _ = make(tmp_path, SweepRequest(masks=("random", "sparse", "semantic")))
     rows = rows_of(store, cells)
     assert {row["mask"] for row in rows} == {"random", "semantic"} and len(rows) == 6
 
@@ -159,9 +167,9 @@ def test_a_mask_that_saves_nothing_is_left_out(tmp_path):
 @pytest.mark.parametrize(
     ("spec", "data"),
     [
-        (SweepSpec(masks=("random",)), COCO),
-        (SweepSpec(masks=("random", "sparse")), COCO),
-        (SweepSpec(masks=("random", "semantic")), MPII),
+        (SweepRequest(masks=("random",)), COCO),
+        (SweepRequest(masks=("random", "sparse")), COCO),
+        (SweepRequest(masks=("random", "semantic")), MPII),
     ],
     ids=["one mask", "one that saves", "nothing was scored"],
 )
@@ -180,7 +188,7 @@ def test_mpii_is_compared_in_pckh(tmp_path):
         rng = np.random.default_rng([len(mask), int(10 * ratio), seed])
         return {"images": np.arange(IMAGES), "found": rng.integers(0, 15, IMAGES), "annotated": np.full(IMAGES, 14)}
 
-    store, cells, found = make(tmp_path, SweepSpec(masks=("random", "semantic")), MPII, joints)
+    store, cells, found = make(tmp_path, SweepRequest(masks=("random", "semantic")), MPII, joints)
     rows = {(row["mask"], row["saving"]): row for row in rows_of(store, cells)}
     assert len(rows) == 6
     own, other = found["random", 0.6, 0], found["semantic", 0.6, 0]
@@ -200,14 +208,14 @@ def test_mpii_is_compared_in_pckh(tmp_path):
 
 
 def test_elastic_cells_change_nothing_and_the_same_cells_give_the_same_bytes(tmp_path):
-    spec = SweepSpec(masks=("random", "semantic"))
+    spec = SweepRequest(masks=("random", "semantic"))
     plain, cells, found = make(tmp_path / "plain", spec)
     write_equal(plain, cells)
 
     def evidence_of(mask, ratio, seed):
         return found.get((mask, ratio, seed), evidence(99))
 
-    elastic, more, _ = make(tmp_path / "elastic", SweepSpec(**vars(spec) | {"elastic": True}), evidence_of=evidence_of)
+    elastic, more, _ = make(tmp_path / "elastic", replace(spec, elastic=True), evidence_of=evidence_of)
     for cell in more:  # other models' evidence at the very same masks and ratios
         if cell.is_elastic:
             np.savez(elastic.cell_dir(cell.key) / "evidence.npz", **evidence(99))
@@ -220,12 +228,10 @@ def test_elastic_cells_change_nothing_and_the_same_cells_give_the_same_bytes(tmp
 
 def test_a_ratio_that_failed_for_one_seed_is_passed_over_for_its_mask_alone(tmp_path):
     seeds = (0, 1)
-    store, cells, found = make(tmp_path, SweepSpec(masks=("random", "semantic"), seeds=seeds))
+    store, cells, found = make(tmp_path, SweepRequest(masks=("random", "semantic"), seeds=seeds))
     wanted = {(row["mask"], row["saving"]): row for row in rows_of(store, cells)}
-    failed = next(
-        c for c in cells if (c.config["mask"], c.config["mask_ratio"], c.config["seed"]) == ("random", 0.4, 1)
-    )
-    write_json(store.cell_dir(failed.key) / "result.json", {"status": "failed", "error": "why", "row": {}})
+    failed = next(cell for cell in cells if (cell.model.mask, cell.ratio, cell.seed) == ("random", 0.4, 1))
+    write_cell_result(store.cell_dir(failed.key), CellResult(error="why"))
     rows = {(row["mask"], row["saving"]): row for row in rows_of(store, cells)}
     assert rows.keys() == wanted.keys()
     for saving in ("0.2", "0.4", "0.6"):

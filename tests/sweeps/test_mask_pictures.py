@@ -6,15 +6,16 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from small_sweeps import from_scratch
 
 from posebench import create_model
 from posebench.pose.data.folder import load_people
 from posebench.pose.evaluation.draw import OUTLINE, show_merged
 from posebench.pose.keypoints import SKELETONS
-from posebench.sweeps.grid import DataIdentity, ModelPlan, expand
+from posebench.sweeps.cell_result import CellResult, write_cell_result
 from posebench.sweeps.pictures import draw_masks, mask_sheet
-from posebench.sweeps.spec import SweepSpec
-from posebench.sweeps.store import SweepStore, write_json
+from posebench.sweeps.request import SweepRequest
+from posebench.sweeps.store import SweepStore
 from posebench.sweeps.work import build_model
 
 GRID, CELL = (4, 3), 16
@@ -66,15 +67,14 @@ def test_a_sheet_of_tome_shows_groups_and_one_of_a_mask_shows_the_picture(people
 
 
 def test_there_is_a_sheet_for_each_mask_that_takes_tokens_away_and_none_for_elastic_cells(people, tmp_path):
-    spec = SweepSpec(masks=("tome", "sparse", "random"), ratios=(0.25, 0.5), elastic=True)
-    model = ModelPlan("tmpose_tiny", (96, 72), "scratch", 1, 2, recipe={"epochs": 2})
-    cells, _ = expand(spec, [model], DataIdentity("coco", "d"))
+    request = SweepRequest(masks=("tome", "sparse", "random"), ratios=(0.25, 0.5), elastic=True)
+    cells = from_scratch(request)
     store = SweepStore(tmp_path)
     for cell in cells:
-        write_json(store.cell_dir(cell.key) / "result.json", {"status": "ok", "row": {}})
+        write_cell_result(store.cell_dir(cell.key), CellResult())
         if not cell.is_elastic:
-            torch.save(build_model(cell.config).state_dict(), store.cell_dir(cell.key) / "last.pt")
-    plan = SimpleNamespace(spec=spec, cells=cells, weights={}, data=SimpleNamespace(root=people, layout="coco"))
+            torch.save(build_model(cell.model).state_dict(), store.cell_dir(cell.key) / "last.pt")
+    plan = SimpleNamespace(request=request, cells=cells, data=SimpleNamespace(root=people, layout="coco"))
     files = draw_masks(store, plan)
     names = [f"{mask}_{ratio}.png" for mask in ("tome", "random") for ratio in (0.25, 0.5)]
     assert [file.name for file in files] == names

@@ -11,8 +11,8 @@ from posebench.pose.data.folder import load_people
 from posebench.pose.data.synth import write_synthetic
 from posebench.pose.evaluation.evaluate import evaluate
 from posebench.pose.keypoints import MPII
+from posebench.sweeps.request import parse
 from posebench.sweeps.runner import execute
-from posebench.sweeps.spec import parse
 
 OPTIONS = {"masks": "random", "ratios": "0.5", "epochs": 1, "base_epochs": 1, "threads": 1, "jobs": 1, "latency": False}
 

@@ -4,17 +4,17 @@ import dataclasses
 from types import SimpleNamespace
 
 import pytest
+from small_sweeps import from_scratch
 
 from posebench.pose.errors import InputError
 from posebench.pose.evaluation.bootstrap import PairedDifference
-from posebench.reports.results import read_results, records_of, write_results
+from posebench.reports.analysis.results import read_results, records_of, write_results
 from posebench.row import PartTiming, flat
-from posebench.sweeps.grid import DataIdentity, ModelPlan, expand
-from posebench.sweeps.rows import assemble_rows
-from posebench.sweeps.spec import SweepSpec
+from posebench.sweeps.cell_result import CellResult, write_cell_result
+from posebench.sweeps.request import SweepRequest
+from posebench.sweeps.results import assemble_rows
 from posebench.sweeps.store import SweepStore, memory_file, write_json
 
-TINY = ModelPlan("tmpose_tiny", (96, 72), "scratch", 1, 2, recipe={"epochs": 2})
 RATIOS = (0.4, 0.4 + 1e-9)
 
 
@@ -30,22 +30,17 @@ def timing_of(number):
 @pytest.fixture
 def sweep(tmp_path):
     """A finished sweep's store and plan, and a timing for each cell."""
-    spec = SweepSpec(masks=("random",), ratios=RATIOS)
-    cells = expand(spec, [TINY], DataIdentity("mpii", "d"))[0]
+    request = SweepRequest(masks=("random",), ratios=RATIOS)
+    cells = from_scratch(request, "mpii")
     store = SweepStore(tmp_path)
     for number, cell in enumerate(cells):
-        row = {
-            "mask": cell.config["mask"],
-            "pckh": 80.0 + number,
-            "pckh_hip": 90.0,
-            "loss": 0.001,
-            "parts": {"head": 1},
-        }
-        write_json(store.cell_dir(cell.key) / "result.json", {"status": "ok", "row": row})
+        counts = {"mask": cell.model.mask, "parts": {"head": 1}}
+        accuracy = {"pckh": 80.0 + number, "pckh_hip": 90.0, "loss": 0.001}
+        write_cell_result(store.cell_dir(cell.key), CellResult(counts, accuracy))
         write_json(memory_file(store.cell_dir(cell.key), 1), {"weights_mib": 2.5, "memory_method": "by hand"})
     data = SimpleNamespace(root=tmp_path, train_people=10, eval_people=5, boxes="gt")
     timings = {cell.timing_key: {"1": timing_of(number)} for number, cell in enumerate(cells)}
-    return store, SimpleNamespace(spec=spec, cells=cells, data=data), timings
+    return store, SimpleNamespace(request=request, cells=cells, data=data), timings
 
 
 def test_every_number_of_a_timing_reaches_the_file_from_the_cells_own_timing(sweep, tmp_path):

@@ -9,17 +9,18 @@ from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
+from small_sweeps import base, from_scratch, grid, unmasked
 
 from posebench.cli import main
 from posebench.commands.sweep_display import SweepDisplay, duration
 from posebench.commands.sweep_tables import print_results
+from posebench.sweeps.cell_result import CellResult, write_cell_result
 from posebench.sweeps.data import find_data
 from posebench.sweeps.estimate import _time
 from posebench.sweeps.events import Event
-from posebench.sweeps.grid import DataIdentity, ModelPlan, expand
 from posebench.sweeps.plan import make_plan
+from posebench.sweeps.request import SweepRequest, parse
 from posebench.sweeps.runner import manifest_of
-from posebench.sweeps.spec import SweepSpec, parse
 from posebench.sweeps.store import memory_file, open_store, write_json
 from posebench.sweeps.timing import timing_groups
 
@@ -134,10 +135,9 @@ def test_report_of_a_folder_without_results_is_one_line(posebench):
 
 
 def plan():
-    model = ModelPlan("tmpose_tiny", (96, 72), "finetune", 1, 2, recipe={"epochs": 2}, base_recipe={"epochs": 10})
-    cells, bases = expand(SweepSpec(ratios=(0.4,)), [model], DataIdentity("coco", "d"))
+    cells, bases = grid(SweepRequest(ratios=(0.4,)), [(unmasked("finetune"), base(epochs=10))])
     data = SimpleNamespace(train_people=100, eval_people=50)
-    return SimpleNamespace(cells=cells, bases=bases, data=data, models=[])
+    return SimpleNamespace(cells=cells, bases=bases, data=data, notes=())
 
 
 def display_of(terminal):
@@ -148,14 +148,14 @@ def display_of(terminal):
 def test_without_a_terminal_each_end_is_a_line_and_long_errors_stay_on_it():
     display, output = display_of(False)
     found = plan()
-    base, (one, two) = next(iter(found.bases)), [cell.key for cell in found.cells]
+    shared, (one, two) = next(iter(found.bases)), [cell.key for cell in found.cells]
     error = "a long story " * 20 + "end"
     with display:
         display(Event("plan", info={"plan": found, "root": "runs/x", "finished": set()}))
         for event in (
-            Event("start", base),
-            Event("progress", base, "training", 1, 10, {"loss": 3.0}),
-            Event("done", base, info={"loss_final": 1.0}),
+            Event("start", shared),
+            Event("progress", shared, "training", 1, 10, {"loss": 3.0}),
+            Event("done", shared, info={"loss_final": 1.0}),
             Event("start", one),
             Event("done", one, info={"ap": 0.5}),
             Event("failed", two, info={"error": error}),
@@ -169,12 +169,12 @@ def test_without_a_terminal_each_end_is_a_line_and_long_errors_stay_on_it():
 def test_on_a_terminal_all_cells_are_shown_and_the_rest_of_the_time():
     display, _ = display_of(True)
     found = plan()
-    base = next(iter(found.bases))
+    shared = next(iter(found.bases))
     display(Event("plan", info={"plan": found, "root": "runs/x", "finished": set()}))
     assert display.remaining_seconds() is None
-    display(Event("start", base))
-    display.lines[base].started -= 30  # as if it had begun half a minute ago
-    display(Event("done", base))
+    display(Event("start", shared))
+    display.lines[shared].started -= 30  # as if it had begun half a minute ago
+    display(Event("done", shared))
     # 10 epochs of the base took 30 s; two cells of 2 epochs and an evaluation are 700 of its 3000 images each
     assert display.remaining_seconds() == pytest.approx(30 * 1400 / 3000, rel=0.01)
     console = Console(file=io.StringIO(), width=100, height=30)
@@ -185,10 +185,9 @@ def test_on_a_terminal_all_cells_are_shown_and_the_rest_of_the_time():
 
 def test_a_large_grid_is_cut_to_the_terminals_height():
     display, _ = display_of(True)
-    model = ModelPlan("tmpose_tiny", (96, 72), "scratch", 1, 2, recipe={"epochs": 2})
-    cells, bases = expand(SweepSpec(seeds=tuple(range(100))), [model], DataIdentity("coco", "d"))
+    cells = from_scratch(SweepRequest(seeds=tuple(range(100))))
     data = SimpleNamespace(train_people=100, eval_people=50)
-    found = SimpleNamespace(cells=cells, bases=bases, data=data, models=[])
+    found = SimpleNamespace(cells=cells, bases={}, data=data, notes=())
     display(Event("plan", info={"plan": found, "root": "runs/x", "finished": set()}))
     running = cells[70]
     display(Event("start", running.key))
@@ -206,11 +205,11 @@ def finish(spec, root, keys=None):
     """Leave in `root` what a sweep leaves of the cells (all, or those of `keys`), as far as a preview looks."""
     plan = make_plan(spec, find_data(spec))
     with open_store(root, manifest_of(plan)) as store:
-        for base in plan.bases:
-            write_json(store.base_dir(base) / "result.json", {"status": "ok"})
+        for key in plan.bases:
+            write_cell_result(store.base_dir(key), CellResult())
         for cell in plan.cells:
             if keys is None or cell.key in keys:
-                write_json(store.cell_dir(cell.key) / "result.json", {"status": "ok", "row": {}})
+                write_cell_result(store.cell_dir(cell.key), CellResult())
                 write_json(memory_file(store.cell_dir(cell.key), 1), {})
         for key in timing_groups(plan.cells, spec):
             write_json(store.timing_dir(key) / "result.json", {"status": "ok", "timings": {}})
@@ -225,7 +224,7 @@ def test_a_dry_run_of_a_folder_that_has_results_shows_what_is_left(posebench, pe
     assert "finished" not in out and not re.search(r" done$", out, re.M)
 
     cells = finish(parse(options), tmp_path / "out")
-    left = next(cell for cell in cells if cell.config["mask_ratio"] == 0.6)
+    left = next(cell for cell in cells if cell.ratio == 0.6)
     (tmp_path / "out" / "cells" / left.key / "result.json").unlink()
     code, out, err = posebench("sweep", "sweep.yaml", "--dry-run")
     assert (code, err) == (0, "")
@@ -249,7 +248,7 @@ def test_a_sweep_that_was_finished_earlier_says_so():
     display(Event("start", "report"))
     display(Event("done", "report"))
     assert display.nothing_left
-    display(Event("start", "0123456789abcdef"))  # timing, at another batch size say
+    display(Event("start", "timing 0123456789abcdef"))  # at another batch size, say
     assert not display.nothing_left
 
 
@@ -267,6 +266,6 @@ def test_the_table_of_results_fits_the_terminal_and_names_what_it_leaves_out(cap
     assert max(map(len, lines)) <= width
     assert all(word in rest for word in ("tokenpose_l_d24", "semantic", "0.40", "0.60", "failed"))
     left_out = re.search("No room for (.*): results.csv", rest)
-    for header in ("AP - unmasked", "MiB", "ms, T"):
+    for header in ("- unmasked", "MiB", "ms, T"):
         assert (header in " ".join(table.split())) != bool(left_out and header in left_out[1])
     assert bool(left_out) == (width < 120)

@@ -23,12 +23,13 @@ from rich.console import Console
 from posebench.commands.sweep_tables import print_results
 from posebench.pose.data.synth import write_synthetic
 from posebench.pose.errors import InputError
-from posebench.reports.equal import read_equal
-from posebench.reports.results import is_missing, read_results, records_of
+from posebench.pose.records import from_plain
+from posebench.reports.analysis.iso_flops_file import read_iso_flops
+from posebench.reports.analysis.results import is_missing, read_results, records_of
 from posebench.row import BY_NAME, part_of
-from posebench.sweeps.grid import Cell
+from posebench.sweeps.config import Job
+from posebench.sweeps.request import parse
 from posebench.sweeps.runner import execute, run_sweep
-from posebench.sweeps.spec import parse
 
 OPTIONS = {"masks": "random", "ratios": "0.5", "epochs": 2, "base_epochs": 1, "threads": 1, "jobs": 1}
 
@@ -108,10 +109,12 @@ def test_everything_that_was_measured_is_in_the_results(whole):
     for (key, size), row in rows.items():
         names = ("result.json", "config.json", f"memory_{size}.json")
         result, config, memory = (json.loads((whole / "cells" / key / name).read_text()) for name in names)
-        latency = timing["timings"][Cell(config["config"]).timing_key][str(size)]
+        latency = timing["timings"][from_plain(Job, config, "config.json").config.timing_key][str(size)]
         timed += len(latency)
-        for measured in (result["row"] | result["metrics"] | {"batch_size": size}, memory, latency):
-            for name, value in measured.items():
+        parts = [result[part] for part in ("counts", "accuracy", "training", "conditions")]
+        assert all(parts)
+        for measured in (*parts, memory, latency):
+            for name, value in (measured | {"batch_size": size}).items():
                 if BY_NAME[name].kind != "raw" and not name.endswith(("_diff", "_diff_low", "_diff_high")):
                     assert row[name] == value or (row[name] is None and is_missing(value)), name
     assert timed > 100 and {"latency_ms_p99", "latency_transformer_contended"} < latency.keys()
@@ -167,7 +170,7 @@ def test_mpii_has_pckh_with_its_interval_and_its_paired_difference_everywhere(mp
 
 
 def test_mpii_masks_are_compared_at_equal_gflopst(mpii):
-    points = read_equal(mpii / "equal_gflopst.csv")
+    points = read_iso_flops(mpii / "equal_gflopst.csv")
     assert points and {point.metric.column for point in points} == {"pckh"}
     assert {standing.mask for point in points for standing in point.standings} == {"random", "semantic"}
     assert "At equal GFLOPsT" in (mpii / "report.html").read_text()

@@ -1,129 +1,137 @@
 """The grid holds every combination once and each baseline; a key changes with whatever changes the result."""
 
-import dataclasses
 import itertools
 import json
+from dataclasses import fields, make_dataclass, replace
 
-from posebench.sweeps.grid import Cell, DataIdentity, Executed, ModelPlan, expand
-from posebench.sweeps.spec import SweepSpec
+from small_sweeps import EVAL, MODEL, RUN, base, from_scratch, grid, unmasked
 
-DATA = DataIdentity("coco", "0123456789abcdef")
-TINY = ModelPlan("tmpose_tiny", (96, 72), "finetune", 1, 2, recipe={"epochs": 2}, base_recipe={"epochs": 11})
-
-
-def cells_of(spec=SweepSpec(), models=(TINY,), data=DATA):  # noqa: B008 - frozen
-    return expand(spec, list(models), data)[0]
+from posebench.pose.models.config import ModelConfig
+from posebench.pose.records import from_plain, to_plain
+from posebench.sweeps.config import CellConfig, Start, TrainConfig, timing_key
+from posebench.sweeps.request import SweepRequest
 
 
-def keys_of(*args, **kwargs):
-    return {cell.key for cell in cells_of(*args, **kwargs)}
+def keys_of(request=SweepRequest(), models=None):  # noqa: B008 - frozen
+    return {cell.key for cell in grid(request, models)[0]}
 
 
 def test_the_grid_is_every_mask_ratio_and_seed_and_one_baseline_per_seed():
-    spec = SweepSpec(masks=("semantic", "random"), ratios=(0.2, 0.4, 0.6), seeds=(0, 1))
-    found = {(c.config["mask"], c.config["mask_ratio"], c.config["seed"]) for c in cells_of(spec)}
+    request = SweepRequest(masks=("semantic", "random"), ratios=(0.2, 0.4, 0.6), seeds=(0, 1))
+    cells, _ = grid(request)
+    found = {(cell.model.mask, cell.ratio, cell.seed) for cell in cells}
     wanted = set(itertools.product(("semantic", "random"), (0.2, 0.4, 0.6), (0, 1)))
     assert found == wanted | {("none", 0.0, 0), ("none", 0.0, 1)}
-    assert len(cells_of(spec)) == len(found)
+    assert len(cells) == len(found)
 
 
 def test_ratio_zero_of_any_mask_and_the_mask_none_are_the_one_baseline():
-    spec = SweepSpec(masks=("semantic", "none", "random"), ratios=(0.0, 0.4))
-    assert [(c.config["mask"], c.config["mask_ratio"]) for c in cells_of(spec)] == [
-        ("none", 0.0),
-        ("semantic", 0.4),
-        ("random", 0.4),
-    ]
+    cells, _ = grid(SweepRequest(masks=("semantic", "none", "random"), ratios=(0.0, 0.4)))
+    assert [(cell.model.mask, cell.ratio) for cell in cells] == [("none", 0.0), ("semantic", 0.4), ("random", 0.4)]
+
+
+def test_a_mask_with_options_is_an_axis_of_its_own_and_takes_no_ratio_where_they_say_it():
+    masks = ("prune", "prune(layers=1|2)", "prune(keep_ratio=0.5)")
+    cells = from_scratch(SweepRequest(masks=masks, ratios=(0.2, 0.4)))
+    assert [cell.model.mask for cell in cells] == ["none", *["prune"] * 2, *["prune(layers=1|2)"] * 2, masks[2]]
+    assert len({cell.key for cell in cells}) == len({cell.timing_key for cell in cells}) == 6
 
 
 def test_a_key_does_not_depend_on_the_order_or_on_the_rest_of_the_grid():
-    small = keys_of(SweepSpec(masks=("random",), ratios=(0.4,)))
-    large = keys_of(SweepSpec(masks=("semantic", "random"), ratios=(0.6, 0.4), seeds=(1, 0)))
+    small = keys_of(SweepRequest(masks=("random",), ratios=(0.4,)))
+    large = keys_of(SweepRequest(masks=("semantic", "random"), ratios=(0.6, 0.4), seeds=(1, 0)))
     assert small < large
 
 
 def test_a_key_changes_with_everything_that_changes_the_result():
-    variants = [
-        keys_of(),
-        keys_of(data=dataclasses.replace(DATA, fingerprint="other")),
-        keys_of(data=dataclasses.replace(DATA, boxes="a hash")),
-        keys_of(SweepSpec(seeds=(1,))),
-        keys_of(SweepSpec(flip_test=False)),
-        keys_of(SweepSpec(as_published=True)),
-        keys_of(SweepSpec(device="cuda")),
-        keys_of(models=[dataclasses.replace(TINY, threads=2)]),
-        keys_of(models=[dataclasses.replace(TINY, recipe={"epochs": 3})]),
-        keys_of(models=[dataclasses.replace(TINY, base_recipe={"epochs": 12})]),
-        keys_of(models=[dataclasses.replace(TINY, base_threads=1)]),
-        keys_of(models=[dataclasses.replace(TINY, training="scratch")]),
-        keys_of(models=[dataclasses.replace(TINY, weights="a hash")]),
-        keys_of(models=[dataclasses.replace(TINY, input_size=(128, 96))]),
+    cell, shared = unmasked("finetune"), base()
+    given = replace(cell.train, start=Start(weights="a hash"))
+    pairs = [
+        (cell, shared),
+        (cell.of_seed(1), shared),
+        (replace(cell, train=replace(cell.train, data="other")), shared),
+        (replace(cell, eval=replace(EVAL, data="other")), shared),
+        (replace(cell, eval=replace(EVAL, boxes="a hash")), shared),
+        (replace(cell, eval=replace(EVAL, flip_test=False)), shared),
+        (replace(cell, run=replace(RUN, device="cuda")), shared),
+        (replace(cell, run=replace(RUN, threads=2)), shared),
+        (unmasked("finetune", epochs=3), shared),
+        (unmasked("finetune", model=replace(MODEL, as_published=True)), shared),
+        (unmasked("finetune", model=replace(MODEL, input_size=(128, 96))), shared),
+        (cell, base(epochs=12)),
+        (cell, base(threads=1)),
+        (unmasked("scratch"), None),
+        (replace(cell, train=given), None),
     ]
-    for one, other in itertools.combinations(variants, 2):
+    keys = [keys_of(SweepRequest(seeds=(cell.seed,)), [(cell, shared)]) for cell, shared in pairs]
+    for one, other in itertools.combinations(keys, 2):
         assert not one & other
 
 
-def test_a_key_does_not_change_with_what_changes_no_result():
-    assert keys_of() == keys_of(SweepSpec(jobs=3, workers=2, latency=False, batch_sizes=(1, 8), data="/elsewhere"))
+def test_every_field_of_every_record_is_in_the_key_also_one_that_is_added():
+    cell = grid()[0][1]
+    for name in ("model", "train", "run", "eval"):
+        record = getattr(cell, name)
+        for field in fields(record):
+            changed = replace(record, **{field.name: "another"})
+            assert replace(cell, **{name: changed}).key != cell.key
+        wider = make_dataclass("Wider", [("axis", int, 0)], bases=(type(record),), frozen=True, kw_only=True)
+        assert replace(cell, **{name: wider(**vars(record))}).key != cell.key
 
 
 def test_all_seeds_and_masks_of_a_model_start_from_one_base():
-    cells, bases = expand(SweepSpec(masks=("semantic", "random"), seeds=(0, 1, 2)), [TINY], DATA)
-    assert {cell.config["base"] for cell in cells} == set(bases)
+    cells, bases = grid(SweepRequest(masks=("semantic", "random"), seeds=(0, 1, 2)))
+    assert {cell.train.start.base for cell in cells} == set(bases)
     assert len(bases) == 1
 
 
-def test_no_base_is_trained_for_given_weights_or_from_scratch():
-    for model in (dataclasses.replace(TINY, training="scratch"), dataclasses.replace(TINY, weights="a hash")):
-        cells, bases = expand(SweepSpec(), [model], DATA)
-        assert not bases and all(cell.config["base"] is None for cell in cells)
+def test_a_seed_is_that_of_the_weights_the_masks_and_the_order_of_the_data():
+    for cell in grid(SweepRequest(seeds=(3, 5)))[0]:
+        assert cell.seed == cell.model.seed == cell.train.recipe.seed
+    assert {cell.seed for cell in grid(SweepRequest(seeds=(3, 5)))[0]} == {3, 5}
 
 
-def test_a_configuration_is_plain_json_and_its_key_survives_the_file():
-    for cell in cells_of(SweepSpec(ratios=(0.1, 0.30000000000000004))):
-        assert Cell(json.loads(json.dumps(cell.config))).key == cell.key
+def test_a_configuration_is_plain_json_and_comes_back_from_the_file():
+    masks = ("semantic", "prune(layers=1|2)", "sparse(execution=gather)")
+    request = SweepRequest(masks=masks, ratios=(0.1, 0.30000000000000004), elastic=True, seeds=(7,))
+    fixed = replace(request, masks=("prune(keep_ratio=0.7|0.5, layers=1|2)",), elastic=False)
+    for cell in [*grid(request)[0], *grid(fixed)[0]]:
+        read = from_plain(CellConfig, json.loads(json.dumps(to_plain(cell))), "file")
+        assert read == cell and read.key == cell.key and read.timing_key == cell.timing_key
 
 
-def timing_keys(*args, **kwargs):
-    return {cell.timing_key for cell in cells_of(*args, **kwargs)}
+def timing_keys(request, models=None):
+    return {cell.timing_key for cell in grid(request, models)[0]}
 
 
 def test_cells_that_execute_the_same_share_a_timing():
-    once = timing_keys(SweepSpec(masks=("random",), ratios=(0.4,)))
+    request = SweepRequest(masks=("random",), ratios=(0.4,))
+    once = timing_keys(request)
     assert len(once) == 2  # the unmasked model's, too
-    for same in (
-        {"spec": SweepSpec(masks=("random",), ratios=(0.4,), seeds=(3, 4), flip_test=False)},
-        {"data": dataclasses.replace(DATA, fingerprint="other", boxes="a hash")},
-        {"models": [dataclasses.replace(TINY, recipe={"epochs": 9}, training="scratch")]},
-    ):
-        assert timing_keys(**{"spec": SweepSpec(masks=("random",), ratios=(0.4,))} | same) == once
+    assert timing_keys(replace(request, seeds=(3, 4))) == once
+    other = CellConfig(MODEL, TrainConfig("weights", None, Start(weights="a hash")), RUN, replace(EVAL, boxes="a hash"))
+    assert timing_keys(request, [(other, None)]) == once
 
 
 def test_whatever_is_executed_otherwise_has_a_timing_of_its_own():
-    ratio = 0.4
-    near = ratio + 1e-9  # the same in six digits
-    variants = [
-        timing_keys(SweepSpec(masks=("random",), ratios=(ratio,))),
-        timing_keys(SweepSpec(masks=("random",), ratios=(near,))) - timing_keys(),
-        timing_keys(SweepSpec(masks=("norm",), ratios=(ratio,))) - timing_keys(),
-        timing_keys(SweepSpec(masks=("random",), ratios=(ratio,), as_published=True)),
-        timing_keys(SweepSpec(masks=("random",), ratios=(ratio,), device="cuda")),
-        timing_keys(SweepSpec(masks=("random",), ratios=(ratio,)), data=dataclasses.replace(DATA, layout="mpii")),
-        *(
-            timing_keys(SweepSpec(masks=("random",), ratios=(ratio,)), models=[dataclasses.replace(TINY, **change)])
-            for change in ({"threads": 2}, {"input_size": (128, 96)}, {"name": "tmpose_b"})
-        ),
-    ]
+    request = SweepRequest(masks=("random",), ratios=(0.4,))
+    near = replace(request, ratios=(0.4 + 1e-9,))  # the same in six digits
+    unreduced = timing_keys(SweepRequest(masks=("none",)))
+    variants = [timing_keys(request), timing_keys(near) - unreduced]
+    variants += [timing_keys(replace(request, masks=("norm",))) - unreduced]
+    for field, value in (("as_published", True), ("dataset", "mpii"), ("input_size", (128, 96)), ("name", "tmpose_b")):
+        variants.append(timing_keys(request, [(unmasked(model=replace(MODEL, **{field: value})), None)]))
+    for run in (replace(RUN, device="cuda"), replace(RUN, threads=2)):
+        variants.append(timing_keys(request, [(unmasked(run=run), None)]))
     for one, other in itertools.combinations(variants, 2):
         assert not one & other
 
 
-def test_a_new_axis_of_a_model_or_of_its_run_changes_the_key_by_itself():
-    executed = Executed.of(cells_of()[0].config)
-    for name in ("model", "run"):
-        record = getattr(executed, name)
-        for axis in dataclasses.fields(record):
-            changed = dataclasses.replace(record, **{axis.name: "another"})
-            assert dataclasses.replace(executed, **{name: changed}).key != executed.key
-        wider = dataclasses.make_dataclass("Wider", [("axis", int, 0)], bases=(type(record),), frozen=True)
-        assert dataclasses.replace(executed, **{name: wider(**vars(record))}).key != executed.key
+def test_a_new_axis_of_a_model_or_of_its_run_changes_the_timing_key_by_itself():
+    for record in (MODEL, RUN):
+        known = {type(MODEL): MODEL, type(RUN): RUN}
+        for field in fields(record):
+            changed = known | {type(record): replace(record, **{field.name: "another"})}
+            assert timing_key(*changed.values()) != timing_key(MODEL, RUN)
+    wider = make_dataclass("Wider", [("axis", int, 0)], bases=(ModelConfig,), frozen=True, kw_only=True)
+    assert timing_key(wider(**vars(MODEL)), RUN) != timing_key(MODEL, RUN)

@@ -1,30 +1,29 @@
 """A sweep's folder is taken when new, continued when it is this sweep's, and refused, untouched, otherwise."""
 
-import copy
 import json
 import os
 import subprocess
 import sys
 
 import pytest
+from small_sweeps import base, grid, unmasked
 
 from posebench.pose.errors import InputError
-from posebench.sweeps.grid import DataIdentity, ModelPlan, expand
-from posebench.sweeps.spec import SweepSpec
+from posebench.sweeps.cell_result import CellResult, read_cell_result, write_cell_result
+from posebench.sweeps.config import EvalConfig
+from posebench.sweeps.request import SweepRequest
 from posebench.sweeps.store import make_manifest, open_store, write_json
-
-TINY = ModelPlan("tmpose_tiny", (96, 72), "finetune", 1, 2, recipe={"epochs": 2}, base_recipe={"epochs": 11})
 
 
 def manifest(ratios=(0.2, 0.4), *, epochs=2, base_epochs=11, data="d", seeds=(0,)):
-    model = ModelPlan("tmpose_tiny", (96, 72), "finetune", 1, 2, {"epochs": epochs}, {"epochs": base_epochs})
-    cells, bases = expand(SweepSpec(ratios=ratios, seeds=seeds), [model], DataIdentity("coco", data))
-    return make_manifest({}, [{"key": c.key, "label": c.label, "config": c.config} for c in cells], bases)
+    pair = (unmasked("finetune", epochs, eval=EvalConfig(data)), base(base_epochs))
+    cells, bases = grid(SweepRequest(ratios=ratios, seeds=seeds), [pair])
+    return make_manifest({}, cells, bases.values())
 
 
 def finish(store, content):
     for cell in content["cells"]:
-        write_json(store.cell_dir(cell["key"]) / "result.json", {"status": "ok", "row": {}})
+        write_cell_result(store.cell_dir(cell["key"]), CellResult())
 
 
 def snapshot(folder):
@@ -82,7 +81,7 @@ def test_a_file_in_place_of_the_folder_is_refused(tmp_path):
     ("other", "reason"),
     [
         (manifest(epochs=5), "recipe.epochs is 2 there and 5 here"),
-        (manifest(base_epochs=3), "base model: recipe.epochs is 11 there and 3 here"),
+        (manifest(base_epochs=3), "base model: train.recipe.epochs is 11 there and 3 here"),
         (manifest(data="e"), "other annotations"),
         (manifest((0.2,)), "semantic 0.4 seed 0"),
         (manifest(seeds=(1,)), "unmasked seed 0"),
@@ -109,16 +108,17 @@ def test_a_broken_result_is_named_with_the_remedy(finished, text):
 def test_a_result_that_is_absent_or_failed_is_not_done(finished):
     keys = [cell["key"] for cell in manifest()["cells"]]
     (finished / "cells" / keys[0] / "result.json").unlink()
-    write_json(finished / "cells" / keys[1] / "result.json", {"status": "failed", "error": "why", "row": {}})
+    write_cell_result(finished / "cells" / keys[1], CellResult(error="why"))
     with open_store(finished, manifest()) as store:
         assert [store.is_done(key) for key in keys] == [False, False, True]
-        assert store.result(keys[1])["error"] == "why"
+        assert read_cell_result(store.cell_dir(keys[1])).error == "why"
 
 
-def test_a_newer_layout_is_refused(finished):
+@pytest.mark.parametrize("version", [1, 99])
+def test_another_layout_is_refused_by_its_version(finished, version):
     content = json.loads((finished / "sweep.json").read_text())
-    write_json(finished / "sweep.json", copy.deepcopy(content) | {"version": 99})
-    assert "99" in refused(finished, manifest())
+    write_json(finished / "sweep.json", content | {"version": version})
+    assert f"version {version} of the layout" in refused(finished, manifest())
 
 
 def test_unfinished_files_of_a_killed_run_are_cleared_away(finished):
@@ -131,7 +131,7 @@ def test_unfinished_files_of_a_killed_run_are_cleared_away(finished):
 HOLD = """
 import sys
 from posebench.sweeps.store import open_store, make_manifest
-with open_store(sys.argv[1], make_manifest({}, [], {})):
+with open_store(sys.argv[1], make_manifest({}, [], [])):
     print("held", flush=True)
     sys.stdin.read()
 """

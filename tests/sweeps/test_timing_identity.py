@@ -1,24 +1,22 @@
 """Cells share a latency where they execute the same, and only there."""
 
-from posebench.sweeps.grid import DataIdentity, ModelPlan, expand
-from posebench.sweeps.spec import SweepSpec
+from small_sweeps import from_scratch
+
+from posebench.sweeps.request import SweepRequest
 from posebench.sweeps.timing import timing_groups
 from posebench.sweeps.work import build_model
-
-TINY = ModelPlan("tmpose_tiny", (96, 72), "scratch", 1, 2, recipe={"epochs": 2})
 
 
 def configurations(**grid):
     """What is timed in a sweep over this grid."""
-    spec = SweepSpec(**grid)
-    cells, _ = expand(spec, [TINY], DataIdentity("coco", "d"))
-    (task,) = timing_groups(cells, spec).values()
-    return list(task["configurations"].values())
+    request = SweepRequest(**grid)
+    (job,) = timing_groups(from_scratch(request), request).values()
+    return job.models
 
 
 def test_ratios_that_are_equal_in_six_digits_are_timed_apart():
     timed = configurations(masks=("random",), ratios=(0.5, 0.5000001))
-    tokens = {one["mask_ratio"]: build_model(one | {"seed": 0}).spec.tokens_kept for one in timed}
+    tokens = {model.mask_ratio: build_model(model).spec.tokens_kept for model in timed}
     assert tokens == {0.0: 48, 0.5: 24, 0.5000001: 23}
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from posebench.pose.training.losses import mse, mse_hard_joints, scorer_loss, sum_squares
+from posebench.pose.reductions.scorer import scorer_loss
+from posebench.pose.training.losses import mse, mse_hard_joints, sum_squares
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,65 @@
+"""Frozen records to plain JSON and back, in one place, and the digest that names them."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import types
+import typing
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from .errors import InputError
+
+
+def to_plain(value: Any) -> Any:
+    """A record as numbers, text, lists and dicts by field name, whatever records it holds."""
+    if dataclasses.is_dataclass(value):
+        return {field.name: to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {name: to_plain(member) for name, member in value.items()}
+    return [to_plain(member) for member in value] if isinstance(value, (tuple, list)) else value
+
+
+def from_plain(kind: type, values: Any, where: str) -> Any:
+    """The record of a kind that `to_plain` took apart. InputError, beginning with `where`, for a field too many or too
+    few: what another version wrote is not guessed at."""
+    if not isinstance(values, Mapping):
+        raise InputError(f"{where}: holds a {type(values).__name__} where a {kind.__name__} belongs")
+    hints = _hints(kind)
+    for name in hints.keys() ^ values.keys():
+        what = "unknown" if name in values else "missing"
+        raise InputError(f"{where}: {kind.__name__}.{name} is {what}: written by another version of posebench")
+    return kind(**{name: _value(hints[name], value, where) for name, value in values.items()})
+
+
+def digest(value: Any) -> str:
+    """First 16 hex digits of the SHA-256 of a record's (or plain value's) canonical JSON."""
+    text = json.dumps(to_plain(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@lru_cache
+def _hints(kind: type) -> dict[str, Any]:
+    hints = typing.get_type_hints(kind)
+    return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
+
+
+def _value(hint: Any, value: Any, where: str) -> Any:
+    if isinstance(hint, types.UnionType):
+        (hint,) = (member for member in typing.get_args(hint) if member is not types.NoneType)
+        return None if value is None else _value(hint, value, where)
+    if dataclasses.is_dataclass(hint):
+        return from_plain(hint, value, where)
+    members = typing.get_args(hint)
+    if isinstance(value, list) and members and dataclasses.is_dataclass(members[0]):
+        return tuple(from_plain(members[0], member, where) for member in value)
+    if isinstance(value, list) and (hint is Any or typing.get_origin(hint) is tuple):
+        return _tuples(value)
+    return dict(value) if isinstance(value, Mapping) else value
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value

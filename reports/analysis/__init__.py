@@ -1,0 +1,1 @@
+"""What rows say: what is compared with what, the rules behind each claim, and the words for it."""

@@ -1,0 +1,131 @@
+"""What is compared with what: rows that share all conditions, their unmasked baseline, and the savings against it."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from ...pose.metrics import METRICS, Metric
+from ...pose.reductions import NONE
+from ...row import PartTiming, Score, part_of
+from .grouping import SUBJECT_KEYS, SeriesNames, grouped, is_elastic, label_of, metric_of
+from .margin import MARGIN, check_margin
+from .results import is_failed, is_missing, once_per_cell, records_of, spread, to_frame
+from .subject import Estimate, PartLatency, Point, Subject, Timing, mean_of
+
+_RUN = (*(metric.column for metric in METRICS), "latency_ms_median", "latency_transformer_ms_median")
+_COUNTED = ("gflops_t", "gflops")
+def compare(rows: pd.DataFrame | Sequence[Mapping[str, Any]], margin: float | None = None) -> list[Subject]:
+    """Group rows into subjects, in order of appearance; rows without a measurement are left out.
+
+    margin: the loss that counts as negligible; None takes the one recorded in the rows (the strictest), else MARGIN.
+
+    Of a failed cell whatever was measured before it failed is kept; counts alone are not. Rows of a model that was
+    trained at another ratio than it was evaluated at are no points: a mask's series is trained as evaluated.
+    The baseline is the row set without a mask or with ratio 0. Masked rows with another handling of positions, or
+    another execution of cut connections, are series of their own ("name, prefix"; "name, gather").
+    """
+    measured = [row for row in records_of(to_frame(rows)) if has_measurement(row)]
+    name_of = SeriesNames(measured)
+    records = [row for row in measured if not is_elastic(row)]
+    models: dict[Any, list[dict[str, Any]]] = {}
+    for row in records:
+        models.setdefault(row["model"], []).append(row)
+    subjects = []
+    for key, members in grouped(records).items():
+        keys = dict(zip(SUBJECT_KEYS, key, strict=True))
+        metric = metric_of(keys["dataset"], members)
+        cells: dict[tuple[str, float], list[dict[str, Any]]] = {}
+        for row in members:
+            cells.setdefault((name_of(row), row["mask_ratio"] or 0.0), []).append(row)
+        points = [_point(name, ratio, of_cell, metric) for (name, ratio), of_cell in cells.items()]
+        masks = dict.fromkeys(point.mask for point in points if point.mask != NONE)
+        series = {mask: sorted((p for p in points if p.mask == mask), key=lambda p: p.ratio) for mask in masks}
+        baseline = next((point for point in points if point.mask == NONE and point.ratio == 0), None)
+        label = label_of(keys, models[keys["model"]])
+        subjects.append(Subject(label, keys, metric, baseline, series, margin or _recorded_margin(members)))
+    return subjects
+
+
+def has_measurement(row: Mapping[str, Any]) -> bool:
+    """Whether the row has anything to compare: a result, or, unless its cell failed, a count."""
+    wanted = _RUN if is_failed(row) else (*_RUN, *_COUNTED)
+    return not all(is_missing(row[name]) for name in wanted)
+
+
+def _point(mask: str, ratio: float, rows: Sequence[dict[str, Any]], metric: Metric) -> Point:
+    cells = once_per_cell(rows)
+    column = _column_of(cells)
+    scores: list[Score] = [part_of(row, metric.column) for row in cells]
+    difference = _estimate((score.diff, score.diff_low, score.diff_high) for score in scores)
+    sizes = dict.fromkeys(row["batch_size"] for row in rows if not is_missing(row["batch_size"]))
+    timings = {int(size): _timing([row for row in rows if row["batch_size"] == size]) for size in sizes}
+    return Point(
+        mask=mask,
+        ratio=float(ratio),
+        seeds=len({row["seed"] for row in cells}),
+        tokens_kept=_first(column("tokens_kept")),
+        tokens_total=_first(column("tokens_total")),
+        accuracy=spread(score.value for score in scores),
+        ci=_widest((score.ci_low, score.ci_high) for score in scores),
+        difference=difference,
+        gflops=mean_of(spread(column("gflops"))),
+        gflops_t=mean_of(spread(column("gflops_t"))),
+        published_gflops=mean_of(spread(column("published_gflops"))),
+        published_gflops_t=mean_of(spread(column("published_gflops_t"))),
+        mean_ratio=mean_of(spread(column("mask_ratio_mean"))),
+        gflops_t_needed=mean_of(spread(column("gflops_t_needed"))),
+        execution=next(iter(column("execution")), None),
+        timings={
+            size: timing for size, timing in timings.items() if any((timing.whole, timing.transformer, timing.memory))
+        },
+    )
+
+
+def _timing(rows: Sequence[Mapping[str, Any]]) -> Timing:
+    memory = spread(row["peak_memory_mib"] for row in rows)
+    return Timing(_latency(rows, "latency"), _latency(rows, "latency_transformer"), memory)
+
+
+def _latency(rows: Sequence[Mapping[str, Any]], prefix: str) -> PartLatency | None:
+    parts: list[PartTiming] = [part_of(row, prefix) for row in rows]
+    median = spread(part.ms_median for part in parts)
+    if median is None:
+        return None
+    ratio = _estimate((part.vs_unmasked, part.vs_unmasked_low, part.vs_unmasked_high) for part in parts)
+    iqr = mean_of(spread(part.ms_iqr for part in parts))
+    return PartLatency(median, iqr, any(part.unstable for part in parts), ratio)
+
+
+def _estimate(values: Iterable[tuple[float | None, float | None, float | None]]) -> Estimate | None:
+    """Mean, lowest and highest end of the seeds' (value, low, high); None unless every value has an interval.
+
+    The widest of some seeds' intervals would claim too much.
+    """
+    present = [ends for ends in values if not is_missing(ends[0])]
+    if not present or any(is_missing(end) for ends in present for end in ends):
+        return None
+    middles, lows, highs = zip(*present, strict=True)
+    return statistics.fmean(middles), min(lows), max(highs)
+
+
+def _widest(intervals: Iterable[tuple[float | None, float | None]]) -> tuple[float, float] | None:
+    """The lowest and the highest of the ends that are there; None without both."""
+    lows, highs = ([end for end in ends if not is_missing(end)] for ends in zip(*intervals, strict=True))
+    return (min(lows), max(highs)) if lows and highs else None
+
+
+def _recorded_margin(rows: Sequence[Mapping[str, Any]]) -> float:
+    recorded = _column_of(rows)("loss_margin")
+    return min((check_margin(value, "results.csv, column loss_margin") for value in recorded), default=MARGIN)
+
+
+def _column_of(rows: Sequence[Mapping[str, Any]]) -> Callable[[str], list[Any]]:
+    return lambda name: [row[name] for row in rows if not is_missing(row.get(name))]
+
+
+def _first(values: Iterable[Any]) -> int | None:
+    return next((int(value) for value in values), None)

@@ -1,0 +1,175 @@
+"""The report's first paragraph: what the numbers say, in words, and nothing that they do not say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .series import kind_words
+from .subject import Point, Subject, mean_of, saving
+from .verdicts import allowed_words, loss_verdict, measured_saving, silence, time_claim
+from .wording import percent, signed
+
+#: masks at one ratio whose GFLOPsT differ by more than this fraction are not ranked without saying so
+_SAME_COST = 0.05
+
+
+def headline(subject: Subject) -> list[str]:
+    """Statements on one subject: the trade at its deepest ratio, the ranking, the loss, the clock, the convention."""
+    if not subject.series:
+        return [_only_baseline(subject)]
+    if subject.baseline is None:
+        return [f"{subject.label} has no unmasked row, so no saving and no loss can be stated."]
+    lead = lead_point(subject)
+    statements = [_trade(subject, lead), _ranking(subject, lead), *_loss(subject)]
+    statements += [_latency(subject, lead, size) for size in _told_sizes(subject)]
+    statements.append(_convention(subject, lead))
+    return [statement for statement in statements if statement]
+
+
+def lead_point(subject: Subject) -> Point:
+    """The point that the headline tells: of the largest ratio that most masks share, the most accurate mask's.
+
+    Points that keep every token are told only if there is no other: a ratio of connections is none of tokens.
+    """
+    points = [point for point in subject.points if not point.keeps_all_tokens] or subject.points
+    counts: dict[float, int] = {}
+    for point in points:
+        counts[point.ratio] = counts.get(point.ratio, 0) + 1
+    ratio = max(counts, key=lambda ratio: (counts[ratio], ratio))
+    candidates = [point for point in points if point.ratio == ratio]
+    return max(candidates, key=lambda point: (point.accuracy is not None, mean_of(point.accuracy) or 0.0))
+
+
+def _trade(subject: Subject, point: Point) -> str:
+    parts = [f"{_named(subject, point)} {_counts(subject, point)}"]
+    base = subject.baseline.accuracy
+    metric = subject.metric
+    if point.accuracy and base:
+        difference = point.accuracy.mean - base.mean
+        interval = ""
+        if point.difference:
+            difference, low, high = point.difference
+            widest = ", widest over the seeds" if point.seeds > 1 else ""
+            ends = f"{signed(low, metric.digits)} to {signed(high, metric.digits)}"
+            interval = f", 95 % interval {ends} over the same people{widest}"
+        unit = " points" if metric.is_percent else ""
+        parts.append(
+            f"{metric.name} {metric.text(point.accuracy.mean)} against"
+            f" {metric.text(base.mean)} unmasked ({signed(difference, metric.digits)}{unit}{interval})"
+        )
+    return "; ".join(parts) + "."
+
+
+def _counts(subject: Subject, point: Point) -> str:
+    transformer = saving(point.gflops_t, subject.baseline.gflops_t)
+    whole = saving(point.gflops, subject.baseline.gflops)
+    if transformer is None:
+        return "has no count to compare"
+    verb = "removes" if transformer >= 0 else "adds"
+    text = f"{verb} {percent(abs(transformer))} of GFLOPsT"
+    return text if whole is None else f"{text} ({percent(whole)} of the whole model's GFLOPs)"
+
+
+def _ranking(subject: Subject, lead: Point) -> str | None:
+    rest = [point for point in subject.points if point.ratio == lead.ratio and point is not lead and point.accuracy]
+    if not rest or not lead.accuracy:
+        return None
+    rest.sort(key=lambda point: -point.accuracy.mean)
+    others = ", ".join(
+        f"{point.mask} {subject.metric.text(point.accuracy.mean)}{_other_cost(point, lead)}" for point in rest
+    )
+    return f"The other masks at that ratio: {others}."
+
+
+def _other_cost(point: Point, lead: Point) -> str:
+    """Behind a mask of the same ratio that costs clearly more or less GFLOPsT than the lead: by how much."""
+    less = saving(point.gflops_t, lead.gflops_t)
+    if less is None or abs(less) <= _SAME_COST:
+        return ""
+    return f" (with {percent(abs(less))} {'less' if less > 0 else 'more'} GFLOPsT)"
+
+
+def _loss(subject: Subject) -> list[str]:
+    """Whether any mask's loss is negligible, as a test against the margin; nothing where no interval was computed."""
+    every = [(p, verdict) for p in subject.points if (verdict := loss_verdict(p.difference, subject.allowed_loss))]
+    # What keeps every token and saves nothing is no cut, however little it loses.
+    judged = [pair for pair in every if not pair[0].keeps_all_tokens or _saves(pair[0], subject)] or every
+    if not judged:
+        return []
+    negligible = [point for point, verdict in judged if verdict == "negligible"]
+    undecided = sum(verdict == "undecided" for _, verdict in judged)
+    allowed = allowed_words(subject)
+    test = "non-inferiority, 95 % paired bootstrap"
+    if negligible:
+        best = max(negligible, key=lambda point: (saving(point.gflops_t, subject.baseline.gflops_t) or 0, point.ratio))
+        saved = saving(best.gflops_t, subject.baseline.gflops_t)
+        what = f", which removes {percent(saved)} of GFLOPsT" if saved is not None else ""
+        told = f"The deepest cut whose loss is negligible, that is below {allowed} ({test}),"
+        return [f"{told} is {best.mask} at {best.ratio:g}{what}."]
+    if undecided:
+        doubt = "" if undecided == len(judged) else f" for {undecided} of {len(judged)}"
+        return [f"No masked model is shown to lose less than {allowed} ({test}); the data leave it open{doubt}."]
+    which = "The" if len(judged) == 1 else "Every"
+    return [f"{which} masked model loses more than {allowed}: not negligible ({test})."]
+
+
+def _saves(point: Point, subject: Subject) -> bool:
+    """Whether the count falls by more than the half percent that no one would use a mask for."""
+    return (saving(point.gflops_t, subject.baseline.gflops_t) or 0.0) > 0.005
+
+
+def _told_sizes(subject: Subject) -> Sequence[int]:
+    """The smallest and the largest timed batch size."""
+    sizes = subject.batch_sizes
+    return sizes if len(sizes) < 3 else (sizes[0], sizes[-1])
+
+
+def _latency(subject: Subject, point: Point, size: int) -> str | None:
+    """What the clock shows of the counted saving at one batch size; a claim only where there is an interval for it."""
+    now, base = point.timings.get(size), subject.baseline.timings.get(size)
+    if not now or not base:
+        return None
+    where = f"At batch size {size}" + (f" on {subject.keys['device']}" if subject.keys["device"] else "")
+    counts = (
+        ("transformer", "the transformer", saving(point.gflops_t, subject.baseline.gflops_t)),
+        ("whole", "the whole model", saving(point.gflops, subject.baseline.gflops)),
+    )
+    claims, silent = [], {}
+    for part, name, counted in counts:
+        timed, before = getattr(now, part), getattr(base, part)
+        if not timed or not before:
+            continue
+        saved = measured_saving(timed, before)
+        if saved is None:
+            silent.setdefault(silence(timed, before), []).append(name)
+        else:
+            claims.append(time_claim(name, saved, counted))
+    claims += [f"no saving of {' or '.join(names)} can be stated ({why})" for why, names in silent.items()]
+    return f"{where}, {'; '.join(claims)}." if claims else None
+
+
+def _convention(subject: Subject, point: Point) -> str | None:
+    exact = saving(point.gflops_t, subject.baseline.gflops_t)
+    published = saving(point.published_gflops_t, subject.baseline.published_gflops_t)
+    if exact is None or published is None:
+        return None
+    return (
+        f"The counting convention of the published tables would call the same cut {percent(published)};"
+        f" counted exactly it is {percent(exact)}."
+    )
+
+
+def _only_baseline(subject: Subject) -> str:
+    point = subject.baseline
+    parts = [f"{subject.label} was run unmasked only"]
+    if point and point.accuracy:
+        parts.append(f"{subject.metric.name} {subject.metric.text(point.accuracy.mean)}")
+    if point and point.gflops_t is not None:
+        parts.append(f"{point.gflops_t:.4f} GFLOPsT")
+    return ": ".join([parts[0], ", ".join(parts[1:])]) + "." if len(parts) > 1 else parts[0] + "."
+
+
+def _named(subject: Subject, point: Point) -> str:
+    words = kind_words(point.mask)
+    what = f"{words} ({point.mask}) in" if words else f"{point.mask} masking of"
+    return f"{what[:1].upper()}{what[1:]} {subject.label} at ratio {point.ratio:g}"

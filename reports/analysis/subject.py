@@ -1,0 +1,113 @@
+"""The records of a comparison: a model under one set of conditions, its masks' points, and what was timed at each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...pose.metrics import Metric
+from .margin import MARGIN, allowed_loss
+from .results import Spread, is_missing
+
+#: a value with the lower and the upper end of its interval, the widest over the seeds
+Estimate = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class PartLatency:
+    """Latency of the whole model or of its transformer: milliseconds per forward pass.
+
+    `median`: over the seeds' medians. `iqr`: interquartile range, mean over seeds. `ratio`: to the unmasked model's
+    median, with its 95 % interval.
+    """
+
+    median: Spread
+    iqr: float | None
+    unstable: bool
+    ratio: Estimate | None
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Measurements at one batch size; memory in MiB."""
+
+    whole: PartLatency | None
+    transformer: PartLatency | None
+    memory: Spread | None
+
+
+@dataclass(frozen=True)
+class Point:
+    """One mask at one ratio, over its seeds. `ci` and `difference` are the widest intervals over the seeds.
+
+    `ratio`: what is gone after the last block; `mean_ratio`: the mean over the blocks, less where tokens go inside
+    the network. `gflops_t` counts what is executed, `gflops_t_needed` (1e9 MAC; models that cut connections) leaves
+    out products that a 0-1 mask sets to zero.
+    """
+
+    mask: str
+    ratio: float
+    seeds: int
+    tokens_kept: int | None
+    tokens_total: int | None
+    accuracy: Spread | None
+    ci: tuple[float, float] | None
+    difference: Estimate | None
+    gflops: float | None
+    gflops_t: float | None
+    published_gflops: float | None
+    published_gflops_t: float | None
+    mean_ratio: float | None = None
+    gflops_t_needed: float | None = None
+    execution: str | None = None
+    timings: Mapping[int, Timing] = field(default_factory=dict)
+
+    @property
+    def keeps_all_tokens(self) -> bool:
+        """True of a masked point that drops no token: its ratio is one of connections."""
+        return self.ratio > 0 and self.tokens_kept is not None and self.tokens_kept == self.tokens_total
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One model under one set of conditions: its unmasked baseline and, per mask, its points by rising ratio.
+
+    `margin`: the loss that counts as negligible, as a fraction of the metric's full scale.
+    """
+
+    label: str
+    keys: Mapping[str, Any]
+    metric: Metric
+    baseline: Point | None
+    series: Mapping[str, Sequence[Point]]
+    margin: float = MARGIN
+
+    @property
+    def allowed_loss(self) -> float | None:
+        """The loss that counts as negligible, in the metric's unit; None without an unmasked accuracy above 0."""
+        unmasked = mean_of(self.baseline.accuracy) if self.baseline else None
+        return None if not unmasked else allowed_loss(self.margin, unmasked, self.metric.full_scale)
+
+    @property
+    def points(self) -> list[Point]:
+        """All masked points, mask by mask."""
+        return [point for points in self.series.values() for point in points]
+
+    @property
+    def batch_sizes(self) -> list[int]:
+        """Batch sizes at which anything was timed, rising."""
+        every = [*self.points, *([self.baseline] if self.baseline else [])]
+        return sorted({size for point in every for size in point.timings})
+
+
+def saving(value: float | None, base: float | None) -> float | None:
+    """The fraction of `base` that `value` saves: 0.4 when 60 is left of 100, negative when it costs more."""
+    if is_missing(value) or is_missing(base) or base <= 0:
+        return None
+    return 1.0 - value / base
+
+
+def mean_of(spread: Spread | None) -> float | None:
+    """The mean, or None where nothing was measured."""
+    return spread.mean if spread else None

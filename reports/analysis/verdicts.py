@@ -1,0 +1,124 @@
+"""The words that the report claims something with, and the rule behind each. Nothing else in the report judges.
+
+A claim is a 95 % interval against a line drawn beforehand; without an interval there is no claim. Over several seeds
+the widest interval decides, and it counts only if every seed has one.
+
+- **negligible, real, undecided**: a loss of accuracy. Interval: paired bootstrap over people, masked minus unmasked.
+  Line: minus `Subject.allowed_loss`. All of the interval above it: negligible (a test of non-inferiority); all below:
+  real.
+- **saves, slower, no saving shown**: time. Interval: ratio of the median times, masked over unmasked, bootstrap over
+  rounds in which both were timed. Line: equal times. The ends count as they are shown, rounded to 0.1 %.
+- **as counted, less, more than counted**: the same interval; line: the saving of the exact count.
+- **unstable**: a timing marked so, on either side, is no ground for a claim, and its saving is not told at all.
+- **leads, not told apart**: at equal compute. Interval: paired bootstrap of the difference to the mask of the highest
+  accuracy. Line: 0. It leads only where all others are told apart from it.
+- **it paid**: of two executions; the intervals of their ratios to the unmasked model do not meet.
+- **within the seeds' spread**: mean ± standard deviation of two models overlap; a description, no test.
+"""
+
+from __future__ import annotations
+
+from .margin import FULL_MARGIN_FROM
+from .results import Spread
+from .subject import PartLatency, Subject
+from .wording import amount_text, percent, percent_range
+
+Interval = tuple[float, float]
+def loss_verdict(difference: tuple[float, float, float] | None, allowed: float | None) -> str | None:
+    """ "negligible", "real" or "undecided" of (difference, low, high); None without an interval or a baseline."""
+    if difference is None or allowed is None:
+        return None
+    _, low, high = difference
+    if low >= -allowed:
+        return "negligible"
+    return "real" if high < -allowed else "undecided"
+
+
+def allowed_words(subject: Subject) -> str:
+    """The margin as a sentence tells it: "0.01 AP", or "0.0006 AP, 2 % of the unmasked model's" where it shrinks."""
+    words = amount_text(subject.allowed_loss, subject.metric)
+    if subject.allowed_loss >= subject.margin * subject.metric.full_scale:
+        return words
+    return f"{words}, {_relative(subject.margin)} of the unmasked model's"
+
+
+def measured_saving(now: PartLatency | None, unmasked: PartLatency | None) -> Interval | None:
+    """The interval of the fraction of time saved, its ends rounded as shown; None where nothing may be claimed."""
+    if not now or not unmasked or now.ratio is None or now.unstable or unmasked.unstable:
+        return None
+    _, low, high = now.ratio
+    return round(1 - high, 3), round(1 - low, 3)
+
+
+def silence(now: PartLatency | None, unmasked: PartLatency | None) -> str:
+    """Why nothing is claimed of a timing: "unstable timing" or "no interval"."""
+    shaky = any(timing is not None and timing.unstable for timing in (now, unmasked))
+    return "unstable timing" if shaky else "no interval"
+
+
+def saving_words(saved: Interval) -> str:
+    """ "saves 12 to 15 %", "12 to 15 % slower" or "no saving shown"."""
+    low, high = saved
+    if low > 0:
+        return f"saves {percent_range(low, high)}"
+    if high < 0:
+        return f"{percent_range(-high, -low)} slower"
+    return "no saving shown"
+
+
+def against_count(saved: Interval, counted: float) -> str:
+    """How the measured saving stands to the counted one: "as counted", "less than counted", "more than counted"."""
+    counted = round(counted, 3)
+    if saved[1] < counted:
+        return "less than counted"
+    return "more than counted" if saved[0] > counted else "as counted"
+
+
+def time_claim(name: str, saved: Interval, counted: float | None) -> str:
+    """A clause about `name`: "the transformer saves 12 to 15 %, less than counted (42.1 %)"."""
+    words = saving_words(saved)
+    if saved[0] > 0:
+        claim = f"{name} {words}"
+        if counted is not None and counted > 0:
+            return f"{claim}, {against_count(saved, counted)} ({percent(counted)})"
+    else:
+        claim = f"{name} is {words}" if saved[1] < 0 else f"{words} for {name} ({percent_range(*saved)})"
+    if counted is None:
+        return claim
+    falls, moves = round(counted, 3) > 0, round(counted, 3) != 0
+    count = f"{'falls' if falls else 'rises'} by {percent(abs(counted))}" if moves else "does not fall"
+    return f"{claim}{' although' if falls or saved[0] > 0 else ', and'} its count {count}"
+
+
+def is_significant(low: float, high: float) -> bool:
+    """Whether the interval of a difference leaves out 0."""
+    return low > 0 or high < 0
+
+
+def it_paid(now: Interval, before: Interval) -> bool | None:
+    """Whether `now` saves more than `before`: True, False if it saves less, None if the two intervals meet."""
+    if now[0] > before[1]:
+        return True
+    return False if now[1] < before[0] else None
+
+
+def outside_spread(one: Spread, other: Spread) -> bool | None:
+    """Whether mean ± standard deviation over seeds of the two do not overlap; None where one seed gives no spread."""
+    if one.std is None or other.std is None:
+        return None
+    return abs(one.mean - other.mean) > one.std + other.std
+
+
+def page_note(margin: float) -> str:
+    """The rules as the page tells them, below its tables."""
+    return (
+        "A loss of accuracy is negligible when all of its paired 95 % interval is above minus the margin, real when all"
+        f" of it is below, undecided otherwise. The margin is {margin:g} of the metric's full scale, or"
+        f" {_relative(margin)} of the unmasked model's accuracy where that is below half of the full scale. A saving of"
+        " time is claimed when all of the 95 % interval of the ratio to the unmasked model's time is on one side of 1,"
+        " and only of stable timings. With several seeds the widest interval decides."
+    )
+
+
+def _relative(margin: float) -> str:
+    return percent_range(margin / FULL_MARGIN_FROM, margin / FULL_MARGIN_FROM)

@@ -1,0 +1,1 @@
+"""The pages: a list of sections, and the templates that print them."""

@@ -1,0 +1,46 @@
+"""The report's page: one HTML file that needs nothing else, no network and no script."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader
+from markupsafe import Markup
+
+from ..analysis.headline import headline
+from ..plots.style import dark_colors, known_looks, page_colors
+from .page_text import byline, warnings
+from .section import Material
+from .sections import SECTIONS
+
+_HERE = Path(__file__).parent
+
+
+def render_page(material: Material, *, title: str, notes: Sequence[str] = (), problems: Sequence[str] = ()) -> str:
+    """The page as text; `problems` stand among its warnings.
+
+    Every value is escaped; the only markup passed through is that of our own plots.
+    """
+    environment = Environment(loader=FileSystemLoader(_HERE), autoescape=True, trim_blocks=False)
+    subjects = material.findings.subjects
+    sections = [(section.title, section.build(material)) for section in SECTIONS]
+    return environment.get_template("template.html").render(
+        title=title,
+        byline=byline(material.records),
+        css=Markup(_css()),
+        headlines=[(subject.label, headline(subject)) for subject in subjects],
+        warnings=[*problems, *warnings(material.records, subjects)],
+        notes=list(notes),
+        sections=[(title, blocks) for title, blocks in sections if blocks],
+        footer="Numbers: results.csv. Plots: the folder plots, as PNG and SVG.",
+    )
+
+
+def _css() -> str:
+    """The style sheet with the series' colours, one set for light and one for dark screens."""
+    names = page_colors()
+    light = "".join(f" --plot-{names[look.color.lower()]}: {look.color};" for look in known_looks().values())
+    dark = "".join(f" --plot-{name}: {color};" for name, color in dark_colors().items())
+    colors = f":root {{{light} }}\n@media (prefers-color-scheme: dark) {{ :root {{{dark} }} }}\n"
+    return colors + (_HERE / "style.css").read_text(encoding="utf-8")

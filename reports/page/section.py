@@ -1,0 +1,125 @@
+"""What a page is built of: sections, each a title and blocks, which the template prints."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from markupsafe import Markup
+
+from ..analysis.findings import Findings
+from ..plots.drawing import Drawing
+from ..plots.style import themed
+from ..tables.layout import Grid
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """Text; `kind` is a CSS class."""
+
+    text: str
+    kind: str = ""
+    block: ClassVar[str] = "paragraph"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A grid with a CSS class; where `summary` is given, folded up behind it."""
+
+    grid: Grid
+    kind: str = "stacked"
+    summary: str = ""
+    block: ClassVar[str] = "table"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A drawing as SVG markup of our own, the only markup that is not escaped."""
+
+    svg: Markup
+    block: ClassVar[str] = "figure"
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Columns of blocks side by side, where there is room; `kind` is a CSS class."""
+
+    columns: Sequence[Sequence[Block]]
+    kind: str = "figures"
+    block: ClassVar[str] = "columns"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Labels and what they are."""
+
+    facts: Sequence[tuple[str, str]]
+    block: ClassVar[str] = "facts"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture as a data URI, its caption, its size in pixels."""
+
+    source: str
+    caption: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Pictures with captions; `kind` is a CSS class."""
+
+    pictures: Sequence[Picture]
+    kind: str = ""
+    block: ClassVar[str] = "pictures"
+
+
+Block = Paragraph | Table | Figure | Columns | Facts | Pictures
+
+
+@dataclass(frozen=True)
+class Material:
+    """What sections are built from: the findings, every plot, and the files of the masks' pictures."""
+
+    findings: Findings
+    drawings: Sequence[Drawing] = ()
+    mask_files: Sequence[Path] = ()
+
+    @property
+    def records(self) -> Sequence[Mapping[str, Any]]:
+        """The rows of results.csv."""
+        return self.findings.records
+
+    def figures(self, section: str) -> list[Figure]:
+        """The plots of a section, what belongs to one subject side by side."""
+        own = [(number, one) for number, one in enumerate(self.drawings) if one.plot.section == section]
+        subjects = list(dict.fromkeys(drawing.case.subject for _, drawing in own))
+        own.sort(key=lambda numbered: subjects.index(numbered[1].case.subject))
+        return [_figure(drawing, f"p{number}") for number, drawing in own]
+
+
+@dataclass(frozen=True)
+class Section:
+    """One section of the page. A new one is a function and its line in sections.py.
+
+    build: what stands below the title; with nothing to show there is no section.
+    """
+
+    title: str
+    build: Callable[[Material], Sequence[Block]]
+
+
+def side_by_side(figures: Sequence[Figure]) -> list[Block]:
+    """Figures as columns; no block without any."""
+    return [Columns([[figure] for figure in figures])] if figures else []
+
+
+def _figure(drawing: Drawing, prefix: str) -> Figure:
+    label = html.escape(f"{drawing.plot.title}, {drawing.case.about}. {drawing.alt}", quote=True)
+    svg = themed(drawing.svg, prefix)
+    return Figure(Markup(svg.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)))

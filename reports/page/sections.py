@@ -1,0 +1,156 @@
+"""The sections of the report's page, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import zip_longest
+
+from ..analysis.elastic import Matrix, elastic_sentences
+from ..analysis.execution import execution_sentences
+from ..analysis.iso_flops import iso_flops_sentence
+from ..analysis.verdicts import page_note
+from ..tables.iso_flops_table import NOTE, iso_flops_table
+from ..tables.row_tables import all_rows_table, failed_table, legend_table, training_table
+from ..tables.subject_tables import latency_table, results_table, saving_table
+from .page_text import CONVENTION, conditions, count_sentences, training_sentences
+from .pictures import read_picture
+from .section import Block, Columns, Facts, Material, Paragraph, Pictures, Section, Table, side_by_side
+
+_PICTURES_MOST = 48
+_WIDE_PX = 700
+_TABLE_NOTE = (
+    "Small signed percentages: change against the unmasked model. ± is the standard deviation over seeds. IQR:"
+    " interquartile range of the single timings."
+)
+
+
+def _accuracy(material: Material) -> list[Block]:
+    own = material.figures("accuracy")
+    if not own:
+        return []
+    what = Paragraph(
+        "Up and to the left is better. GFLOPsT is the exact number of multiply-adds behind the backbone, choosing the"
+        " tokens included; latency is that of the whole model, measured."
+    )
+    return [what, *side_by_side(material.figures("all_models")), *side_by_side(own)]
+
+
+def _iso_flops(material: Material) -> list[Block]:
+    by_model = material.findings.iso_flops_by_model
+    if not by_model:
+        return []
+    what = Paragraph(
+        "Masks at the same ratio need not cost the same: one that lets tokens go inside the network computes its first"
+        " blocks on all of them. Here each mask is taken at the ratio at which it costs what the others cost."
+    )
+    sentences = [
+        Paragraph(f"{model}: {sentence}" if len(by_model) > 1 else sentence)
+        for model, points in by_model.items()
+        for sentence in map(iso_flops_sentence, points)
+    ]
+    tables = [Table(iso_flops_table(points)) for points in by_model.values()]
+    return [what, *sentences, *side_by_side(material.figures("iso_flops")), *tables, Paragraph(NOTE, "note")]
+
+
+def _elastic(material: Material) -> list[Block]:
+    matrices = material.findings.matrices
+    if not matrices:
+        return []
+    what = Paragraph(
+        "A model's weights do not depend on its mask ratio, so a model trained at one ratio can be evaluated at any"
+        " other. The diagonal holds the models evaluated as they were trained."
+    )
+    told = [Paragraph(f"{_matrix_title(one, matrices)}: {' '.join(elastic_sentences(one))}") for one in matrices]
+    return [what, *told, *side_by_side(material.figures("elastic"))]
+
+
+def _matrix_title(matrix: Matrix, matrices: Sequence[Matrix]) -> str:
+    several = len({other.label for other in matrices}) > 1
+    title = f"{matrix.label}, {matrix.mask}" if several else matrix.mask
+    return title[:1].upper() + title[1:]
+
+
+def _savings(material: Material) -> list[Block]:
+    figures = material.figures("saving")
+    tables = [
+        Table(table)
+        for subject in material.findings.subjects
+        for size in subject.batch_sizes
+        if (table := saving_table(subject, size))
+    ]
+    # Each batch size has its plot and its table side by side.
+    columns = [[block] for pair in zip_longest(figures, tables) for block in pair if block]
+    if not columns:
+        return []
+    what = Paragraph(
+        "What the count promises and what the clock shows. A point on the dashed line saves as much time as"
+        " multiply-adds; below it, part of the saving is lost to work that no count sees (memory traffic, launching"
+        " kernels, choosing and gathering tokens) or, for the whole model, to the backbone, which masking does not"
+        " touch."
+    )
+    return [what, Columns(columns)]
+
+
+def _counts(material: Material) -> list[Block]:
+    sentences = count_sentences(material.findings.subjects)
+    if not sentences:
+        return []
+    figures = [[figure] for figure in material.figures("count")]
+    return [Columns([[Paragraph(CONVENTION), *map(Paragraph, sentences)], *figures], "beside")]
+
+
+def _results(material: Material) -> list[Block]:
+    subjects, records = material.findings.subjects, material.records
+    tables = [results_table(subject) for subject in subjects]
+    tables += [table for subject in subjects if (table := latency_table(subject))]
+    blocks: list[Block] = [*map(Table, tables), *map(Paragraph, execution_sentences(subjects))]
+    if subjects:
+        margins = dict.fromkeys(subject.margin for subject in subjects)
+        blocks.append(Paragraph(" ".join([_TABLE_NOTE, *map(page_note, margins)]), "note"))
+    blocks.append(Table(all_rows_table(records), "", f"Every row ({len(records)})"))
+    return [*blocks, Table(legend_table(records), "legend", "What the columns mean")]
+
+
+def _masks(material: Material) -> list[Block]:
+    shown = [picture for path in material.mask_files[:_PICTURES_MOST] if (picture := read_picture(path))]
+    if not shown:
+        return []
+    more = len(material.mask_files) - len(shown)
+    note = [Paragraph(f"{more} more in plots/masks.", "note")] if more else []
+    return [Pictures(shown, "wide" if any(picture.width > _WIDE_PX for picture in shown) else ""), *note]
+
+
+def _training(material: Material) -> list[Block]:
+    sentences = training_sentences(material.records)
+    if not sentences:
+        return []
+    table = training_table(material.records)
+    return [*map(Paragraph, sentences), Table(table, "", f"Training of each cell ({len(table.rows)})")]
+
+
+def _conditions(material: Material) -> list[Block]:
+    return [Facts(conditions(material.records))]
+
+
+def _failed(material: Material) -> list[Block]:
+    table = failed_table(material.records)
+    return [Table(table, "")] if table else []
+
+
+def _more(material: Material) -> list[Block]:
+    return side_by_side(material.figures("more"))
+
+
+SECTIONS: tuple[Section, ...] = (
+    Section("Accuracy against compute and time", _accuracy),
+    Section("At equal GFLOPsT", _iso_flops),
+    Section("Elastic evaluation", _elastic),
+    Section("Counted and measured saving", _savings),
+    Section("Exact count and published convention", _counts),
+    Section("More plots", _more),
+    Section("Results", _results),
+    Section("Masks on sample images", _masks),
+    Section("Training", _training),
+    Section("Conditions", _conditions),
+    Section("Cells that failed", _failed),
+)

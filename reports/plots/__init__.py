@@ -1,0 +1,1 @@
+"""A file for each plot; catalogue.py lists them."""

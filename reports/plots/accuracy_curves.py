@@ -1,0 +1,32 @@
+"""Accuracy over what it costs: the curves of a subject's masks, and the figure that shows them."""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+from ..analysis.subject import Subject
+from .curves import UNMASKED, Curve, accuracy_curves, bars_note, draw, label, reference_line
+from .figure import SIZE, dress, note_lines
+
+COMPUTE_AXIS = "GFLOPsT (1e9 multiply-adds per image, exact)"
+
+
+def compute_curves(subject: Subject) -> list[Curve]:
+    """A curve per mask of accuracy over the exact count of the transformer part."""
+    return accuracy_curves(subject, lambda point: None if point.gflops_t is None else (point.gflops_t, None, False))
+
+
+def accuracy_figure(subject: Subject, curves: list[Curve], topic: str, x_label: str) -> tuple[Figure, str]:
+    """The curves of one subject over the axis `x_label`, and what is drawn in words."""
+    figure = Figure(figsize=SIZE, layout="constrained")
+    axes = figure.add_subplot()
+    draw(axes, curves)
+    axes.margins(0.09, 0.1)
+    axes.set_xlabel(x_label)
+    axes.set_ylabel(subject.metric.axis)
+    if curves[-1].name == UNMASKED:
+        reference_line(axes, curves[-1].marks[0].y)
+    numbers = "numbers: mask ratio" if subject.series else ""
+    dress(figure, f"{subject.label}: {topic}", curves, note=note_lines(numbers, bars_note(curves)))
+    label(axes, curves)
+    return figure, f"{subject.metric.name} against {x_label}, one line per mask: {', '.join(c.name for c in curves)}."

@@ -1,0 +1,24 @@
+"""The plots of a report, in the order in which they are drawn."""
+
+from __future__ import annotations
+
+from . import (
+    accuracy_at_iso_flops,
+    accuracy_vs_gflops_t,
+    accuracy_vs_latency,
+    all_models,
+    heat_map,
+    savings,
+    two_counts,
+)
+from .plot import Plot
+
+PLOTS: tuple[Plot, ...] = (
+    all_models.PLOT,
+    accuracy_vs_gflops_t.PLOT,
+    accuracy_vs_latency.PLOT,
+    accuracy_at_iso_flops.PLOT,
+    heat_map.PLOT,
+    savings.PLOT,
+    two_counts.PLOT,
+)

@@ -1,0 +1,319 @@
+"""What a sweep is asked to do: options of the command line, a YAML file or Python, checked and put in one record.
+
+The fields of `SweepRequest` are the options: a new one is added here, and where it is used.
+"""
+
+# ruff: noqa: RUF009 - _option makes a dataclasses.field
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from ..pose.errors import InputError
+from ..pose.reductions import NONE, check_ratio, find_reduction, reduction_config, split_reductions
+from ..reports.analysis.margin import MARGIN, check_margin
+from .checked import Flag, Read, Several, Whole, first_mistake
+
+LARGEST_FILE = 100_000  # bytes of YAML
+MARGIN_HELP = "loss of accuracy to call negligible, as a fraction of the full scale; at low accuracies 2 x that of it"
+
+
+def _model(value: Any) -> str:
+    from ..pose.models.zoo import resolve_name
+
+    return resolve_name(value)
+
+
+def _mask(value: Any) -> str:
+    return reduction_config(str(value)).text
+
+
+def _ratio(value: Any) -> float:
+    if isinstance(value, bool):
+        raise InputError(f"mask ratio {value!r}: give a number from 0 to below 1, such as 0.4")
+    return check_ratio(value) + 0.0  # -0.0 is the baseline, too
+
+
+def _path(value: Any) -> str:
+    if not isinstance(value, (str, Path)) or not str(value).strip():
+        raise InputError(f"{value!r} is not a path")
+    return str(value)
+
+
+def _device(value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"cpu|cuda(:\d{1,3})?", value):
+        raise InputError(f"{value!r} is not a device; give cpu or cuda")
+    return value
+
+
+def _training(value: Any) -> str:
+    known = ("finetune", "scratch", "weights")
+    if value not in known:
+        raise InputError(f"{value!r} is not a way of training; give one of {', '.join(known)}")
+    return value
+
+
+def _size(value: Any) -> list[Any]:
+    parts = re.split("[x,]", value.strip()) if isinstance(value, str) else value
+    if not isinstance(parts, (list, tuple)) or len(parts) != 2:
+        raise InputError(f"{value!r} is not a size; give HEIGHTxWIDTH in pixels, such as 256x192")
+    return list(parts)
+
+
+def _weights(value: Any) -> list[tuple[str, str]]:
+    """`NAME=FILE` or `FILE` (alone or in a list), or a mapping from name to file. A name is checked like a model's."""
+    if isinstance(value, Mapping):
+        return [(_model(name), _path(path)) for name, path in value.items()]
+    pairs = []
+    for item in value if isinstance(value, (list, tuple)) else [value]:
+        if isinstance(item, tuple):
+            pairs.append((item[0] and _model(item[0]), _path(item[1])))
+            continue
+        name, equals, path = _path(item).partition("=")
+        known = equals and "/" not in name and not Path(str(item)).exists()
+        pairs.append((_model(name), _path(path)) if known else ("", str(item)))
+    return pairs
+
+
+_Path = Annotated[str, Read(_path)]
+_Pixels = Annotated[int, Whole(1)]
+
+
+def _option(default: Any, help: str, option: str = "", *, also: str = "", words: tuple[str, str] | None = None) -> Any:
+    """A field that is an option: its help, its name(s) where they are not the field's, `also` one that a file may use,
+    and the two values that a pair --a/--b stands for."""
+    return dataclasses.field(default=default, metadata={"help": help, "option": option, "also": also, "words": words})
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepRequest:
+    """One sweep. Every combination of models, masks, ratios and seeds is a cell; the unmasked baseline is always in.
+
+    data: None means the embedded set. training: "finetune" (from one unmasked base model), "scratch" or "weights"
+    (evaluate only); None lets each model decide. weights: (model, file) pairs. epochs: of each cell; None takes the
+    recipe's. threads: None: decided by device and model; jobs: None: what the cores allow. margin: see
+    reports/verdicts.py. out: None: named after the grid; it changes nothing in the results.
+    """
+
+    models: Annotated[tuple[Annotated[str, Read(_model)], ...], Several()] = _option(
+        ("tmpose_tiny",), "models, separated by commas (default: tmpose_tiny)", "--model", also="model"
+    )
+    masks: Annotated[tuple[Annotated[str, Read(_mask)], ...], Several(split_reductions)] = _option(
+        ("semantic",), "separated by commas: {masks} (default: semantic)", "--mask", also="mask"
+    )
+    ratios: Annotated[tuple[Annotated[float, Read(_ratio)], ...], Several()] = _option(
+        (0.2, 0.4, 0.6), "{ratios} (default: 0.2,0.4,0.6)", also="ratio"
+    )
+    elastic: Annotated[bool, Flag()] = _option(
+        False,
+        "evaluate every trained model at the other ratios too, and one per mask trained with a ratio drawn for each"
+        " step",
+        "--elastic",
+    )
+    seeds: Annotated[tuple[Annotated[int, Whole(0)], ...], Several()] = _option(
+        (0,), "seeds, separated by commas (default: 0)", also="seed"
+    )
+    data: _Path | None = _option(None, "COCO or MPII folder (default: the embedded set, made once)")
+    boxes: _Path = _option("gt", "boxes to evaluate on: gt or a detection file (default: gt)")
+    input_size: Annotated[tuple[_Pixels, _Pixels], Read(_size)] | None = _option(
+        None, "crop as HEIGHTxWIDTH (default: the model's own)"
+    )
+    device: Annotated[str, Read(_device)] = _option("cpu", "cpu or cuda (default: cpu)")
+    batch_sizes: Annotated[tuple[Annotated[int, Whole(1)], ...], Several()] = _option(
+        (1,), "batch sizes of latency and memory (default: 1)", also="batch_size"
+    )
+    epochs: Annotated[int, Whole(1)] | None = _option(None, "epochs of each cell (default: the recipe's)")
+    base_epochs: Annotated[int, Whole(1)] | None = _option(
+        None, "epochs of the shared base model (default: the recipe's)"
+    )
+    training: Annotated[str, Read(_training)] | None = _option(
+        None,
+        "train each cell from scratch (default for the papers' models), or from one unmasked model",
+        "--from-scratch/--finetune",
+        words=("scratch", "finetune"),
+    )
+    weights: Annotated[tuple[tuple[str, str], ...], Read(_weights)] = _option(
+        (), "evaluate these weights instead of training: FILE, or NAME=FILE per model; repeatable"
+    )
+    backbone_weights: _Path | None = _option(None, "an ImageNet HRNet that training starts from (papers' models)")
+    as_published: Annotated[bool, Flag()] = _option(
+        False, "switch on the reference code's own behaviours", "--as-published"
+    )
+    flip_test: Annotated[bool, Flag()] = _option(
+        True, "average with the mirrored image (default: on)", "--flip-test/--no-flip-test"
+    )
+    amp: Annotated[bool, Flag()] = _option(False, "mixed precision in training (CUDA)", "--amp")
+    latency: Annotated[bool, Flag()] = _option(True, "measure latency (default: on)", "--latency/--no-latency")
+    samples: Annotated[int, Whole(1)] = _option(
+        130, "timed passes of each configuration and batch size, at most (default: 130)"
+    )
+    threads: Annotated[int, Whole(1)] | None = _option(None, "CPU threads of each cell (default: 1 for tiny models)")
+    jobs: Annotated[int, Whole(1)] | None = _option(None, "cells at the same time (default: cores / threads; CUDA: 1)")
+    workers: Annotated[int, Whole(0)] = _option(0, "loader processes of each cell (default: 0)")
+    margin: Annotated[float, Read(lambda value: check_margin(value, ""))] = _option(
+        MARGIN, f"{MARGIN_HELP} (default: {MARGIN:g})"
+    )
+    out: _Path | None = _option(None, "folder (default: runs/..., named after the grid)")
+
+    def weights_of(self, model: str) -> str | None:
+        """The weights file given for `model`, if any."""
+        return dict(self.weights).get(model)
+
+
+OPTIONS = {field.name: field for field in dataclasses.fields(SweepRequest)}
+
+
+def parse(values: Mapping[str, Any], file: str | Path | None = None) -> SweepRequest:
+    """A checked request from `values` (None means not given) over those of a YAML file.
+
+    Lists may be lists or comma-separated text. Raises InputError naming the option (or the file and key), the value
+    and what would be right.
+    """
+    given: dict[str, Any] = {}
+    places: dict[str, str] = {}
+    for key, value in (read_spec_file(file) if file is not None else {}).items():
+        name = _field_name(str(key), f"{file}: ")
+        if name in places:
+            raise InputError(f"{file}: {key}: is given twice, once under another name; leave one out")
+        places[name] = f"{file}: {key}"
+        given |= {} if value is None else {name: value}
+    for key, value in values.items():
+        name = _field_name(key, "")
+        if value is not None:
+            given[name], places[name] = value, option_name(name)
+    request = _checked(given, places)
+    unnamed = [path for name, path in request.weights if not name]
+    if unnamed and "models" not in given and (name := _model_of(unnamed[0])):
+        request = dataclasses.replace(request, models=(name,))
+    return _consistent(request)
+
+
+def _checked(given: dict[str, Any], places: Mapping[str, str]) -> SweepRequest:
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(SweepRequest).validate_python(given)
+    except ValidationError as error:
+        field, mistake = first_mistake(error)
+        raise InputError(f"{places[field]}: {mistake}") from None
+
+
+def _model_of(weights: str) -> str | None:
+    """The model that a checkpoint of ours is of. None for another file; one that cannot be read is told by the plan."""
+    from ..pose.models.weights_file import read_weights
+
+    try:
+        config = read_weights(weights).config
+    except InputError:
+        return None
+    return _model(config["name"]) if config else None
+
+
+def read_spec_file(path: str | Path) -> dict[str, Any]:
+    """The mapping in a YAML file; InputError where it cannot be read or holds something else. Aliases, with which a
+    short file can stand for a huge one, are refused."""
+    import yaml
+
+    try:
+        with open(path, "rb") as file:
+            text = file.read(LARGEST_FILE + 1)
+        if len(text) > LARGEST_FILE:
+            raise InputError(f"{path}: is larger than {LARGEST_FILE} bytes; give keys and values")
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
+            raise InputError(f"{path}: has an alias (*name); write its value out")
+        content = yaml.safe_load(text)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error}); give an existing YAML file") from None
+    except RecursionError:
+        raise InputError(f"{path}: not valid YAML (lists within lists without end)") from None
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: no UTF-8, a date that is none, endless digits
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: not valid YAML ({reason})") from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: holds a {type(content).__name__}; give keys and values such as 'mask: [semantic]'")
+    return content
+
+
+def option_name(field: str) -> str:
+    """How the command line calls a field."""
+    known = OPTIONS[field].metadata["option"]
+    return known.partition("/")[0] if known else f"--{field.replace('_', '-')}"
+
+
+def _field_name(key: str, where: str) -> str:
+    plain = key.replace("-", "_")
+    names = {name: name for name in OPTIONS} | {f.metadata["also"]: name for name, f in OPTIONS.items()}
+    if plain and plain in names:
+        return names[plain]
+    near = difflib.get_close_matches(plain, names, n=1)
+    hint = f"did you mean {near[0]!r}?" if near and near[0] else f"known are {', '.join(OPTIONS)}"
+    raise InputError(f"{where}unknown key {key!r}: {hint}")
+
+
+def _consistent(request: SweepRequest) -> SweepRequest:
+    """Resolve the weights of a single unnamed model and refuse combinations that contradict each other."""
+    resolved = []
+    for model, path in request.weights:
+        if not model and len(request.models) > 1:
+            raise InputError(
+                f"--weights {path}: the sweep has {len(request.models)} models; give NAME=FILE for each, "
+                f"such as {request.models[0]}={path}"
+            )
+        name = model or request.models[0]
+        if name not in request.models:
+            raise InputError(f"--weights {name}={path}: {name} is not in this sweep ({', '.join(request.models)})")
+        resolved.append((name, path))
+    without = [model for model in request.models if model not in dict(resolved)]
+    if resolved and request.training == "scratch":
+        raise InputError("--weights and --from-scratch contradict each other; leave one out")
+    if request.training == "weights" and without:
+        raise InputError(f"--weights is missing for {', '.join(without)}")
+    if request.device == "cpu" and request.amp:
+        raise InputError("--amp needs --device cuda; on the CPU everything runs in float32")
+    request = dataclasses.replace(request, weights=tuple(resolved))
+    for check, applies in ((_check_published, request.as_published), (_check_elastic, request.elastic)):
+        if applies:
+            check(request)
+    return request
+
+
+def _check_published(request: SweepRequest) -> None:
+    from ..pose.models.zoo import has_joint_blocks
+
+    names = [reduction_config(mask).name for mask in request.masks]
+    jointed = [model for model in request.models if has_joint_blocks(model)]
+    for name in names:
+        stands_for = find_reduction(name).published_as
+        if stands_for == NONE and jointed:
+            raise InputError(
+                f"--as-published with --mask {name} for {jointed[0]}: in the published code that mask has no effect, "
+                "so every cell would be the unmasked model; leave one out"
+            )
+        if stands_for in names:
+            raise InputError(f"--as-published with --mask {name},{stands_for}: there they are one; leave one out")
+
+
+def _check_elastic(request: SweepRequest) -> None:
+    given = [name for name, _ in request.weights] if request.training is None else []
+    given = list(request.models) if request.training == "weights" else given
+    if given:
+        raise InputError(
+            f"--elastic and --weights without --finetune contradict each other ({', '.join(given)}): given weights are "
+            "evaluated at every ratio already; leave --elastic out, or train"
+        )
+    masks = [mask for mask in map(reduction_config, request.masks) if not mask.is_none]
+    if not masks or not any(request.ratios):
+        raise InputError("--elastic: there is no ratio to go to; give a --mask and --ratios above 0")
+    for mask in masks:
+        if mask.is_fixed:
+            raise InputError(
+                f"--elastic with --mask {mask.text}: its parameters say how much it leaves, so that it has no other "
+                "ratio; leave one out"
+            )

@@ -1,0 +1,110 @@
+"""A sweep's options are checked one by one, and a mistake gets one line that names option, value and remedy."""
+
+import pytest
+
+from posebench.pose.errors import InputError
+from posebench.sweeps.request import SweepRequest, parse
+
+
+def test_nothing_given_means_the_embedded_default():
+    assert parse({}) == SweepRequest()
+
+
+def test_comma_separated_text_and_lists_mean_the_same():
+    text = parse({"masks": "semantic, random", "ratios": "0.2,0.40", "seeds": "0,2", "batch_sizes": "1,8"})
+    lists = parse({"masks": ["semantic", "random"], "ratios": [0.2, 0.4], "seeds": (0, 2), "batch_sizes": [1, 8]})
+    assert text == lists
+    assert text.ratios == (0.2, 0.4) and text.seeds == (0, 2)
+
+
+def test_repeated_values_count_once_and_keep_their_order():
+    assert parse({"ratios": "0.6,0.2,0.6", "seeds": "3,1,3"}).ratios == (0.6, 0.2)
+
+
+def test_the_command_line_goes_over_the_file(tmp_path):
+    file = tmp_path / "sweep.yaml"
+    file.write_text("mask: [random, block]\nratios: 0.5\nbatch-sizes: [1, 4]\nepochs: 7\n")
+    spec = parse({"masks": "norm", "epochs": None}, file)
+    assert spec.masks == ("norm",)
+    assert (spec.ratios, spec.batch_sizes, spec.epochs) == ((0.5,), (1, 4), 7)
+
+
+@pytest.mark.parametrize(
+    ("values", "parts"),
+    [
+        ({"ratios": "1.0"}, ["--ratios", "1.0", "below 1"]),
+        ({"ratios": "0.2,abc"}, ["--ratios", "'abc'"]),
+        ({"ratios": "-0.1"}, ["--ratios", "-0.1"]),
+        ({"ratios": "nan"}, ["--ratios", "nan"]),
+        ({"ratios": [True]}, ["--ratios", "True"]),
+        ({"ratios": ""}, ["--ratios", "empty"]),
+        ({"ratios": "0.2,,0.4"}, ["--ratios", "''"]),
+        ({"masks": "semantc"}, ["--mask", "semantc", "semantic"]),
+        ({"masks": "block,first", "as_published": True}, ["--as-published", "block,first"]),
+        ({"masks": "prunne"}, ["--mask", "prunne", "prune"]),
+        (
+            {"models": "sparse_tokenpose_tiny", "masks": "sparse", "as_published": True},
+            ["--as-published", "--mask sparse", "sparse_tokenpose_tiny"],
+        ),
+        ({"models": "tmpose_tinny"}, ["--model", "tmpose_tinny", "tmpose_tiny"]),
+        ({"seeds": "1.5"}, ["--seeds", "1.5", "whole number"]),
+        ({"seeds": "-1"}, ["--seeds", "-1"]),
+        ({"epochs": "0"}, ["--epochs", "'0'", "from 1 on"]),
+        ({"batch_sizes": "0"}, ["--batch-sizes"]),
+        ({"device": "gpu"}, ["--device", "gpu", "cuda"]),
+        ({"input_size": "256"}, ["--input-size", "256x192"]),
+        ({"mask_rations": "0.2"}, ["mask_rations"]),
+        ({"rations": "0.2"}, ["rations", "'ratios'"]),
+        ({"amp": True}, ["--amp", "cuda"]),
+        ({"margin": "0"}, ["--margin", "'0'", "such as 0.01"]),
+        ({"margin": "1 AP"}, ["--margin", "'1 AP'"]),
+        ({"weights": ["a.pt"], "training": "scratch"}, ["--weights", "--from-scratch"]),
+        ({"weights": ["a.pt"], "models": "tmpose_tiny,tmpose_b"}, ["a.pt", "NAME=FILE"]),
+        ({"weights": ["tmpose_b=a.pt"]}, ["tmpose_b", "not in this sweep"]),
+    ],
+)
+def test_a_mistake_names_the_option_the_value_and_what_would_be_right(values, parts):
+    with pytest.raises(InputError) as error:
+        parse(values)
+    message = str(error.value)
+    assert "\n" not in message
+    for part in parts:
+        assert part in message
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("ratioes: [0.2]\n", ["ratioes", "'ratios'"]),
+        ("- semantic\n", ["list"]),
+        ("mask: [semantic\n", ["not valid YAML"]),
+        ("epochs: yes\n", ["epochs", "True"]),
+        ("latency: 3\n", ["latency", "neither true nor false"]),
+        ("ratios: [.inf]\n", ["ratios", "inf"]),
+    ],
+)
+def test_a_mistake_in_the_file_names_the_file(tmp_path, text, parts):
+    file = tmp_path / "sweep.yaml"
+    file.write_text(text)
+    with pytest.raises(InputError) as error:
+        parse({}, file)
+    for part in [str(file), *parts]:
+        assert part in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"nowhere\.yaml"):
+        parse({}, tmp_path / "nowhere.yaml")
+
+
+def test_weights_belong_to_the_only_model_or_to_the_named_one():
+    assert parse({"weights": ["w.pt"]}).weights_of("tmpose_tiny") == "w.pt"
+    spec = parse({"models": "tmpose_tiny,tmpose_b", "weights": ["tmpose_b=b.pt"]})
+    assert spec.weights_of("tmpose_b") == "b.pt" and spec.weights_of("tmpose_tiny") is None
+
+
+def test_a_weights_file_may_have_an_equals_sign_in_its_name(tmp_path):
+    file = tmp_path / "lr=0.1.pt"
+    file.write_bytes(b"")
+    assert parse({"weights": [str(file)]}).weights_of("tmpose_tiny") == str(file)
