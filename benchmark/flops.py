@@ -134,7 +134,7 @@ def example_inputs(model: nn.Module) -> tuple[torch.Tensor]:
 
 def _flop_count(model: nn.Module, count: MacCount, input_shapes: tuple[tuple[int, ...], ...], params: int) -> FlopCount:
     scopes = getattr(model, "parts", None) or {name: name for name, _ in model.named_children()}
-    if isinstance(model, PoseModel) and not model.transformer.shape.joint_blocks:
+    if isinstance(model, PoseModel) and not model.spec.joint_mask:
         scopes = {part: scope for part, scope in scopes.items() if part != "joint_blocks"}
     by_module, published = count.by_module(), count.layers_by_module()
     whole_is_ours = isinstance(model, PoseModel)

@@ -102,7 +102,9 @@ def _checked_model(request: SweepRequest, name: str, data: DataFacts) -> tuple[M
 def _unmasked_cell(request: SweepRequest, spec: ModelSpec, data: DataFacts) -> CellConfig:
     """The unmasked cell of a model, before it has a seed and a base model."""
     size = tuple(spec.input_size)
-    model = ModelConfig(name=spec.name, dataset=data.layout, input_size=size, as_published=request.as_published)
+    model = ModelConfig(
+        name=spec.name, dataset=data.layout, input_size=size, as_published=request.as_published, source=spec.source
+    )
     weights = request.weights_of(model.name)
     mode = request.training or (WEIGHTS if weights else FINETUNE if is_tiny(model.name) else SCRATCH)
     long, short = _recipes(model)

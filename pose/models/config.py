@@ -18,7 +18,7 @@ class ModelConfig:
     name: of the zoo, or "package.module:name". dataset: whose keypoints it predicts. input_size: (height, width) px,
     None for the name's own. reduction: what lessens its visual tokens. positions: "gather" or "prefix", draw: "sample"
     or "batch" (see `create_model`). seed: of random masks at evaluation. joint_mask: of models with joint blocks.
-    decoder: of models without keypoint tokens.
+    decoder: of models without keypoint tokens. source: digest of the file of a model that is not posebench's own.
     """
 
     name: str
@@ -32,6 +32,7 @@ class ModelConfig:
     as_published: bool = False
     joint_mask: str | None = None
     decoder: str | None = None
+    source: str | None = None
 
     @property
     def mask(self) -> str:

@@ -19,6 +19,7 @@ from ..errors import InputError
 from ..keypoints import SKELETONS
 from .architectures import MODELS
 from .model import PoseModel
+from .own import OwnModel
 from .vitpose_weights import check_config_file, is_vitpose, original_name, read_config, to_original, to_ours
 from .weights_file import WeightsFile, printable, read_weights
 from .zoo import create_model
@@ -26,6 +27,7 @@ from .zoo import create_model
 Source = str | os.PathLike[str] | Mapping | WeightsFile
 
 REDUCTION = "transformer.mask."  # a reduction's own trained modules
+OWN = "transformer.module."  # what stands before the names of a user's own module
 NAMES_SHOWN = 3
 
 # In the sparsity paper's checkpoints: two layer norms that its code never uses.
@@ -54,6 +56,8 @@ def reference_name(name: str, model: PoseModel) -> str:
     """The name that the papers' code gives to our state-dict entry `name`."""
     if model.spec.decoder:
         return original_name(name)
+    if isinstance(model, OwnModel):
+        return name.removeprefix(OWN)
     backbone = MODELS[model.spec.name].backbone
     transformer = "features." if backbone == "stem" else "transformer."
     features = "features." if backbone == "stem" else "pre_feature."
@@ -92,6 +96,7 @@ def load_weights(
         model.transformer.joint_mask = torch.zeros(joints, joints, dtype=torch.bool, device=_device(model))
     ours = model.state_dict()
     roots = ("transformer.blocks.",) if model.spec.decoder else ("backbone.", "transformer.stacks.")
+    roots = (OWN,) if isinstance(model, OwnModel) else roots
     own = any(name.startswith(roots) for name in given)
     if model.spec.decoder:
         folder = None if isinstance(source, (Mapping, WeightsFile)) or not Path(source).is_dir() else Path(source)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
@@ -15,44 +14,41 @@ from ..keypoints import SKELETONS
 from ..reductions.config import NONE, UNMASKED, ReductionConfig, check_ratio, reduction_config
 from ..reductions.registry import find_reduction
 from ..reductions.schedule import every_block
-from .architectures import ALIASES, INPUT_SIZE, LARGE_INPUT, MODELS, Architecture
+from .architectures import INPUT_SIZE, LARGE_INPUT, MODELS, Architecture
 from .config import ModelConfig, ModelSpec
 from .hrnet import BACKBONES
 from .model import PoseModel
+from .own import make_own
 from .reducer import make_reducer
+from .registry import find_model, model_names
 from .shape import TransformerShape
 from .transformer import POSITION_TYPES, PoseTransformer
 from .vitpose import DECODERS, Decoder, VisionTransformer, ViTPose
 
 
 def list_models() -> list[str]:
-    """Names that `create_model` takes."""
-    return sorted([*MODELS, *ALIASES])
+    """Names that `create_model` takes, a user's own by "package.module:name" apart."""
+    return model_names()
 
 
 def resolve_name(name: str) -> str:
     """The table's name of a model; InputError with the nearest name if there is none."""
-    name = ALIASES.get(name, name)
-    if name in MODELS:
-        return name
-    near = difflib.get_close_matches(str(name), list_models(), n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    raise InputError(f"unknown model {name!r}: {hint}`posebench models` lists them")
+    return find_model(name).name
 
 
 def default_mask(name: str) -> tuple[str, float]:
     """The mask and ratio that a model's name stands for: TMPose's published (random, 0.4), else none."""
-    return MODELS[resolve_name(name)].published_mask
+    return find_model(name).published_mask
 
 
 def is_tiny(name: str) -> bool:
     """Whether a model was made for the embedded set: trainable on a CPU within minutes."""
-    return MODELS[resolve_name(name)].tiny
+    return find_model(name).tiny
 
 
 def has_joint_blocks(name: str) -> bool:
     """Whether a model has blocks on its keypoint tokens alone, as sparse TokenPose."""
-    return MODELS[resolve_name(name)].joint_blocks > 0
+    return find_model(name).joint_blocks
 
 
 def create_model(
@@ -74,7 +70,8 @@ def create_model(
     """Make a model with fresh weights, in training mode.
 
     Args:
-        name: one of `list_models()`, or a whole configuration (then nothing else is given).
+        name: one of `list_models()`, "package.module:name" of your own (see own.py), or a whole configuration (then
+            nothing else is given).
         dataset: "coco" (17 keypoints) or "mpii" (16).
         input_size: (height, width) in pixels; by default 256x192 for COCO and 256x256 for MPII.
         mask: a reduction (`posebench.pose.reductions`) by name, with parameters as in "prune(layers=3|6|9)", or
@@ -97,18 +94,25 @@ def create_model(
         InputError: unknown name or value, or an input size that the token grid does not divide.
     """
     if isinstance(name, ModelConfig):
-        config = {field.name: getattr(name, field.name) for field in fields(ModelConfig)}
+        config = {field.name: getattr(name, field.name) for field in fields(ModelConfig) if field.name != "source"}
         reduction = config.pop("reduction")
         # What as_published changes is in the configuration already.
         return create_model(mask=reduction, mask_ratio=reduction.ratio, **config)
-    name = resolve_name(name)
-    architecture = MODELS[name]
+    model = find_model(name)
+    name = model.name
     if dataset not in SKELETONS:
         raise InputError(f"unknown dataset {dataset!r}: give 'coco' or 'mpii'")
-    reduction = _resolve_reduction(architecture, mask, mask_ratio, params)
-    position_type = position_type or architecture.position_type
+    reduction = _resolve_reduction(model.published_mask, mask, mask_ratio, params)
     _one_of("positions", positions, ("gather", "prefix"))
     _one_of("draw", draw, ("sample", "batch"))
+    if model.build is not None:
+        return make_own(
+            model, dataset=dataset, input_size=input_size, reduction=reduction, draw=draw, seed=seed,
+            position_type=position_type, joint_mask=joint_mask, decoder=decoder, as_published=as_published,
+            positions=None if positions == "gather" else positions,
+        )  # fmt: skip
+    architecture = MODELS[name]
+    position_type = position_type or architecture.position_type
     _one_of("position_type", position_type, POSITION_TYPES)
     _check_belongs(name, reduction, architecture, positions, joint_mask, as_published)
     _check_decoder(name, architecture, decoder, position_type, positions, as_published and not reduction.is_none)
@@ -148,13 +152,13 @@ def create_model(
 
 
 def _resolve_reduction(
-    architecture: Architecture,
+    own: tuple[str, float],
     mask: str | ReductionConfig | None,
     ratio: float | None,
     params: Mapping[str, Any],
 ) -> ReductionConfig:
     """What is asked for, with the name's own mask where nothing else is said."""
-    published, published_ratio = architecture.published_mask
+    published, published_ratio = own
     if mask is None:
         mask = published
         if mask == NONE and ratio:
