@@ -27,6 +27,7 @@ class Masked(Small):
 
     def __init__(self, keypoints, input_size, mask):
         super().__init__(keypoints)
+        del self.head
         self.grid = input_size[0] // 8, input_size[1] // 8
         self.patches = nn.Conv2d(8, 16, 2, stride=2)
         self.mask = mask(self.grid, 16)

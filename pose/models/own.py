@@ -83,7 +83,7 @@ class OwnModel(PoseModel):
         super().__init__(spec, NoBackbone(), network)
         names = {part: name for name, part in network.named_modules()}
         own = getattr(network.module, "parts", None) or dict(network.module.named_children())
-        self.parts = {name: f"transformer.{names[part]}" for name, part in own.items()}
+        self.parts = {name: f"transformer.{names[part]}" for name, part in own.items() if part is not network.mask}
         if network.mask is not None:
             self.parts["mask_scoring"] = f"transformer.{names[network.mask]}"
 
@@ -147,8 +147,10 @@ def _called(model: Model, given: dict[str, Any], *, needs_mask: bool) -> nn.Modu
 
 @torch.no_grad()
 def _heatmap_size(name: str, network: OwnNetwork, size: tuple[int, int], keypoints: int) -> tuple[int, int]:
-    """(h, w) of the heatmaps, from one image of zeros."""
+    """(h, w) of the heatmaps, from one image of zeros; (0, 0) for a network without values, which cannot run alone."""
     tensor = next(chain(network.parameters(), network.buffers()), torch.zeros(1))
+    if tensor.is_meta:
+        return 0, 0
     modes = [(module, module.training) for module in network.modules()]
     try:
         heatmaps = network.eval()(tensor.new_zeros(1, 3, *size, dtype=torch.float32))
