@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: sweep test slow real real-folder optional bench counts clean
+.PHONY: sweep test slow onnx real real-folder optional bench counts clean
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -17,6 +17,10 @@ test: .venv/ready
 
 slow: .venv/ready
 	$(BIN)/python -m pytest -m slow
+
+onnx: .venv/ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,export]'
+	$(BIN)/python -m pytest -m onnx
 
 # POSEBENCH_REAL names a folder with a few real people: coco/ and mpii/ in the layouts of the README, "val" splits alone.
 real: real-folder .venv/ready

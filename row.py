@@ -122,7 +122,7 @@ class Row:
     cell: Text = _column("cell", "key of the configuration: a hash of everything that decides the result")
     status: Text = _column("status", f"{STATUS_OK}, or {STATUS_FAILED} with the reason in the column error")
     model: Text = _column("model", "name of the model")
-    dataset: Text = _column("dataset", "skeleton and metric: coco (17 keypoints, AP) or mpii (16 keypoints, PCKh)")
+    dataset: Text = _column("dataset", "data set: its keypoints and its metric")
     data_dir: Text = _column("data", "data folder that was trained and evaluated on")
     input_size: Text = _column("input", "crop that the model sees, height x width in pixels")
     mask: Text = _column("mask", "how the visual tokens to drop are chosen; none is the unmasked model")
@@ -191,6 +191,9 @@ class Row:
     ar75: Number = _column("AR75", "average recall at OKS 0.75", "0 to 1", _PEOPLE)
     ar_m: Number = _column("AR(M)", "average recall", "0 to 1", "evaluated people of 32^2 to 96^2 px")
     ar_l: Number = _column("AR(L)", "average recall", "0 to 1", "evaluated people above 96^2 px")
+    ap_easy: Number = _column("AP easy", "average precision", "0 to 1", "images of crowdIndex below 0.1")
+    ap_medium: Number = _column("AP medium", "average precision", "0 to 1", "images of crowdIndex from 0.1 to 0.8")
+    ap_hard: Number = _column("AP hard", "average precision", "0 to 1", "images of crowdIndex 0.8 and above")
     pckh: Score = _score(PCKH)
     pckh_01: Number = _column("PCKh@0.1", "keypoints within pckh_01_threshold head sizes", "%", _PEOPLE, 2)
     pckh_01_threshold: Number = _column(

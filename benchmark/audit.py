@@ -104,7 +104,8 @@ def _subjects(claim: Claim) -> Pair | None:
     except InputError:
         return None
     size = {"dataset": claim.dataset, "input_size": claim.input_size}
-    return asked_model(name, claim.mask, claim.mask_ratio, **size), asked_model(other, NONE, **size) if other else None
+    subject = asked_model(name, claim.mask, claim.mask_ratio or None, **size)
+    return subject, asked_model(other, NONE, **size) if other else None
 
 
 def _count_all(

@@ -16,9 +16,9 @@ from typing import Any
 import yaml
 
 from ..pose.data.fields import shown
+from ..pose.datasets.registry import DATASETS, DEFAULT
 from ..pose.errors import InputError
-from ..pose.keypoints import SKELETONS
-from ..pose.reductions import check_mask, check_ratio
+from ..pose.reductions import check_ratio, reduction_config
 
 SHIPPED = Path(__file__).parent / "claims.yaml"
 UNMASKED = "unmasked"
@@ -60,7 +60,7 @@ class Claim:
     quantity: str
     model: str
     unit: str
-    dataset: str = "coco"
+    dataset: str = DEFAULT
     input_size: tuple[int, int] | None = None
     mask: str = "none"
     mask_ratio: float = 0.0
@@ -145,11 +145,13 @@ def _check_sense(claim: Claim) -> None:
         raise InputError(f"{claim.where}: unit {claim.unit!r}: {claim.quantity} is in {QUANTITIES[claim.quantity]!r}")
     if claim.baseline is None and (claim.is_speed or claim.quantity.startswith(REDUCTION)):
         raise InputError(f"{claim.where}: {claim.quantity} needs a baseline: unmasked, or the name of a model")
-    if (claim.mask == "none") != (claim.mask_ratio == 0):
+    mask = reduction_config(claim.mask)
+    if (mask.is_none or mask.is_fixed) != (claim.mask_ratio == 0):
         raise InputError(
-            f"{claim.where}: mask {claim.mask!r} with mask_ratio {claim.mask_ratio:g}: give both, or neither"
+            f"{claim.where}: mask {claim.mask!r} with mask_ratio {claim.mask_ratio:g}: give both, or neither (a "
+            "mask whose parameters say how much it leaves takes none)"
         )
-    if claim.baseline == UNMASKED and claim.mask == "none":
+    if claim.baseline == UNMASKED and mask.is_none:
         raise InputError(f"{claim.where}: baseline 'unmasked' of an unmasked model; give a mask, or another baseline")
 
 
@@ -198,7 +200,7 @@ def _one_of(choices: Sequence[str]) -> Callable[[Any], str]:
 
 
 def _mask(value: Any) -> str:
-    return check_mask(_text(value))
+    return reduction_config(_text(value)).text
 
 
 def _brief(value: Any) -> str:
@@ -209,7 +211,7 @@ def _brief(value: Any) -> str:
 _READERS: dict[str, Callable[[Any], Any]] = {
     **{field.name: _text for field in fields(Claim) if field.name != "where"},
     "quantity": _one_of(tuple(QUANTITIES)),
-    "dataset": _one_of(tuple(SKELETONS)),
+    "dataset": _one_of(tuple(DATASETS)),
     "input_size": _input_size,
     "mask": _mask,
     "mask_ratio": _ratio,

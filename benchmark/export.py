@@ -22,7 +22,6 @@ from torch import nn
 
 from ..pose.data.dataset import IMAGENET_MEAN, IMAGENET_STD
 from ..pose.errors import InputError
-from ..pose.keypoints import SKELETONS
 from ..pose.models.model import PoseModel
 from .environment import conditions
 from .flops import flops_row
@@ -105,7 +104,7 @@ def export(
 def metadata(model: PoseModel, *, dynamic_batch: bool, normalise: bool) -> dict[str, Any]:
     """What is written into the file beside the network."""
     spec, counts, made = model.spec, flops_row(model), conditions()
-    skeleton = SKELETONS[spec.dataset]
+    skeleton = spec.skeleton
     return {
         "model": spec.name,
         "dataset": spec.dataset,

@@ -49,7 +49,7 @@ def profile(
     model of each name, too. weights: a file loaded into every model; a checkpoint of ours brings its model, and its
     mask where neither masks nor ratios are given.
     options: device ("cpu"), batch_sizes ((1,)), dtype ("float32"), threads (None), samples (130), seconds (20.0) and
-    memory (True), as ProfileConfig and RunConfig say; and arguments of create_model, such as dataset ("coco") or
+    memory (True), as ProfileConfig and RunConfig say; and arguments of create_model, such as dataset (COCO) or
     input_size.
     progress(done, total, stage=..., ...): stage "latency" counts samples, "memory" rows.
 

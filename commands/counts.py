@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
+from ..pose.datasets.registry import DEFAULT
 from ..pose.errors import InputError
 from .flop_gate import check_counts
-from .model_options import MASKS, RATIOS, Decoder, JointMask, masks_of
+from .model_options import DATASET_NAMES, MASKS, RATIOS, Decoder, JointMask, masks_of
 from .options import Bar, Wide, check_new, numbers, print_rows, size, words
 
 CAPTION = (
@@ -47,25 +48,25 @@ def register(app: typer.Typer) -> None:
 
 
 def models(
-    dataset: Annotated[str | None, typer.Option(help="coco or mpii (default: both)")] = None,
+    dataset: Annotated[str | None, typer.Option(help=f"{DATASET_NAMES} (default: one of each shape of crops)")] = None,
     format: Annotated[str, typer.Option(help="table, json, csv or markdown")] = "table",
     wide: Wide = False,
 ) -> None:
     """List the models with input size, tokens, parameters, GFLOPs and GFLOPsT, unmasked."""
     from ..benchmark.flops import flops_row
-    from ..pose.keypoints import SKELETONS
+    from ..pose.datasets import DATASETS, TALL, find_dataset
     from ..pose.models.architectures import MODELS
     from ..reports.tables import MODELS_COLUMNS
 
-    if dataset is not None and dataset not in SKELETONS:
-        raise InputError(f"--dataset {dataset!r}: give coco or mpii")
+    of_each_shape = {data.crop: data for data in reversed(DATASETS.values())}
+    wanted = [find_dataset(dataset)] if dataset else list(reversed(of_each_shape.values()))
     rows = []
     with Bar("counting") as bar:
         for done, (name, architecture) in enumerate(MODELS.items(), start=1):
-            for which in [dataset] if dataset else list(SKELETONS):
-                larger = [(384, 288)] if which == "coco" and name in ("tokenpose_l_d24", "tmpose_l") else []
+            for data in wanted:
+                larger = [(384, 288)] if data.crop == TALL and name in ("tokenpose_l_d24", "tmpose_l") else []
                 for input_size in [None, *larger]:
-                    row = flops_row(name, dataset=which, input_size=input_size, mask="none")
+                    row = flops_row(name, dataset=data, input_size=input_size, mask="none")
                     mask, ratio = architecture.published_mask
                     rows.append({**row, "default_mask": f"{mask} {ratio}" if ratio else mask})
             bar(done, len(MODELS))
@@ -77,7 +78,7 @@ def flops(
     model: Annotated[str | None, typer.Option(help="models, separated by commas (default: all)")] = None,
     mask: Annotated[str | None, typer.Option(help=f"separated by commas: {MASKS} (default: the model's own)")] = None,
     ratios: Annotated[str | None, typer.Option(help=RATIOS)] = None,
-    dataset: Annotated[str | None, typer.Option(help="coco (the default) or mpii")] = None,
+    dataset: Annotated[str | None, typer.Option(help=f"{DATASET_NAMES} (default: {DEFAULT})")] = None,
     input_size: Annotated[str | None, typer.Option(help="crop as HEIGHTxWIDTH (default: the model's own)")] = None,
     as_published: Annotated[bool, typer.Option("--as-published", help="the reference code's own behaviours")] = False,
     joint_mask: JointMask = None,
@@ -107,7 +108,7 @@ def flops(
         }  # fmt: skip
         check_counts(check, words(model), format, others)
         return
-    dataset = dataset or "coco"
+    dataset = dataset or DEFAULT
     if save is not None:
         check_new(save, "--save", force=force)
     fixed = {"dataset": dataset, "input_size": size(input_size), "as_published": as_published}

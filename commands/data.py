@@ -7,14 +7,17 @@ from typing import Annotated
 
 import typer
 
+from ..pose.datasets.registry import DATASETS, DEFAULT
 from .options import Bar, Quiet, count
+from .train import DatasetName
 
 MOST_SHOWN = 50
+LAYOUTS = [name for name, dataset in DATASETS.items() if dataset.synth]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this file to the command line."""
-    group = typer.Typer(no_args_is_help=True, help="Make the embedded data set, or check a COCO or MPII folder.")
+    group = typer.Typer(no_args_is_help=True, help="Make the embedded data set, or check a data folder.")
     group.command("synth", epilog="Example:  posebench data synth --out people --train 6000 --val 1000 --seed 0")(synth)
     group.command("check", epilog="Example:  posebench data check /data/coco")(check)
     app.add_typer(group, name="data", rich_help_panel="Data")
@@ -25,7 +28,7 @@ def synth(
     train: Annotated[int, typer.Option(help="people in the training split")] = 6000,
     val: Annotated[int, typer.Option(help="people in the validation split")] = 1000,
     seed: Annotated[int, typer.Option(help="the same seed gives the same bytes")] = 0,
-    layout: Annotated[str, typer.Option(help="coco or mpii")] = "coco",
+    layout: Annotated[str, typer.Option(help=", ".join(LAYOUTS))] = DEFAULT,
     jobs: Annotated[int | None, typer.Option(help="processes (default: the usable cores)")] = None,
     quiet: Quiet = False,
 ) -> None:
@@ -38,12 +41,14 @@ def synth(
     print(f"{out}: {people} for training and {val} for validation, {layout} layout, seed {seed}")
 
 
-def check(folder: Annotated[Path, typer.Argument(help="a data folder")], quiet: Quiet = False) -> None:
-    """Name what is missing or broken in a COCO or MPII folder. Exit 1 if anything is."""
+def check(
+    folder: Annotated[Path, typer.Argument(help="a data folder")], dataset: DatasetName = None, quiet: Quiet = False
+) -> None:
+    """Name what is missing or broken in a data folder. Exit 1 if anything is."""
     from ..pose.data.check import inspect_folder
 
     with Bar("checking", quiet) as bar:
-        found = inspect_folder(folder, progress=bar)
+        found = inspect_folder(folder, dataset=dataset, progress=bar)
     for split in found.splits:
         print(
             f"{split.split}: {count(split.images, 'image')}, {count(split.people, 'person', 'people')}, "

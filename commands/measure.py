@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from .model_options import DEFAULT_MODEL, MASKS, OWN, RATIOS, Decoder, InputSize, JointMask, masks_of
+from .model_options import (
+    DATASET_NAMES,
+    DEFAULT_MODEL,
+    MASKS,
+    OWN,
+    RATIOS,
+    Decoder,
+    InputSize,
+    JointMask,
+    masks_of,
+)
 from .options import Bar, Format, Quiet, Wide, count, numbers, print_rows, size, words
 
 EXAMPLES = """
@@ -35,7 +45,9 @@ def profile(
     ] = None,
     mask: Annotated[str | None, typer.Option(help=f"separated by commas: {MASKS} {OWN}")] = None,
     ratios: Annotated[str | None, typer.Option(help=RATIOS)] = None,
-    dataset: Annotated[str | None, typer.Option(help="coco or mpii (default: that of the weights, else coco)")] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help=f"{DATASET_NAMES} (default: that of the weights, else coco)")
+    ] = None,
     input_size: InputSize = None,
     joint_mask: JointMask = None,
     decoder: Decoder = None,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..pose.datasets.registry import DATASETS
 from ..pose.reductions.catalogue import REDUCTIONS
 from ..pose.reductions.params import split_reductions
 from .options import size, words
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 DEFAULT_MODEL = "tmpose_tiny"
 #: for help texts; a reduction of one's own is named as package.module:name
 MASKS = f"{', '.join(REDUCTIONS)}, or package.module:name; parameters as in prune(layers=3|6|9)"
+#: a user's own is named as package.module:NAME
+DATASET_NAMES = f"{', '.join(DATASETS)}, or package.module:NAME"
+DATA_FOLDER = "folder of COCO, MPII or CrowdPose, or one in COCO's style with keypoints of its own"
 RATIOS = "fractions of the visual tokens (sparse: connections) gone after the last block, from 0 (unmasked) to below 1"
 #: what an option that describes a model says of its default where weights can be given
 OWN = "(default: what the weights were trained with, else the model's own)"

@@ -9,6 +9,7 @@ import typer
 
 from ..pose.errors import InputError
 from .model_options import (
+    DATASET_NAMES,
     AsPublished,
     Decoder,
     InputSize,
@@ -50,7 +51,7 @@ def predict(
     joint_mask: JointMask = None,
     decoder: Decoder = None,
     dataset: Annotated[
-        str | None, typer.Option(help="coco or mpii keypoints (default: those of the weights, else coco)")
+        str | None, typer.Option(help=f"keypoints of {DATASET_NAMES} (default: those of the weights, else coco)")
     ] = None,
     input_size: InputSize = None,
     box: Annotated[list[str] | None, typer.Option(help="X,Y,WIDTH,HEIGHT of a person in px; repeatable")] = None,
@@ -75,10 +76,9 @@ def predict(
     from ..pose.data.detections import detected_boxes
     from ..pose.data.images import read_image
     from ..pose.evaluation.coco_metrics import write_results
-    from ..pose.evaluation.draw import SCORE_THRESHOLD, draw_prediction
+    from ..pose.evaluation.draw import SCORE_THRESHOLD, ShownTokens, draw_prediction
     from ..pose.evaluation.predict import predict_image
     from ..pose.files import write_atomic
-    from ..pose.keypoints import SKELETONS
 
     target = check_device(device)
     pictures = _pictures(images, out, json)
@@ -92,29 +92,27 @@ def predict(
         "decoder": decoder,
     }  # fmt: skip
     made = make_model(weights=weights, **described)
-    skeleton = SKELETONS[made.spec.dataset]
+    skeleton = made.spec.skeleton
     results: list[dict[str, Any]] = []
     for path, picture, (places, scores) in zip(images, pictures, people, strict=True):
         everybody = predict_image(made, path, places, scores, device=target)
         found = everybody.above(min_score)
-        options: dict[str, Any] = {}
+        tokens = None
         if show_mask and len(everybody.boxes):
             if everybody.kept is None:
                 raise InputError(
                     f"--show-mask: {made.spec.name} with mask {made.spec.mask} keeps every token; give --mask and "
                     "--ratio of one that drops some"
                 )
-            options = {
-                "kept": found.kept, "grid": made.spec.grid, "center": found.center, "scale": found.scale,
-                "input_size": made.spec.input_size, "holders": found.holders,
-            }  # fmt: skip
+            crops = found.center, found.scale, made.spec.input_size
+            tokens = ShownTokens(found.kept, made.spec.grid, *crops, found.holders)
         drawn = draw_prediction(
             read_image(path),
             found.keypoints,
             found.scores,
             skeleton,
             threshold=min(min_score, SCORE_THRESHOLD),
-            **options,
+            tokens=tokens,
         )
         write_atomic(picture, cv2.imencode(".png", drawn)[1].tobytes())
         print(picture)

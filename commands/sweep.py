@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..sweeps.request import MARGIN_HELP, OPTIONS, SweepRequest, parse
-from .model_options import MASKS, RATIOS
+from .model_options import DATA_FOLDER, DATASET_NAMES, MASKS, RATIOS
 from .options import Quiet
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ Examples:
   posebench sweep --mask semantic,random,block --ratios 0.2,0.4,0.6 --seeds 0,1,2 --out runs/three-masks
 
   posebench sweep --mask semantic,tome --ratios 0.2,0.4,0.6 --elastic
+
+  posebench sweep --mask "prune(layers=0|1|2),prune(layers=1|2),prune(keep_ratio=0.7)" --ratios 0.4
 
   posebench sweep --model tmpose_l --mask random --ratios 0.4 --data /data/coco --device cuda
 
@@ -72,7 +74,9 @@ def _parameters() -> Iterator[inspect.Parameter]:
     kind = inspect.Parameter.KEYWORD_ONLY
     yield inspect.Parameter("spec_file", kind, default=None, annotation=Annotated[Path | None, file])
     for name, field in OPTIONS.items():
-        option, help = field.metadata["option"], field.metadata["help"].format(masks=MASKS, ratios=RATIOS)
+        option, help = field.metadata["option"], field.metadata["help"].format(
+            masks=MASKS, ratios=RATIOS, data=DATA_FOLDER, datasets=DATASET_NAMES
+        )
         is_flag = isinstance(field.default, bool) or field.metadata["words"]
         type_ = bool if is_flag else list[str] if field.default == () else str
         about = typer.Option(*([option] if option else []), help=help)

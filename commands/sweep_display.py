@@ -12,6 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from ..pose.metrics import METRICS
 from ..sweeps.events import Event
 from .options import count
 
@@ -25,6 +26,8 @@ PARTS = {
     "equal_gflopst": "comparison at equal GFLOPsT",
     "report": "report",
 }
+#: how the accuracy of a finished cell is written, by its column
+_METRICS = {metric.column: f"{metric.name} {{:.{metric.digits}f}}" for metric in METRICS}
 WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"
 
 
@@ -78,7 +81,7 @@ class SweepDisplay:
             line.fraction = _overall(event.stage, event.done / max(event.total, 1))
         if event.kind in ("done", "skipped"):
             line.state, line.fraction = DONE, 1.0
-            line.info = {name: event.info[name] for name in ("ap", "pckh") if name in event.info}
+            line.info = {name: event.info[name] for name in _METRICS if name in event.info}
             line.stage = "earlier" if event.kind == "skipped" else ""
             line.ended = now
         if event.kind == "failed":
@@ -198,6 +201,6 @@ def _overall(stage: str, fraction: float) -> float:
 def _figures(info: dict[str, Any]) -> str:
     if info.get("error"):
         return str(info["error"])
-    shown = {"loss": "loss {:.4g}", "accuracy": "acc {:.3f}", "ap": "AP {:.3f}", "pckh": "PCKh {:.1f}"}
+    shown = {"loss": "loss {:.4g}", "accuracy": "acc {:.3f}"} | _METRICS
     parts = [text.format(info[name]) for name, text in shown.items() if isinstance(info.get(name), (int, float))]
     return ", ".join(parts)

@@ -14,6 +14,8 @@ import typer
 
 from ..pose.errors import InputError
 from .model_options import (
+    DATA_FOLDER,
+    DATASET_NAMES,
     AsPublished,
     Decoder,
     InputSize,
@@ -27,9 +29,12 @@ from .model_options import (
 from .options import Bar, Format, Quiet, check_new, count, numbers, words
 
 if TYPE_CHECKING:
-    from ..pose.models.model import PoseModel
+    from ..pose.datasets import Dataset
 
-Data = Annotated[Path | None, typer.Option(help="COCO or MPII folder (default: the embedded set, made once)")]
+Data = Annotated[Path | None, typer.Option(help=f"{DATA_FOLDER} (default: the embedded set, made once)")]
+DatasetName = Annotated[
+    str | None, typer.Option("--dataset", help=f"what the folder holds: {DATASET_NAMES} (default: its files tell)")
+]
 Boxes = Annotated[str, typer.Option(help="gt, or a detection file")]
 Device = Annotated[str, typer.Option(help="cpu or cuda")]
 Devices = Annotated[
@@ -62,7 +67,7 @@ Examples:
 LARGEST_SEED = 2**63 - 1
 EVAL_COLUMNS = (
     "model", "dataset", "mask", "mask_ratio", "eval_people", "ap", "ap_ci_low", "ap_ci_high", "ap50", "ap75", "ap_m",
-    "ap_l", "ar", "pckh", "pckh_ci_low", "pckh_ci_high", "pckh_01", "loss",
+    "ap_l", "ap_easy", "ap_medium", "ap_hard", "ar", "pckh", "pckh_ci_low", "pckh_ci_high", "pckh_01", "loss",
 )  # fmt: skip
 
 
@@ -81,6 +86,7 @@ def train(
     joint_mask: JointMask = None,
     decoder: Decoder = None,
     data: Data = None,
+    dataset: DatasetName = None,
     train_split: Annotated[
         str,
         typer.Option(help="the people to train on; val: those that are evaluated, too, whose scores then say nothing"),
@@ -152,14 +158,14 @@ def train(
     _set_threads(threads)
     with joined(target) as ranks, _said_on_interrupt(out):
         torch.manual_seed(seed)
-        root, layout = _data(data, quiet)
+        root, which = _data(data, dataset, quiet)
         described = {
-            "name": model, "dataset": layout, "mask": mask, "mask_ratio": ratio, "input_size": input_size,
+            "name": model, "dataset": which, "mask": mask, "mask_ratio": ratio, "input_size": input_size,
             "as_published": as_published, "position_type": position_type, "seed": seed, "joint_mask": joint_mask,
             "decoder": decoder,
         }  # fmt: skip
         made = make_model(weights=weights, use="from here on trained", fresh_scorer=True, **described)
-        recipe = TINY_RECIPE if is_tiny(made.spec.name) else paper_recipe(layout)
+        recipe = TINY_RECIPE if is_tiny(made.spec.name) else paper_recipe(which)
         wanted = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "clip_norm": clip_norm}
         wanted = {name: value for name, value in wanted.items() if value is not None}
         if train_ratios is not None and made.spec.reduction.is_none:
@@ -169,8 +175,8 @@ def train(
         recipe = dataclasses.replace(recipe, **wanted, amp=amp, workers=workers, seed=seed)
         if backbone_weights is not None:
             load_backbone_weights(made, backbone_weights)
-        train_data = _train_split(root, train_split, made)
-        crops = {"input_size": made.spec.input_size, "convention": made.spec.convention}
+        crops = {"input_size": made.spec.input_size, "convention": made.spec.convention, "dataset": dataset}
+        train_data = _train_split(root, train_split, crops)
         val_data = load_people(root, "val", **crops) if evaluate_every else None
         with Bar("training", quiet or not ranks.first) as bar:
             result = run(
@@ -201,6 +207,7 @@ def evaluate(
     joint_mask: JointMask = None,
     decoder: Decoder = None,
     data: Data = None,
+    dataset: DatasetName = None,
     boxes: Boxes = "gt",
     input_size: InputSize = None,
     batch_size: Annotated[int, typer.Option(min=1, help="people at a time")] = 32,
@@ -227,7 +234,7 @@ def evaluate(
     format: Format = "table",
     quiet: Quiet = False,
 ) -> None:
-    """Evaluate a model: AP (COCO) or PCKh (MPII), with a 95 % interval from resampling images."""
+    """Evaluate a model: AP (of MPII: PCKh), with a 95 % interval from resampling images."""
     import torch
 
     from ..benchmark.device import check_device
@@ -241,15 +248,15 @@ def evaluate(
     if save_results is not None:
         check_new(save_results, "--save-results")
     torch.manual_seed(seed or 0)
-    root, layout = _data(data, quiet)
+    root, which = _data(data, dataset, quiet)
     described = {
-        "name": model, "dataset": layout, "mask": mask, "mask_ratio": ratio, "input_size": input_size,
+        "name": model, "dataset": which, "mask": mask, "mask_ratio": ratio, "input_size": input_size,
         "as_published": as_published, "position_type": position_type, "seed": seed, "joint_mask": joint_mask,
         "decoder": decoder,
     }  # fmt: skip
     made = make_model(weights=weights, **described)
     crops = {"input_size": made.spec.input_size, "convention": convention_of(decode or made.spec.convention)}
-    split = load_people(root, "val", boxes=boxes, **crops)
+    split = load_people(root, "val", boxes=boxes, dataset=dataset, **crops)
     with Bar("evaluating", quiet) as bar:
         found = run(
             made,
@@ -266,7 +273,7 @@ def evaluate(
         _save_results(save_results, found)
     spec = made.spec
     row: dict[str, Any] = {
-        "model": spec.name, "dataset": layout, "mask": spec.mask, "mask_ratio": spec.mask_ratio,
+        "model": spec.name, "dataset": which.name, "mask": spec.mask, "mask_ratio": spec.mask_ratio,
         "boxes": Path(boxes).name, "flip_test": flip_test, "eval_people": found.num_people, **found.metrics,
     }  # fmt: skip
     for name, (low, high) in found.ci.items():
@@ -309,25 +316,24 @@ def _own_device(device: str, devices: str | None) -> str:
     return names[0]
 
 
-def _data(data: Path | None, quiet: bool) -> tuple[Path, str]:
-    """The data folder (the embedded set, made if need be, where none is given) and its layout."""
-    from ..pose.data.folder import detect_layout
+def _data(data: Path | None, dataset: str | None, quiet: bool) -> tuple[Path, Dataset]:
+    """The data folder (the embedded set, made if need be, where none is given) and what it holds."""
+    from ..pose.data.folder import detect_dataset
     from ..pose.data.synth.cache import ensure_default_set
 
     if data is None:
         with Bar("embedded data set", quiet) as bar:
             data = ensure_default_set(bar)
-    return data, detect_layout(data)[0]
+    return data, detect_dataset(data, dataset)[0]
 
 
-def _train_split(root: Path, split: str, model: PoseModel) -> Any:
+def _train_split(root: Path, split: str, options: dict[str, Any]) -> Any:
     """The people to train on. Those of the validation split only where they are asked for, and then with a word."""
     from ..pose.data.folder import load_people
     from ..pose.models.as_trained import CONTAMINATED, EVALUATED_SPLITS
 
-    crops = {"input_size": model.spec.input_size, "convention": model.spec.convention}
     try:
-        people = load_people(root, split, **crops)
+        people = load_people(root, split, **options)
     except InputError as error:
         raise InputError(f"{error}; --train-split names other people to train on") from None
     if people.split in EVALUATED_SPLITS:
@@ -351,7 +357,7 @@ def _save_results(path: Path, found: Any) -> None:
     from ..pose.evaluation.coco_metrics import write_results
 
     if not isinstance(found.predictions, list):
-        raise InputError(f"{path}: submission files are COCO's; this is MPII data")
+        raise InputError(f"{path}: submission files are COCO's; this data set has none")
     write_results(path, found.predictions)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .model_options import Decoder, InputSize
+from .model_options import DATASET_NAMES, Decoder, InputSize
 from .options import check_new, size
 
 
@@ -43,7 +43,7 @@ def convert(
     file: Annotated[Path, typer.Argument(help="a weights file")],
     out: Annotated[Path, typer.Option(help="file to write, under posebench's names")],
     model: Annotated[str | None, typer.Option(help="the model that it belongs to (a checkpoint says it)")] = None,
-    dataset: Annotated[str | None, typer.Option(help="coco or mpii (default: a checkpoint's, else coco)")] = None,
+    dataset: Annotated[str | None, typer.Option(help=f"{DATASET_NAMES} (default: a checkpoint's, else coco)")] = None,
     input_size: InputSize = None,
     decoder: Decoder = None,
 ) -> None:

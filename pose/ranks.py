@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import sys
@@ -133,10 +134,11 @@ def joined(device: torch.device) -> Iterator[Ranks]:
         try:
             yield ranks
         except BaseException as error:
-            lost = _lost_a_peer(error)
+            lost, code = _lost_a_peer(error), 2 if isinstance(error, InputError) else getattr(error, "exit_code", 1)
+            sys.stderr.flush()
             if not _says_first():
-                sys.stderr.flush()
-                os._exit(getattr(error, "exit_code", 1))  # leaving in order would wait for the others
+                os._exit(code)
+            atexit.register(os._exit, code)  # taking torch's groups down in order would wait for the others
             if lost:
                 raise ProcessLost(LOST) from None
             raise
@@ -152,7 +154,12 @@ def _says_first() -> bool:
     """Whether this process is the first to come to an error."""
     address, port = os.environ["MASTER_ADDR"], _number("MASTER_PORT", "29500")
     try:
-        return errors_told(distributed.TCPStore(address, port, is_master=False, timeout=STORE_PATIENCE), 1) == 1
+        return (
+            errors_told(
+                distributed.TCPStore(address, port, is_master=False, wait_for_workers=False, timeout=STORE_PATIENCE), 1
+            )
+            == 1
+        )
     except RuntimeError:  # whoever kept the store is gone
         return True
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from ..row import Score, flat
+from ..row import BY_NAME, Score, flat
 from .cell_result import CellResult
 from .child import Reporter, run_worker
 from .config import CellConfig, Job
@@ -51,7 +51,7 @@ def run_cell(folder: Path, job: Job, reporter: Reporter) -> CellResult | None:
     score = Score(evaluation.metrics.get(metric), *evaluation.ci.get(metric, ()))
     return CellResult(
         counts=counts,
-        accuracy=evaluation.metrics
+        accuracy={name: value for name, value in evaluation.metrics.items() if name in BY_NAME}
         | flat(metric, score)
         | {"eval_people": evaluation.num_people, "eval_seconds": evaluation.seconds},
         training=training,

@@ -13,6 +13,7 @@ from ..pose.errors import InputError
 
 MOST_ITEMS = 1000
 LARGEST = 2**31
+LONGEST = 500  # characters of a sentence, which may quote what was given
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,8 @@ def first_mistake(error: Any) -> tuple[str, str]:
 
     first = error.errors(include_url=False)[0]
     said = first["ctx"]["error"] if first["type"] == "value_error" else f"{shown(first['input'])} {first['msg']}"
-    return str(first["loc"][0]), " ".join(str(said).split())
+    sentence = " ".join(str(said).split())
+    return str(first["loc"][0]), sentence if len(sentence) <= LONGEST else sentence[: LONGEST - 3] + "..."
 
 
 def _no_flag(value: Any) -> Any:
@@ -94,7 +96,7 @@ def _before(reader: Callable[[Any], Any], schema: Any) -> Any:
     def read(value: Any) -> Any:
         try:
             return reader(value)
-        except InputError as error:
+        except (InputError, OverflowError) as error:
             raise ValueError(str(error).removeprefix(": ")) from None
 
     return core_schema.no_info_before_validator_function(read, schema)

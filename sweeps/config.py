@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ..benchmark.config import RunConfig
-from ..pose.keypoints import SKELETONS
+from ..pose.datasets import metric_of
 from ..pose.metrics import Metric
 from ..pose.models.config import ModelConfig
 from ..pose.records import digest, to_plain
@@ -97,7 +97,7 @@ class CellConfig:
     @property
     def metric(self) -> Metric:
         """The score that stands for its data set."""
-        return SKELETONS[self.model.dataset].metric
+        return metric_of(self.model.dataset)
 
     @property
     def ratio(self) -> float:

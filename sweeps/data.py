@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..pose.data.folder import load_people
-from ..pose.data.person import Person
+from ..pose.data.person import DataSplit, Person
 from ..pose.data.synth.cache import TRAIN, VAL, default_set_path, ensure_default_set
+from ..pose.datasets.registry import DEFAULT, description_of, source_of
 from ..pose.errors import InputError
+from ..pose.models.config import ModelSpec
 from .config import FINETUNE
 from .events import Event, Listener, ignore
 from .request import SweepRequest
@@ -19,7 +21,8 @@ from .request import SweepRequest
 @dataclass(frozen=True)
 class DataFacts:
     """A data folder as a sweep sees it. boxes: "gt" or the detection file; boxes_hash: "gt" or that of its content.
-    train_hash, eval_hash: of the annotations of each split. made: whether the folder is there yet."""
+    train_hash, eval_hash: of the annotations of each split. made: whether the folder is there yet.
+    described: of the data set, where its name alone is not enough to make a model for it."""
 
     root: Path
     layout: str
@@ -30,6 +33,12 @@ class DataFacts:
     train_people: int
     eval_people: int
     made: bool = True
+    described: str | None = None
+
+    @property
+    def dataset(self) -> str:
+        """What `find_dataset` and `create_model` know the data set by."""
+        return self.described or self.layout
 
 
 def find_data(request: SweepRequest, on_event: Listener = ignore, *, make: bool = True) -> DataFacts:
@@ -46,21 +55,31 @@ def find_data(request: SweepRequest, on_event: Listener = ignore, *, make: bool 
         root = default_set_path()
         if not root.is_dir():
             unknown = "embedded set, not made yet"
-            return DataFacts(root, "coco", request.boxes, request.boxes, unknown, unknown, TRAIN, VAL, made=False)
-    val = load_people(root, "val", boxes=request.boxes)
-    train = load_people(root, "train") if any(needs_training(request, model) for model in request.models) else None
+            return DataFacts(root, DEFAULT, request.boxes, request.boxes, unknown, unknown, TRAIN, VAL, made=False)
+    val = load_people(root, "val", boxes=request.boxes, dataset=request.dataset)
+    trains = any(needs_training(request, model) for model in request.models)
+    train = load_people(root, "train", dataset=request.dataset) if trains else None
     for split in filter(None, (train, val)):
         check_images(split.people)
+    source = source_of(val.dataset)
     return DataFacts(
         root=root.resolve(),
         layout=val.layout,
         boxes=val.boxes,
         boxes_hash="gt" if val.boxes == "gt" else _hash(Path(val.boxes)),
-        train_hash=_hash(train.annotation_file) if train else None,
-        eval_hash=_hash(val.annotation_file),
+        train_hash=_hash(train.annotation_file) + source if train else None,
+        eval_hash=_hash(val.annotation_file) + source,
         train_people=len(train.people) if train else 0,
         eval_people=len(val.people),
+        described=description_of(val.dataset),
     )
+
+
+def load_split(root: str | Path, split: str, model: ModelSpec, boxes: str = "gt") -> DataSplit:
+    """The people of a split of a sweep's data, cropped as a model of its takes them."""
+    known = None if model.described else model.dataset
+    crops = {"input_size": model.input_size, "convention": model.convention}
+    return load_people(root, split, boxes=boxes, dataset=known, **crops)
 
 
 def needs_training(request: SweepRequest, model: str) -> bool:

@@ -12,11 +12,10 @@ import torch
 
 from ..benchmark.flops import flops_row
 from ..pose.data.dataset import PoseDataset
-from ..pose.data.folder import load_people
-from ..pose.keypoints import SKELETONS
 from ..pose.models.config import ModelConfig
 from ..pose.models.model import PoseModel
 from .config import CellConfig
+from .data import load_split
 from .plan import Plan
 from .runner import is_complete, missing_bases
 from .store import SweepStore, is_ok
@@ -133,10 +132,10 @@ def _measured(plan: Plan, cell: CellConfig, gflops: float) -> Speed:
 def _load_seconds(plan: Plan, model: PoseModel) -> float:
     if not plan.data.made:
         return 0.001
-    data = load_people(plan.data.root, "val", input_size=model.spec.input_size, convention=model.spec.convention)
+    data = load_split(plan.data.root, "val", model.spec)
     spec, people = model.spec, data.people[:PROBE_IMAGES]
     sizes = spec.input_size, spec.heatmap_size, spec.sigma
-    crops = PoseDataset(people, SKELETONS[data.layout], *sizes, convention=spec.convention)
+    crops = PoseDataset(people, spec.skeleton, *sizes, convention=spec.convention)
     return _time(lambda: [crops[index] for index in range(len(people))]) / len(people)
 
 

@@ -12,17 +12,17 @@ import torch
 
 from ..pose.data.affine import apply_affine, crop_matrix, warp_crop
 from ..pose.data.dataset import PoseDataset
-from ..pose.data.folder import load_people
 from ..pose.data.images import read_image
 from ..pose.data.person import Person
 from ..pose.evaluation.draw import draw_skeleton, shade_dropped, show_merged
 from ..pose.files import write_atomic
-from ..pose.keypoints import SKELETONS, Skeleton
+from ..pose.keypoints import Skeleton
 from ..pose.models.config import ModelConfig
 from ..pose.models.model import PoseModel
 from ..pose.models.weights import load_weights
 from ..pose.reductions import CUT, MERGE, find_reduction
 from .config import WEIGHTS, CellConfig
+from .data import load_split
 from .events import Event, Listener, ignore
 from .plan import Plan
 from .store import SweepStore
@@ -50,13 +50,12 @@ def draw_masks(store: SweepStore, plan: Plan, on_event: Listener = ignore) -> li
         model = build_model(cell.model)
         given = plan.request.weights_of(name) if cell.train.mode == WEIGHTS else None
         load_weights(model, given or store.cell_dir(cell.key) / "last.pt")
-        crops = {"input_size": model.spec.input_size, "convention": model.spec.convention}
-        people = load_people(plan.data.root, "val", **crops).people
+        people = load_split(plan.data.root, "val", model.spec).people
         chosen = [people[i] for i in np.linspace(0, len(people) - 1, min(PEOPLE, len(people))).astype(int)]
         prefix = f"{name}_" if len(plan.request.models) > 1 else ""
         title = re.sub(r"[^\w+.=(),-]", "_", f"{prefix}{mask}_{cell.ratio:g}")
         file = store.root / "plots" / "masks" / f"{title}.png"
-        write_atomic(file, encode_png(mask_sheet(model, chosen, SKELETONS[plan.data.layout])))
+        write_atomic(file, encode_png(mask_sheet(model, chosen, model.spec.skeleton)))
         files.append(file)
         on_event(Event("progress", "pictures", mask, number + 1, len(wanted)))
     return files

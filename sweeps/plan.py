@@ -66,6 +66,7 @@ def _checked_reductions(request: SweepRequest, name: str, data: DataFacts) -> li
         config = ModelConfig(
             name=name,
             dataset=data.layout,
+            described=data.described,
             input_size=request.input_size,
             reduction=reduction,
             as_published=request.as_published,
@@ -85,7 +86,7 @@ def _checked_model(request: SweepRequest, name: str, data: DataFacts) -> tuple[M
     """The unmasked model, and what the weights given for it were trained with: a file that does not fit, or was trained
     as another model, is told before anything runs."""
     size = {"input_size": request.input_size} if request.input_size else {}
-    asked = {"name": name, "dataset": data.layout, "mask": "none", "as_published": request.as_published, **size}
+    asked = {"name": name, "dataset": data.dataset, "mask": "none", "as_published": request.as_published, **size}
     model, note = create_model(**asked), ""
     weights = request.weights_of(name)
     if weights:
@@ -103,7 +104,8 @@ def _unmasked_cell(request: SweepRequest, spec: ModelSpec, data: DataFacts) -> C
     """The unmasked cell of a model, before it has a seed and a base model."""
     size = tuple(spec.input_size)
     model = ModelConfig(
-        name=spec.name, dataset=data.layout, input_size=size, as_published=request.as_published, source=spec.source
+        name=spec.name, dataset=data.layout, described=data.described, input_size=size,
+        as_published=request.as_published, source=spec.source,
     )
     weights = request.weights_of(model.name)
     mode = request.training or (WEIGHTS if weights else FINETUNE if is_tiny(model.name) else SCRATCH)
@@ -142,7 +144,7 @@ def _recipes(model: ModelConfig) -> tuple[TrainingRecipe, TrainingRecipe]:
     """From scratch, and for fine-tuning."""
     if is_tiny(model.name):
         return TINY_RECIPE, TINY_FINETUNE
-    long = paper_recipe(model.dataset)
+    long = paper_recipe(model.described or model.dataset)
     return long, replace(long, **PAPER_FINETUNE)
 
 

@@ -8,29 +8,36 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+from ..pose.datasets import find_dataset
 from ..pose.errors import InputError
 from ..pose.reductions import NONE, check_ratio, find_reduction, reduction_config, split_reductions
 from ..reports.analysis.margin import MARGIN, check_margin
 from .checked import Flag, Read, Several, Whole, first_mistake
 
 LARGEST_FILE = 100_000  # bytes of YAML
+LONGEST_NAME = 255  # bytes, of a file
 MARGIN_HELP = "loss of accuracy to call negligible, as a fraction of the full scale; at low accuracies 2 x that of it"
 
 
 def _model(value: Any) -> str:
     from ..pose.models.zoo import resolve_name
 
-    return resolve_name(value)
+    return resolve_name(str(value))
 
 
 def _mask(value: Any) -> str:
     return reduction_config(str(value)).text
+
+
+def _dataset(value: Any) -> str:
+    return find_dataset(str(value)).name
 
 
 def _ratio(value: Any) -> float:
@@ -40,9 +47,10 @@ def _ratio(value: Any) -> float:
 
 
 def _path(value: Any) -> str:
-    if not isinstance(value, (str, Path)) or not str(value).strip():
+    text = str(value) if isinstance(value, (str, Path)) else ""
+    if not text.strip() or "\0" in text or max(map(len, os.fsencode(text).split(b"/"))) > LONGEST_NAME:
         raise InputError(f"{value!r} is not a path")
-    return str(value)
+    return text
 
 
 def _device(value: Any) -> str:
@@ -118,7 +126,10 @@ class SweepRequest:
     seeds: Annotated[tuple[Annotated[int, Whole(0)], ...], Several()] = _option(
         (0,), "seeds, separated by commas (default: 0)", also="seed"
     )
-    data: _Path | None = _option(None, "COCO or MPII folder (default: the embedded set, made once)")
+    data: _Path | None = _option(None, "{data} (default: the embedded set, made once)")
+    dataset: Annotated[str, Read(_dataset)] | None = _option(
+        None, "what the folder holds: {datasets} (default: its files tell)"
+    )
     boxes: _Path = _option("gt", "boxes to evaluate on: gt or a detection file (default: gt)")
     input_size: Annotated[tuple[_Pixels, _Pixels], Read(_size)] | None = _option(
         None, "crop as HEIGHTxWIDTH (default: the model's own)"

@@ -131,20 +131,22 @@ def open_store(root: str | Path, manifest: dict[str, Any]) -> Iterator[SweepStor
     """
     store = SweepStore(Path(root))
     check_contents(store, manifest)
+    lock = FileLock(store.root / LOCK, timeout=0)
     try:
         store.root.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(store.root / LOCK)
-        lock.acquire(timeout=0)
+        lock.acquire()
     except Timeout:
         where = f"{store.root}: another sweep is running in this folder"
         raise InputError(f"{where}; wait, or give another --out") from None
     except OSError as error:
         raise InputError(f"{store.root}: cannot be written to ({error.strerror}); give another --out") from None
-    with lock.acquire():
+    try:
         check_contents(store, manifest)  # it may have changed before the lock was ours
         _remove_parts(store.root)
         write_json(store.manifest_file, manifest)
         yield store
+    finally:
+        lock.release()
 
 
 def make_manifest(asked: dict[str, Any], cells: Iterable[CellConfig], bases: Iterable[CellConfig]) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from ..benchmark.device import check_device
 from ..benchmark.module_profile import memory_columns, placed_memory
 from ..benchmark.precision import Precision
 from ..benchmark.profiling import example_images
-from ..pose.data.folder import load_people
 from ..pose.data.person import DataSplit
 from ..pose.evaluation.evaluate import Evaluation, evaluate
 from ..pose.files import atomic_path
@@ -24,6 +23,7 @@ from ..pose.models.zoo import create_model
 from ..pose.training.loop import TrainingResult, train
 from .child import Reporter
 from .config import FINETUNE, Job
+from .data import load_split
 from .store import memory_file, write_json
 
 
@@ -65,8 +65,7 @@ def train_model(model: PoseModel, job: Job, folder: Path, reporter: Reporter) ->
 
     No evaluation on the way: the last model counts, so that nothing is chosen on the people it is judged by.
     """
-    spec = model.spec
-    data = load_people(job.data_root, "train", input_size=spec.input_size, convention=spec.convention)
+    data = load_split(job.data_root, "train", model.spec)
     recipe = replace(job.config.train.recipe, workers=job.workers)
     return train(
         model, data, None, recipe, folder, device=job.device, resume=True, progress=reporter.progress("training")
@@ -74,8 +73,7 @@ def train_model(model: PoseModel, job: Job, folder: Path, reporter: Reporter) ->
 
 
 def load_val(model: PoseModel, job: Job) -> DataSplit:
-    crops = {"input_size": model.spec.input_size, "convention": model.spec.convention}
-    return load_people(job.data_root, "val", boxes=job.boxes, **crops)
+    return load_split(job.data_root, "val", model.spec, job.boxes)
 
 
 def evaluate_model(model: PoseModel, job: Job, folder: Path, reporter: Reporter) -> Evaluation:

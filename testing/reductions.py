@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import nn
 
 from ..benchmark.flops import count_flops
 from ..pose.models.zoo import create_model
@@ -68,30 +69,42 @@ def reduction_case(reduction: str | Reduction | Callable[..., Any], **params: An
     return Case(config, descriptor)
 
 
-def call(case: Case, tokens: torch.Tensor, ids: torch.Tensor, *, left: int | None = None) -> tuple[Any, Selected]:
+def call(case: Case, tokens: torch.Tensor, ids: torch.Tensor) -> tuple[torch.Tensor, Selected]:
     """The pure function on tokens (B, TOKENS, WIDTH), with an attention that depends on them alone."""
+    torch.manual_seed(5)
+    modules = {name: part.to(tokens) for name, part in case.reduction.make_modules(WIDTH, GRID).items()}
+    return act(case, case.left, modules, tokens, ids, attention(tokens))
+
+
+def attention(tokens: torch.Tensor) -> Attended:
+    """Of tokens (B, TOKENS, WIDTH) behind PREFIX keypoint tokens; without gradient, as a choice has none."""
     generator = torch.Generator().manual_seed(11)
     project = torch.randn(3, WIDTH, WIDTH, generator=generator).to(tokens) * WIDTH**-0.5
     prefix = torch.randn(1, PREFIX, WIDTH, generator=generator).to(tokens).expand(len(tokens), -1, -1)
-    with torch.no_grad():  # a choice has no gradient
+    with torch.no_grad():
         both = torch.cat((prefix, tokens), dim=1)
         q, k, v = ((both @ p).unflatten(2, (HEADS, -1)).transpose(1, 2) for p in project)
         logits = q @ k.transpose(2, 3) * (WIDTH // HEADS) ** -0.5
-        weights = logits.softmax(dim=3)
-    torch.manual_seed(5)
+        return Attended(k, logits, logits.softmax(dim=3), v)
+
+
+def act(
+    case: Case, left: int, modules: Mapping[str, nn.Module], tokens: torch.Tensor, ids: torch.Tensor, attn: Attended
+) -> tuple[torch.Tensor, Selected]:
+    """The pure function with what it may look at."""
     context = Context(
         prefix=PREFIX,
         grid=GRID,
-        token_indices=torch.arange(TOKENS, device=tokens.device).expand(len(tokens), -1),
+        token_indices=torch.arange(TOKENS, device=tokens.device).expand(tokens.shape[0], -1),
         content=tokens,
-        keypoint_attention=lambda: weights[:, :, :PREFIX, PREFIX:].mean(dim=1),
+        keypoint_attention=lambda: attn.weights[:, :, :PREFIX, PREFIX:].mean(dim=1),
         noise=lambda columns: evaluation_noise(ids, columns, 0),
-        attn=Attended(k, logits, weights, v),
-        modules={name: module.to(tokens) for name, module in case.reduction.make_modules(WIDTH, GRID).items()},
+        attn=attn,
+        modules=modules,
         params={param.name: case.config.get(param.name) for param in case.reduction.params},
         depth=4,
     )
-    return case.reduction.function()(tokens, context, case.left if left is None else left)
+    return case.reduction.function()(tokens, context, left)
 
 
 def example(batch: int = 3) -> tuple[torch.Tensor, torch.Tensor]:
@@ -216,6 +229,44 @@ def runs_on_any_device(case: Case) -> None:
         assert heatmaps.device.type == device
 
 
+class _Exported(nn.Module):
+    """The pure function as a module from tensors to tensors."""
+
+    def __init__(self, case: Case):
+        super().__init__()
+        torch.manual_seed(5)
+        self.case, self.left = case, case.left
+        self.own = nn.ModuleDict(case.reduction.make_modules(WIDTH, GRID))
+
+    def forward(self, tokens: torch.Tensor, ids: torch.Tensor, *attn: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        out, selected = act(self.case, self.left, dict(self.own.items()), tokens, ids, Attended(*attn))
+        said = (selected.token_indices, selected.source, selected.sizes, selected.valid)
+        kept = None if selected.connections is None else selected.connections.sort(dim=2).values
+        return out, *(value for value in (*said, kept) if value is not None)
+
+
+def can_be_exported(case: Case) -> None:
+    """Its graph, written down for batches of any size, does the same without operators that other runtimes lack or
+    compute wrong: stable sorts and scatters."""
+
+    def inputs(batch: int) -> tuple[torch.Tensor, ...]:
+        tokens, ids = example(batch)
+        attn = attention(tokens)
+        return tokens, ids, attn.keys, attn.logits, attn.weights, attn.values
+
+    module = _Exported(case).eval()
+    with torch.no_grad():
+        free = tuple({0: torch.export.Dim("batch")} for _ in inputs(1))
+        exported = torch.export.export(module, inputs(2), dynamic_shapes=(*free[:2], free[2:]))
+        operators = {str(node.target) for node in exported.graph.nodes if node.op == "call_function"}
+        lacking = sorted(name for name in operators if any(word in name for word in ("scatter", "stable", "_put")))
+        assert not lacking, f"{', '.join(lacking)}: see pose/reductions/groups.py and tokens.py for forms that export"
+        found, expected = exported.module()(*inputs(3)), module(*inputs(3))
+    for own, ours in zip(found, expected, strict=True):
+        same = torch.allclose(own, ours, atol=1e-5) if own.is_floating_point() else torch.equal(own, ours)
+        assert same, "exported it does something else"
+
+
 REDUCTION_CHECKS: tuple[Callable[[Case], None], ...] = (
     leaves_exactly_as_many,
     can_be_restored,
@@ -226,4 +277,5 @@ REDUCTION_CHECKS: tuple[Callable[[Case], None], ...] = (
     is_counted,
     follows_its_schedule,
     runs_on_any_device,
+    can_be_exported,
 )

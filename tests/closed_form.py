@@ -107,7 +107,7 @@ def _stages_2_and_3(width, area):
 
 def locations(name, mask, blocks):
     """Blocks, from 0, in which a reduction acts."""
-    if mask == "tome":
+    if mask in ("tome", "tofu", "pitome"):
         return range(blocks)
     if "tiny" in name:
         return 0, 1, 2
@@ -123,25 +123,38 @@ def visual_tokens(name, s, mask, ratio):
     p, kept = s.tokens, kept_tokens(s.tokens, ratio)
     if ratio == 0 or mask == "sparse":
         return [(p, p)] * s.blocks
-    if mask not in ("prune", "tome"):
+    if mask not in ("prune", "evit", "dpcknn", "ats", "dynamicvit", "tome", "tofu", "pitome"):
         return [(kept, kept)] * s.blocks
     places = locations(name, mask, s.blocks)
-    before, found = p, []
+    before, steady, found = p, p, []
     for block in range(s.blocks):
         after = before
         if block in places:
             acted = list(places).index(block) + 1
             remaining = len(places) - acted
-            if mask == "prune":
-                after = math.ceil(before * (1 - ratio) ** (1 / len(places)) - 1e-6)
-                if ratio != PPT.get(name):
+            if mask not in ("tome", "tofu"):
+                steady = after = math.ceil(steady * (1 - ratio) ** (1 / len(places)) - 1e-6)
+                if mask != "prune" or ratio != PPT.get(name):
                     after = max(after, kept) if remaining else kept
+                if mask == "pitome":
+                    after = min(after, kept * 2**remaining)
             else:
                 after = min(p - acted * (p - kept) // len(places), kept * 2**remaining)
                 after = max(after, before - before // 2)
         found.append((before, after))
         before = after
     return found
+
+
+# Of a tokens b are left; keys have e of the d numbers of a token.
+COMPARING = {
+    "tome": lambda a, b, d, e: (a - a // 2) * (a // 2) * e,  # each key of one half with each of the other
+    "tofu": lambda a, b, d, e: (a - a // 2) * (a // 2) * e,
+    "pitome": lambda a, b, d, e: a * a * e + (a - b) ** 2 * e,  # all keys; then those that go with their partners
+    "dpcknn": lambda a, b, d, e: a * a * d,  # all tokens
+    "evit": lambda a, b, d, e: a * d,  # the fused token: a sum over all, with weight 0 for those kept
+    "dynamicvit": lambda a, b, d, e: a * (d * d + d * (d // 2) + (d // 2) * (d // 4) + (d // 4) * 2),
+}
 
 
 def transformer_macs(name, dataset, mask, ratio):
@@ -154,8 +167,9 @@ def transformer_macs(name, dataset, mask, ratio):
     p, d, j = s.tokens, s.dim, s.joints
     seen = visual_tokens(name, s, mask, ratio)
     scoring = {"semantic": j * d * d + p * d * d + j * p * d, "scorer": p * d}.get(mask, 0) if ratio > 0 else 0
-    if mask == "tome":
-        scoring = sum((a - a // 2) * (a // 2) * d // s.heads for a, b in seen if a > b)
+    acting = [(a, b) for a, b in seen if a > b]
+    if mask in COMPARING:
+        scoring = sum(COMPARING[mask](a, b, d, d // s.heads) for a, b in acting)
     attended = sum(4 * (j + a) * d**2 + 2 * (j + a) ** 2 * d for a, _ in seen)
     parts = {
         "patch_embedding": p * s.patch[0] * s.patch[1] * s.channels * d,

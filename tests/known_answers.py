@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from posebench.pose.data.dataset import PoseDataset
-from posebench.pose.keypoints import SKELETONS
+from posebench.pose.datasets import DATASETS
+from posebench.pose.reductions import ReductionConfig
 
 DATA = Path(__file__).resolve().parent / "data"
 
@@ -19,10 +20,12 @@ def spec_of(layout: str) -> SimpleNamespace:
         input_size=(128, 96),
         heatmap_size=(32, 24),
         sigma=1.5,
-        num_keypoints=SKELETONS[layout].num_keypoints,
+        skeleton=DATASETS[layout].skeleton,
+        num_keypoints=DATASETS[layout].skeleton.num_keypoints,
         tokens_total=48,
         mask="uniform",
         convention="dark",
+        reduction=ReductionConfig("uniform", 0.4),
     )
 
 
@@ -34,10 +37,11 @@ class KnowsTheAnswer(nn.Module):
         self.spec = spec_of(layout)
         self.spec.convention = convention
         self.order = list(range(self.spec.num_keypoints))
-        for left, right in SKELETONS[layout].flip_pairs:
+        for left, right in self.spec.skeleton.flip_pairs:
             self.order[left], self.order[right] = right, left
-        sizes = self.spec.input_size, self.spec.heatmap_size, self.spec.sigma
-        dataset = PoseDataset(people, SKELETONS[layout], *sizes, convention=convention)
+        skeleton, size = self.spec.skeleton, self.spec.input_size
+        sizes = size, self.spec.heatmap_size, self.spec.sigma
+        dataset = PoseDataset(people, skeleton, *sizes, convention=convention)
         self.samples = {person.person_id: dataset[index] for index, person in enumerate(people)}
         self.modes: list[bool] = []
 

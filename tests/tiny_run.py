@@ -20,6 +20,7 @@ from torch import nn
 
 from posebench.pose.data.augment import SYNTH_AUGMENTATION
 from posebench.pose.data.person import DataSplit, Person
+from posebench.pose.datasets.coco import COCO
 from posebench.pose.training.loop import TrainingResult, train
 from posebench.pose.training.recipe import TrainingRecipe
 
@@ -84,7 +85,7 @@ def draw_people(folder: Path, count: int = 20) -> DataSplit:
         people.append(
             Person(path, number, 100 + number, np.array([29.5, 39.5]), np.array([60, 80]) / 200, joints, np.ones(17))
         )
-    return DataSplit("coco", folder, "train", people, folder / "annotations.json", "gt")
+    return DataSplit(COCO, folder, "train", people, folder / "annotations.json", "gt")
 
 
 def run(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..datasets.augmentation import Augmentation
 from ..keypoints import Skeleton
 from .boxes import PIXELS_PER_SCALE
 from .person import Person
@@ -15,21 +16,6 @@ HALF_BODY_PADDING = 1.5
 SMALLEST_HALF = 3  # joints; fewer visible ones do not stand for half a body
 
 
-@dataclass(frozen=True)
-class Augmentation:
-    """`flip` and `half_body` are probabilities; `scale` is the standard deviation of the relative size (clipped there);
-    `rotation` the standard deviation in degrees (clipped at twice that). Half a body is taken from people with at
-    least `half_body_min` visible joints."""
-
-    flip: float = 0.5
-    scale: float = 0.35
-    rotation: float = 45.0
-    half_body: float = 0.3
-    half_body_min: int = 9
-
-
-COCO_AUGMENTATION = Augmentation()
-MPII_AUGMENTATION = Augmentation(scale=0.25, rotation=30.0, half_body=0.0)
 SYNTH_AUGMENTATION = Augmentation(scale=0.15, rotation=15.0, half_body=0.0)
 
 

@@ -8,94 +8,54 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..datasets.descriptor import Dataset
+from ..datasets.registry import find_dataset
 from ..errors import InputError
-from .check_coco import check_coco_detections, check_coco_split
-from .check_mpii import check_ground_truth, check_mpii_split
-from .coco import DETECTION_FOLDER, CocoFile
-from .coco import annotation_file as coco_annotation_file
-from .folder import detect_layout
+from .folder import detect_dataset
 from .images import decode_image, read_image_bytes, structure_fault
-from .mpii import annotation_file as mpii_annotation_file
-from .problem import Entry, Problem, SplitSummary, error, warning
+from .problem import Entry, FolderCheck, SplitSummary, error, warning
 
 Progress = Callable[[int, int], None]
 
 
-@dataclass
-class FolderCheck:
-    """`problems` in the order of the files; `splits` counts what can be used; `layout` is None if unrecognisable."""
-
-    layout: str | None
-    folder: Path
-    problems: list[Problem] = field(default_factory=list)
-    splits: list[SplitSummary] = field(default_factory=list)
-
-    @property
-    def ok(self) -> bool:
-        """No errors; there may be warnings."""
-        return not any(problem.severity == "error" for problem in self.problems)
-
-
-def inspect_folder(root: str | os.PathLike[str], *, progress: Progress | None = None) -> FolderCheck:
-    """Problems and contents of a data folder of either layout. Reads every image; writes nothing; raises nothing for
-    what the folder holds, and InputError only where there is no folder."""
+def inspect_folder(
+    root: str | os.PathLike[str], *, dataset: str | Dataset | None = None, progress: Progress | None = None
+) -> FolderCheck:
+    """Problems and contents of a data folder. Reads every image; writes nothing; raises nothing for what the folder
+    holds, and InputError only where there is no folder, or no data set of that name."""
     root = Path(os.path.abspath(os.path.expanduser(root)))
     try:
-        layout, folder = detect_layout(root)
+        known, folder = detect_dataset(root, dataset and find_dataset(dataset))
     except InputError as problem:
         if not root.is_dir():
             raise
-        return FolderCheck(None, root, [error(root, str(problem).removeprefix(f"{root}: "))])
-    result = FolderCheck(layout, folder)
-    entries = _check_coco(folder, result) if layout == "coco" else _check_mpii(folder, result)
+        file, _, what = str(problem).partition(": ")
+        return FolderCheck(None, root, [error(Path(file), what)])
+    result = FolderCheck(known.name, folder)
+    entries = known.work("check")(folder, known, result) if known.check else _check_readable(folder, known, result)
     _check_images(entries, result, progress)
     return result
 
 
-def _check_coco(folder: Path, result: FolderCheck) -> list[Entry]:
-    entries: list[Entry] = []
-    files: list[CocoFile] = []
-    _missing_splits(result, [coco_annotation_file(folder, split) for split in ("train", "val")])
-    for split in ("train", "val"):
-        if coco_annotation_file(folder, split).is_file():
-            file, summary = check_coco_split(folder, split, result.problems)
-            if file and summary:
-                files.append(file)
-                result.splits.append(summary)
-                entries += [
-                    Entry(image.path, file.path, "", (image.width, image.height)) for image in file.images.values()
-                ]
-    for path in sorted((folder / DETECTION_FOLDER).glob("*.json")):
-        if files and "test" not in path.name:  # the test images have no annotations to check against
-            check_coco_detections(path, files, result.problems)
+def _check_readable(folder: Path, dataset: Dataset, result: FolderCheck) -> list[Entry]:
+    """What the reader alone says of a data set without a check of its own; scores need "val"."""
+    entries = []
+    for split in dataset.splits:
+        try:
+            data = dataset.work("read")(folder, split, dataset, boxes="gt", aspect_ratio=1.0, convention="dark")
+        except InputError as fault:
+            needed = error if split == "val" else warning
+            result.problems.append(needed(folder, f"{split}: {str(fault).removeprefix(f'{folder}: ')}"))
+            continue
+        file = data.annotation_file
+        here = [Entry(p.image_path, file, f"person {p.person_id}", points=p.labelled) for p in data.people]
+        keypoints = sum(len(entry.points) for entry in here if entry.points is not None)
+        images = len({entry.image_path for entry in here})
+        result.splits.append(SplitSummary(split, file, images, len(here), keypoints))
+        entries += here
     return entries
-
-
-def _check_mpii(folder: Path, result: FolderCheck) -> list[Entry]:
-    entries: list[Entry] = []
-    _missing_splits(result, [mpii_annotation_file(folder, split) for split in ("train", "valid")])
-    for split in ("train", "valid", "trainval", "test"):
-        path = mpii_annotation_file(folder, split)
-        if path.is_file():
-            summary, split_entries = check_mpii_split(folder, split, result.problems)
-            if summary:
-                result.splits.append(summary)
-            entries += split_entries
-            if split == "valid":
-                check_ground_truth(folder, path, result.problems)
-    return entries
-
-
-def _missing_splits(result: FolderCheck, paths: list[Path]) -> None:
-    missing = [path for path in paths if not path.is_file()]
-    for path in missing:
-        if len(missing) == len(paths):
-            result.problems.append(error(path, "the annotation file is missing"))
-        else:
-            result.problems.append(warning(path, "the annotation file is missing; this split cannot be used"))
 
 
 def _check_images(entries: Iterable[Entry], result: FolderCheck, progress: Progress | None) -> None:

@@ -3,73 +3,52 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from ..datasets.descriptor import Dataset
 from ..errors import InputError
 from .coco import (
+    DETECTION_FOLDER,
     DETECTION_THRESHOLD,
     CocoFile,
     CocoImage,
     annotation_file,
-    entry_name,
     image_folder,
-    is_person,
-    parse_annotation,
-    parse_detection,
-    parse_image,
-    person_category,
+    read_annotations,
+    read_coco,
+    read_detections,
     usable_person,
 )
-from .fields import FieldError, get_list, read_json, shown
-from .problem import Problem, SplitSummary, count_outside, error, warning
+from .problem import Entry, FolderCheck, Problem, SplitSummary, count_outside, error, warning
 
 
-def check_coco_split(folder: Path, split: str, problems: list[Problem]) -> tuple[CocoFile | None, SplitSummary | None]:
-    """Check one annotation file; problems go to `problems`. (None, None) if the file cannot be used at all."""
-    path = annotation_file(folder, split)
-    try:
-        content = read_json(path)
-        records, annotations = get_list(content, "images"), get_list(content, "annotations")
-        category = person_category(get_list(content, "categories"))
-    except (InputError, FieldError) as fault:
-        problems.append(error(path, str(fault).removeprefix(f"{path}: ")))
-        return None, None
-    images = _check_image_list(path, records, image_folder(folder, split), problems)
-    file = CocoFile(path, images, annotations, category)
-    return file, _check_annotations(file, split, problems)
-
-
-def _check_image_list(path: Path, records: list[Any], images_at: Path, problems: list[Problem]) -> dict[int, CocoImage]:
-    images: dict[int, CocoImage] = {}
-    for position, record in enumerate(records):
-        try:
-            image = parse_image(record, images_at)
-            if image.id in images:
-                raise FieldError("another image has the same id")
-        except FieldError as fault:
-            problems.append(error(path, f"{entry_name('image', position, record)}: {fault}"))
+def check_folder(folder: Path, dataset: Dataset, result: FolderCheck) -> list[Entry]:
+    """Check the annotations of all splits, and the detection files; what is found goes to `result`."""
+    entries: list[Entry] = []
+    files: list[CocoFile] = []
+    result.report_missing([annotation_file(folder, split) for split in ("train", "val")])
+    for split in dataset.splits:
+        path = annotation_file(folder, split)
+        if not path.is_file():
             continue
-        images[image.id] = image
-    return images
+        try:
+            file = read_coco(path, image_folder(folder, split), lambda what, at=path: result.add_error(at, what))
+        except InputError as fault:
+            result.add_error(path, str(fault))
+            continue
+        files.append(file)
+        result.splits.append(_check_annotations(file, split, dataset, result.problems))
+        entries += [Entry(image.path, file.path, "", (image.width, image.height)) for image in file.images.values()]
+    for path in sorted((folder / DETECTION_FOLDER).glob("*.json")):
+        if files and "test" not in path.name:  # the test images have no annotations to check against
+            _check_detections(path, files, result)
+    return entries
 
 
-def _check_annotations(file: CocoFile, split: str, problems: list[Problem]) -> SplitSummary:
-    seen: set[int] = set()
+def _check_annotations(file: CocoFile, split: str, dataset: Dataset, problems: list[Problem]) -> SplitSummary:
     people = keypoints = 0
-    for position, record in enumerate(file.annotations):
-        name = entry_name("annotation", position, record)
-        try:
-            if not is_person(record, file):
-                continue
-            annotation = parse_annotation(record)
-            if annotation.id in seen:
-                raise FieldError("another annotation has the same id")
-        except FieldError as fault:
-            problems.append(error(file.path, f"{name}: {fault}"))
-            continue
-        seen.add(annotation.id)
+    for name, annotation in read_annotations(file, dataset, lambda what: problems.append(error(file.path, what))):
         if annotation.crowd:
             continue
         image = file.images[annotation.image_id]
@@ -91,34 +70,22 @@ def _check_annotations(file: CocoFile, split: str, problems: list[Problem]) -> S
     return SplitSummary(split, file.path, len(file.images), people, keypoints)
 
 
-def check_coco_detections(path: Path, files: list[CocoFile], problems: list[Problem]) -> None:
+def _check_detections(path: Path, files: list[CocoFile], result: FolderCheck) -> None:
     """Check a detection file against the images of all splits that there are."""
-    try:
-        records = read_json(path)
-    except InputError as fault:
-        problems.append(error(path, str(fault).removeprefix(f"{path}: ")))
-        return
-    if type(records) is not list:
-        problems.append(error(path, f"must be a list of detections, found {shown(records)}"))
-        return
     images = {identity: image for file in files for identity, image in file.images.items()}
     file = CocoFile(path, images, [], files[-1].person_category)
     people = 0
-    for position, record in enumerate(records):
-        try:
-            detection = parse_detection(record, file)
-        except FieldError as fault:
-            problems.append(error(path, f"detection {position}: {fault}"))
-            continue
-        if detection is None:
-            continue
-        image_id, box, score = detection
-        people += score >= DETECTION_THRESHOLD
-        doubt = box_doubt(box, images[image_id])
-        if doubt:
-            problems.append(warning(path, f"detection {position}: {doubt}"))
+    try:
+        for position, image_id, box, score in read_detections(path, file, lambda what: result.add_error(path, what)):
+            people += score >= DETECTION_THRESHOLD
+            doubt = box_doubt(box, images[image_id])
+            if doubt:
+                result.problems.append(warning(path, f"detection {position}: {doubt}"))
+    except InputError as fault:
+        result.add_error(path, str(fault))
+        return
     if not people:
-        problems.append(error(path, f"no people of score >= {DETECTION_THRESHOLD} in it"))
+        result.add_error(path, f"no people of score >= {DETECTION_THRESHOLD} in it")
 
 
 def box_doubt(box: np.ndarray, image: CocoImage) -> str | None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..datasets.descriptor import Dataset
+from ..datasets.mpii import SKELETON as MPII
 from ..errors import InputError
-from ..keypoints import MPII
-from .fields import FieldError
-from .mpii import annotation_file, ground_truth_file, parse_entry, read_entries
-from .problem import Entry, Problem, SplitSummary, error, warning
+from .mpii import SPLITS, annotation_file, ground_truth_file, read_entries, read_people
+from .problem import Entry, FolderCheck, Problem, SplitSummary, error, warning
 
 # what PCKh reads from gt_valid.mat, with the shape for n people
 _GROUND_TRUTH = {
@@ -18,33 +18,40 @@ _GROUND_TRUTH = {
 }
 
 
-def check_mpii_split(folder: Path, split: str, problems: list[Problem]) -> tuple[SplitSummary | None, list[Entry]]:
+def check_folder(folder: Path, dataset: Dataset, result: FolderCheck) -> list[Entry]:
+    """Check the annotations of all splits, and gt_valid.mat; what is found goes to `result`."""
+    entries: list[Entry] = []
+    result.report_missing([annotation_file(folder, split) for split in ("train", "valid")])
+    for split in SPLITS:
+        path = annotation_file(folder, split)
+        if path.is_file():
+            entries += _check_split(folder, split, path, result)
+            if split == "valid":
+                check_ground_truth(folder, path, result.problems)
+    return entries
+
+
+def _check_split(folder: Path, split: str, path: Path, result: FolderCheck) -> list[Entry]:
     """Check one annotation file; the entries returned are for the comparison with the image files."""
-    path = annotation_file(folder, split)
-    try:
-        records = read_entries(path)
-    except InputError as fault:
-        problems.append(error(path, str(fault).removeprefix(f"{path}: ")))
-        return None, []
-    people = keypoints = 0
     entries = []
-    for position, record in enumerate(records):
-        try:
-            person = parse_entry(record, position, folder / "images", needs_joints=split != "test")
-        except FieldError as fault:
-            problems.append(error(path, f"person {position}: {fault}"))
-            continue
-        if person is None:
-            problems.append(warning(path, f"person {position}: neither centre nor scale is known; it is left out"))
-            continue
-        people += 1
-        points = None if person.keypoints is None else person.keypoints[person.visible > 0]
-        keypoints += 0 if points is None else len(points)
-        entries.append(Entry(person.image_path, path, f"person {position}", points=points))
-    if not people:
-        problems.append(error(path, "no people in it"))
+    found = read_people(
+        path, folder / "images", lambda what: result.add_error(path, what), needs_joints=split != "test"
+    )
+    try:
+        for name, person in found:
+            if person is None:
+                result.problems.append(warning(path, f"{name}: neither centre nor scale is known; it is left out"))
+            else:
+                entries.append(Entry(person.image_path, path, name, points=person.labelled))
+    except InputError as fault:
+        result.add_error(path, str(fault))
+        return []
+    if not entries:
+        result.add_error(path, "no people in it")
+    keypoints = sum(len(entry.points) for entry in entries if entry.points is not None)
     images = len({entry.image_path for entry in entries})
-    return SplitSummary("val" if split == "valid" else split, path, images, people, keypoints), entries
+    result.splits.append(SplitSummary("val" if split == "valid" else split, path, images, len(entries), keypoints))
+    return entries
 
 
 def check_ground_truth(folder: Path, valid_file: Path, problems: list[Problem]) -> None:

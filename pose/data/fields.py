@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,19 @@ LARGEST_PIXEL = 1e6  # beyond this a coordinate is a mistake, and arithmetic on 
 
 class FieldError(ValueError):
     """What is wrong with an entry, without saying where."""
+
+
+class Stop:
+    """The first fault of a file ends its reading: InputError naming the file and what is wrong."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __call__(self, what: str) -> None:
+        raise InputError(f"{self.path}: {what}") from None
+
+
+OnFault = Callable[[str], None]
 
 
 def read_json(path: Path) -> Any:

@@ -1,40 +1,44 @@
-"""A data folder of either layout, and its splits as lists of people."""
+"""A data folder of any data set, and its splits as lists of people."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
+from ..datasets.descriptor import Dataset
+from ..datasets.registry import dataset_names, find_dataset
 from ..errors import InputError
-from . import coco, mpii
 from .boxes import check_convention
 from .person import DataSplit
 
-_MARKS = {"coco": "annotations", "mpii": "annot"}  # the folder of annotations tells the layouts apart
 
+def detect_dataset(root: str | os.PathLike[str], dataset: str | Dataset | None = None) -> tuple[Dataset, Path]:
+    """The data set of a folder and the folder that holds its annotations: `root` itself, or one in it that is called
+    by a data set's name, such as coco/ or mpii/.
 
-def detect_layout(root: str | os.PathLike[str]) -> tuple[str, Path]:
-    """The layout ("coco" or "mpii") and the folder that holds its annotations: `root` itself, or coco/ or mpii/ in it.
-
-    Raises InputError when there are no annotations, or both layouts.
+    dataset: which one it is, where that is known; else the folder's files tell, those of the deepest mark.
+    Raises InputError when there are no annotations, or those of several data sets.
     """
     root = Path(os.path.abspath(os.path.expanduser(root)))
     if not os.path.isdir(root):
         raise InputError(f"{root}: {'not a folder' if os.path.exists(root) else 'no such data folder'}")
-    for candidates in (
-        [(layout, root) for layout in _MARKS],
-        [(layout, root / layout) for layout in _MARKS],
-    ):
-        found = [(layout, folder) for layout, folder in candidates if os.path.isdir(folder / _MARKS[layout])]
+    known = [find_dataset(dataset)] if dataset else [find_dataset(name) for name in dataset_names()]
+    for candidates in ([(one, root) for one in known], [(one, root / one.name) for one in known]):
+        found = _deepest([(one, folder, mark) for one, folder in candidates for mark in _marks(one, folder)])
         if len(found) == 1:
-            return found[0]
+            one, folder, _ = found[0]
+            return (one.work("adapt")(one, folder) if one.adapt else one), folder
         if found:
-            places = " and ".join(str(folder / _MARKS[layout]) for layout, folder in found)
-            raise InputError(f"{root}: holds both COCO and MPII data ({places}); name the folder of one of them")
-    raise InputError(
-        f"{root}: no annotations here; expected annotations/person_keypoints_val2017.json (COCO) or "
-        "annot/valid.json (MPII), in this folder or in its coco/ or mpii/"
-    )
+            places = " and ".join(str(folder / mark) for _, folder, mark in found)
+            titles = " and ".join(one.title for one, _, _ in found)
+            both = "both " if len(found) == 2 else ""
+            raise InputError(f"{root}: holds {both}{titles} data ({places}); name the folder of one of them")
+    if dataset:
+        return known[0], root
+    examples = [f"{one.example} ({one.title})" for one in known if one.example]
+    folders = " or ".join(f"{one.name}/" for one in known)
+    expected = " or ".join(examples)
+    raise InputError(f"{root}: no annotations here; expected {expected}, in this folder or in its {folders}")
 
 
 def load_people(
@@ -44,52 +48,30 @@ def load_people(
     boxes: str | os.PathLike[str] = "gt",
     input_size: tuple[int, int] = (256, 192),
     convention: str = "dark",
+    dataset: str | Dataset | None = None,
 ) -> DataSplit:
-    """The people of a split ("train" or "val"; MPII also "trainval" and "test") of a data folder of either layout.
+    """The people of a split ("train" or "val"; some data sets have also "trainval" and "test") of a data folder.
 
-    `boxes` is "gt" or a file of person detections (COCO only); `input_size` (H, W) gives the crop's aspect ratio;
-    `convention` is the crops' (boxes.py). Images are not touched. Raises InputError in one line for whatever is wrong
-    with the folder or its files.
+    `boxes` is "gt" or a file of person detections (not of MPII); `input_size` (H, W) gives the crop's aspect ratio;
+    `convention` is the crops' (boxes.py); `dataset` says what the folder holds, where its files do not. Images are not
+    touched. Raises InputError in one line for whatever is wrong with the folder or its files.
     """
     check_convention(convention)
-    layout, folder = detect_layout(root)
-    boxes = os.fspath(boxes)
-    if layout == "coco":
-        return _load_coco(folder, split, boxes, input_size[1] / input_size[0], convention)
-    if boxes != "gt":
-        raise InputError(f"{folder}: MPII is evaluated on its annotated boxes; --boxes must be gt, found {boxes}")
-    split = {"val": "valid"}.get(split, split)
-    path = _present(mpii.annotation_file(folder, _known(split, mpii.SPLITS)))
-    people = mpii.annotated_people(path, folder / "images", needs_joints=split != "test")
-    if not people:
-        raise InputError(f"{path}: no people in it")
-    return DataSplit("mpii", folder, "val" if split == "valid" else split, people, path)
+    found, folder = detect_dataset(root, dataset)
+    aspect_ratio = input_size[1] / input_size[0]
+    return found.work("read")(
+        folder, split, found, boxes=os.fspath(boxes), aspect_ratio=aspect_ratio, convention=convention
+    )
 
 
-def _load_coco(folder: Path, split: str, boxes: str, aspect_ratio: float, convention: str) -> DataSplit:
-    split = {"valid": "val"}.get(split, split)
-    path = _present(coco.annotation_file(folder, _known(split, coco.SPLITS)))
-    file = coco.read_coco(path, coco.image_folder(folder, split))
-    if boxes == "gt":
-        people = coco.annotated_people(file, aspect_ratio, convention)
-    else:
-        boxes = str(coco.detection_file(folder, boxes))
-        people = coco.detected_people(Path(boxes), file, aspect_ratio, convention)
-    if not people:
-        what = "with keypoints" if boxes == "gt" else f"of score >= {coco.DETECTION_THRESHOLD}"
-        raise InputError(f"{path if boxes == 'gt' else boxes}: no people {what} in it")
-    return DataSplit("coco", folder, split, people, path, boxes)
+def _marks(dataset: Dataset, folder: Path) -> list[Path]:
+    """The first match of each of a data set's marks, relative to the folder."""
+    matches = [next(iter(sorted(folder.glob(mark))), None) for mark in dataset.marks]
+    found = [match.relative_to(folder) for match in matches if match is not None]
+    return found[:1]
 
 
-def _known(split: str, splits: tuple[str, ...]) -> str:
-    if split not in splits:
-        raise InputError(f"unknown split {split!r}: this folder's layout has {', '.join(splits)}")
-    return split
-
-
-def _present(path: Path) -> Path:
-    """`path` if it is a file, else InputError with the files that are there instead."""
-    if not os.path.isfile(path):
-        there = sorted(other.name for other in path.parent.glob("*.json"))[:4]
-        raise InputError(f"{path}: the annotation file is missing (there is: {', '.join(there) or 'no JSON file'})")
-    return path
+def _deepest(found: list[tuple[Dataset, Path, Path]]) -> list[tuple[Dataset, Path, Path]]:
+    """Without those whose mark is a folder in which another's lies: that one knows the folder better."""
+    inner = [folder / mark for _, folder, mark in found]
+    return [one for one in found if not any(one[1] / one[2] in path.parents for path in inner)]

@@ -5,16 +5,18 @@ Layout (below the folder): annot/{train,valid,trainval,test}.json, annot/gt_vali
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..datasets.descriptor import Dataset
+from ..datasets.mpii import SKELETON as MPII
 from ..errors import InputError
-from ..keypoints import MPII
 from .boxes import PADDING
-from .fields import FieldError, get, get_file_name, get_number, get_pixels, read_json, shown
-from .person import Person
+from .fields import FieldError, OnFault, Stop, get, get_file_name, get_number, get_pixels, read_json, shown
+from .person import DataSplit, Person, known_split, present
 
 SPLITS = ("train", "valid", "trainval", "test")
 UNKNOWN = -1.0  # a centre whose x is this means: unknown
@@ -39,22 +41,38 @@ def read_entries(path: Path) -> list[Any]:
     return entries
 
 
-def annotated_people(path: Path, images_at: Path, *, needs_joints: bool = True) -> list[Person]:
-    """All people of an annotation file, in its order; `image_id` and `person_id` are the place in the file.
+def read_split(
+    folder: Path, split: str, dataset: Dataset, *, boxes: str, aspect_ratio: float, convention: str = "dark"
+) -> DataSplit:
+    """All people of a split, in the file's order, with MPII's own square boxes in any aspect ratio and convention."""
+    if boxes != "gt":
+        raise InputError(f"{folder}: MPII is evaluated on its annotated boxes; --boxes must be gt, found {boxes}")
+    split = known_split({"val": "valid"}.get(split, split), SPLITS)
+    path = present(annotation_file(folder, split))
+    found = read_people(path, folder / "images", needs_joints=split != "test")
+    people = [person for _, person in found if person is not None]
+    if not people:
+        raise InputError(f"{path}: no people in it")
+    return DataSplit(dataset, folder, "val" if split == "valid" else split, people, path)
+
+
+def read_people(
+    path: Path, images_at: Path, on_fault: OnFault | None = None, *, needs_joints: bool = True
+) -> Iterator[tuple[str, Person | None]]:
+    """Every sound entry of an annotation file, and how messages call it; None for a person whose place is unknown.
 
     The crop is MPII's centre, moved down by 15 px per unit of scale, and its scale grown by 1.25; pixels become
-    0-based. `needs_joints=False` allows entries without joints (the test split). Raises InputError naming the file,
-    the entry and what is wrong.
+    0-based; `image_id` and `person_id` are the place in the file. `needs_joints=False` allows entries without joints
+    (the test split). InputError where the file is no list; a broken entry goes to `on_fault`, by default as InputError.
     """
-    people = []
+    on_fault = on_fault or Stop(path)
     for position, entry in enumerate(read_entries(path)):
         try:
             person = parse_entry(entry, position, images_at, needs_joints=needs_joints)
         except FieldError as error:
-            raise InputError(f"{path}: person {position}: {error}") from None
-        if person is not None:
-            people.append(person)
-    return people
+            on_fault(f"person {position}: {error}")
+            continue
+        yield f"person {position}", person
 
 
 def parse_entry(entry: Any, position: int, images_at: Path, *, needs_joints: bool = True) -> Person | None:

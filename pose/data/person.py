@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
+from ..datasets.descriptor import Dataset
+from ..errors import InputError
 
 
 @dataclass(frozen=True)
@@ -28,15 +32,40 @@ class Person:
     box_score: float = 1.0
     area: float | None = None
 
+    @property
+    def labelled(self) -> np.ndarray | None:
+        """The annotated keypoints (n, 2), None where nothing is annotated."""
+        return None if self.keypoints is None or self.visible is None else self.keypoints[self.visible > 0]
+
 
 @dataclass(frozen=True)
 class DataSplit:
-    """The people of one split. `layout` is "coco" or "mpii" (also the skeleton's name); `root` is the folder that holds
-    the annotations; `boxes` is "gt" or the detection file's path."""
+    """The people of one split. `dataset` says what they are annotated with; `root` is the folder that holds the
+    annotations; `boxes` is "gt" or the detection file's path."""
 
-    layout: str
+    dataset: Dataset
     root: Path
     split: str
     people: list[Person]
     annotation_file: Path
     boxes: str = "gt"
+
+    @property
+    def layout(self) -> str:
+        """The data set's name."""
+        return self.dataset.name
+
+
+def known_split(split: str, splits: tuple[str, ...]) -> str:
+    """`split` if it is one of `splits`; InputError otherwise."""
+    if split not in splits:
+        raise InputError(f"unknown split {split!r}: this folder's layout has {', '.join(splits)}")
+    return split
+
+
+def present(path: Path) -> Path:
+    """`path` if it is a file, else InputError with the files that are there instead."""
+    if not os.path.isfile(path):
+        there = sorted(other.name for other in path.parent.glob("*.json"))[:4]
+        raise InputError(f"{path}: the annotation file is missing (there is: {', '.join(there) or 'no JSON file'})")
+    return path

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +59,35 @@ class Entry:
                     warning(self.annotation_file, f"{self.label}: {count} labelled keypoints lie outside the image")
                 )
         return problems
+
+
+@dataclass
+class FolderCheck:
+    """`problems` in the order of the files; `splits` counts what can be used; `layout` is the data set's name, None if
+    unrecognisable."""
+
+    layout: str | None
+    folder: Path
+    problems: list[Problem] = field(default_factory=list)
+    splits: list[SplitSummary] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """No errors; there may be warnings."""
+        return not any(problem.severity == "error" for problem in self.problems)
+
+    def add_error(self, file: Path, what: str) -> None:
+        """A fault of a file; a message that begins with its name says it once."""
+        self.problems.append(error(file, what.removeprefix(f"{file}: ")))
+
+    def report_missing(self, paths: list[Path]) -> None:
+        """Of the annotation files that there should be those that are not there: an error if that is all of them."""
+        missing = [path for path in paths if not path.is_file()]
+        for path in missing:
+            if len(missing) == len(paths):
+                self.problems.append(error(path, "the annotation file is missing"))
+            else:
+                self.problems.append(warning(path, "the annotation file is missing; this split cannot be used"))
 
 
 def error(file: Path, what: str) -> Problem:

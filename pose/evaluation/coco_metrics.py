@@ -15,31 +15,43 @@ import numpy as np
 from pycocotools.coco import COCO as CocoIndex
 from pycocotools.cocoeval import COCOeval
 
-from ..data.coco import entry_name, is_person, parse_annotation, read_coco
-from ..data.fields import FieldError
-from ..errors import InputError
+from ..data.coco import read_annotations, read_coco
+from ..data.person import DataSplit
+from ..datasets.coco import COCO
+from ..datasets.descriptor import Dataset, Scored
 from ..files import write_atomic
-from ..keypoints import COCO
+from .oks import rescore, suppress_duplicates
 
+#: of two poses of an image that are more similar than this, the worse one is dropped
+OKS_NMS = 0.9
 #: the ten numbers in pycocotools' order: average precision and recall over OKS 0.50:0.05:0.95, at 0.5, at 0.75, and of
 #: medium and large people (annotated area below and above 96^2 px^2)
 STATISTICS = ("ap", "ap50", "ap75", "ap_m", "ap_l", "ar", "ar50", "ar75", "ar_m", "ar_l")
 
 
-def read_ground_truth(annotation_file: Path) -> dict[str, Any]:
+def evaluate(data: DataSplit, keypoints: np.ndarray, *, as_published: bool = False) -> Scored:
+    """The ten statistics of poses (n, J, 3) of the people of a split, with the sigmas of its data set.
+
+    AP is over all images of the annotation file, without poses that are more similar than OKS_NMS to a better one.
+    """
+    sigmas = data.dataset.skeleton.oks_sigmas
+    image_ids = np.array([person.image_id for person in data.people])
+    scores = rescore(keypoints[..., 2], np.array([person.box_score for person in data.people]))
+    areas = np.array([np.prod(200 * person.scale) for person in data.people])
+    keep = suppress_duplicates(image_ids, keypoints, scores, areas, sigmas, OKS_NMS)
+    ground_truth = read_ground_truth(data.annotation_file, data.dataset)
+    results = make_results(image_ids[keep], keypoints[keep], scores[keep], person_category_of(ground_truth))
+    return Scored(*coco_statistics(ground_truth, results, sigmas), results)
+
+
+def read_ground_truth(annotation_file: Path, dataset: Dataset = COCO) -> dict[str, Any]:
     """The images and person annotations of a COCO keypoint file as plain lists that pycocotools takes.
 
     Raises InputError naming the file and the entry that is wrong.
     """
     file = read_coco(annotation_file, Path())
     people = []
-    for position, record in enumerate(file.annotations):
-        try:
-            person = parse_annotation(record) if is_person(record, file) else None
-        except FieldError as error:
-            raise InputError(f"{annotation_file}: {entry_name('annotation', position, record)}: {error}") from None
-        if person is None:
-            continue
+    for _, person in read_annotations(file, dataset, unique=False):
         triples = np.concatenate([person.keypoints, person.visibility[:, None]], axis=1)
         people.append(
             {
@@ -68,7 +80,7 @@ def person_category_of(ground_truth: dict[str, Any]) -> int:
 def make_results(
     image_ids: Sequence[int], keypoints: np.ndarray, scores: np.ndarray, category_id: int = 1
 ) -> list[dict[str, Any]]:
-    """Poses in COCO's submission format; keypoints (n, 17, 3) are x and y in image px and score, scores (n,)."""
+    """Poses in COCO's submission format; keypoints (n, J, 3) are x and y in image px and score, scores (n,)."""
     return [
         {
             "image_id": int(image_id),
@@ -86,7 +98,9 @@ def write_results(path: str | os.PathLike[str], results: list[dict[str, Any]]) -
 
 
 def coco_statistics(
-    ground_truth: dict[str, Any], results: list[dict[str, Any]]
+    ground_truth: dict[str, Any],
+    results: list[dict[str, Any]],
+    sigmas: Sequence[float] = COCO.skeleton.oks_sigmas,
 ) -> tuple[dict[str, float], dict[str, np.ndarray]]:
     """The ten statistics (0 to 1) of `results` against `ground_truth`, and the evidence for a bootstrap of AP.
 
@@ -95,7 +109,7 @@ def coco_statistics(
     """
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
         evaluation = COCOeval(_index(ground_truth), _index(ground_truth, results), "keypoints")
-        evaluation.params.kpt_oks_sigmas = np.array(COCO.oks_sigmas)
+        evaluation.params.kpt_oks_sigmas = np.array(sigmas)
         evaluation.params.catIds = [person_category_of(ground_truth)]
         evaluation.evaluate()
         evaluation.accumulate()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -23,6 +24,19 @@ LOWEST_PANEL = 200  # px
 TEXT_SIZE = 0.5
 
 
+@dataclass(frozen=True)
+class ShownTokens:
+    """The visual tokens of n people. kept: (n, K) indices, row-major in `grid` (rows, columns). center, scale: (n, 2)
+    of their crops of `input_size` (H, W). holders: (n, N), of a reduction that merges, the token of each cell."""
+
+    kept: np.ndarray
+    grid: tuple[int, int]
+    center: np.ndarray
+    scale: np.ndarray
+    input_size: tuple[int, int]
+    holders: np.ndarray | None = None
+
+
 def draw_prediction(
     image: np.ndarray,
     keypoints: np.ndarray,
@@ -30,19 +44,13 @@ def draw_prediction(
     skeleton: Skeleton,
     *,
     threshold: float = SCORE_THRESHOLD,
-    kept: np.ndarray | None = None,
-    grid: tuple[int, int] | None = None,
-    center: np.ndarray | None = None,
-    scale: np.ndarray | None = None,
-    input_size: tuple[int, int] | None = None,
-    holders: np.ndarray | None = None,
+    tokens: ShownTokens | None = None,
 ) -> np.ndarray:
     """A new BGR picture of an image (H, W, 3) BGR uint8 with the skeletons of n people.
 
-    keypoints (n, J, 2) px; scores (n, J), those below `threshold` are left out (None: all are drawn). With `kept`
-    (n, K), token indices row-major in `grid` (rows, columns), a panel per person shows the crop at `center`, `scale`
-    (n, 2) of `input_size` (H, W) with the dropped tokens veiled, or with `holders` (n, N) the merged ones drawn as one;
-    a legend stands below. Small images come out enlarged.
+    keypoints (n, J, 2) px; scores (n, J), those below `threshold` are left out (None: all are drawn). With
+    `tokens` a panel per person shows the crop with the dropped tokens veiled, or the merged ones drawn as one; a legend
+    stands below. Small images come out enlarged.
     """
     zoom = max(1.0, SMALLEST_SIDE / max(image.shape[:2]))
     picture = cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_CUBIC) if zoom > 1 else image.copy()
@@ -50,10 +58,9 @@ def draw_prediction(
     visible = np.ones(points.shape[:2], bool) if scores is None else np.asarray(scores) >= threshold
     for pose, seen in zip(points, visible, strict=True):
         draw_skeleton(picture, pose, seen, skeleton)
-    if kept is None or not len(points):
+    if tokens is None or not len(points):
         return picture
-    if grid is None or center is None or scale is None or input_size is None:
-        raise ValueError("kept tokens are drawn in crops: grid, center, scale and input_size are needed")
+    grid, input_size, holders = tokens.grid, tokens.input_size, tokens.holders
     if len(points) > 1:
         for number, (pose, seen) in enumerate(zip(points, visible, strict=True), start=1):
             _number(picture, pose[seen], number)
@@ -61,14 +68,14 @@ def draw_prediction(
     panel_height = max(LOWEST_PANEL, (picture.shape[0] - GAP * (rows - 1)) // rows - CAPTION)
     panel_wh = max(1, round(panel_height * input_size[1] / input_size[0])), panel_height
     panels = []
-    for number, (tokens, middle, size, pose, seen) in enumerate(
-        zip(kept, center, scale, keypoints, visible, strict=True), start=1
+    for number, (kept, middle, size, pose, seen) in enumerate(
+        zip(tokens.kept, tokens.center, tokens.scale, keypoints, visible, strict=True), start=1
     ):
         matrix = crop_matrix(middle, size, 0, panel_wh)
         crop = warp_crop(image, matrix, panel_wh)
-        panel = shade_dropped(crop, tokens, grid) if holders is None else show_merged(crop, holders[number - 1], grid)
+        panel = shade_dropped(crop, kept, grid) if holders is None else show_merged(crop, holders[number - 1], grid)
         draw_skeleton(panel, apply_affine(pose, matrix), seen, skeleton)
-        panels.append(_captioned(panel, f"{number}: {len(tokens)}/{grid[0] * grid[1]} tokens"))
+        panels.append(_captioned(panel, f"{number}: {len(kept)}/{grid[0] * grid[1]} tokens"))
     shown = {"dropped token": VEIL + 32} if holders is None else {"one colour: merged into one token": None}
     return _explained(_beside(picture, panels, rows), {**shown, "outside the image": OUTSIDE})
 

@@ -11,8 +11,11 @@ from pathlib import Path
 import numpy as np
 from scipy.io import loadmat
 
+from ..data.mpii import ground_truth_file, read_entries
+from ..data.person import DataSplit
+from ..datasets.descriptor import Scored
+from ..datasets.mpii import SKELETON as MPII
 from ..errors import InputError
-from ..keypoints import MPII
 
 HEAD_FACTOR = 0.6
 THRESHOLD, STRICT_THRESHOLD = 0.5, 0.1
@@ -38,6 +41,29 @@ class HeadSizes:
     joints: np.ndarray
     annotated: np.ndarray
     size: np.ndarray
+
+
+def evaluate(data: DataSplit, keypoints: np.ndarray, *, as_published: bool = False) -> Scored:
+    """PCKh of poses (n, 16, 3) of the people of the split val; of others there are no head sizes, and a note says so.
+
+    InputError where the head sizes are of other people.
+    """
+    path = ground_truth_file(data.root)
+    if data.split != "val":
+        why = f"{path.name} belongs to the split val, not to {data.split}: PCKh not computed"
+        return Scored({}, {}, keypoints, (why,))
+    if not path.is_file():
+        return Scored({}, {}, keypoints, (f"no {path.name} (head sizes) in {path.parent}: PCKh not computed",))
+    heads = read_head_sizes(path)
+    entries = len(read_entries(data.annotation_file))
+    if entries != len(heads.size):
+        raise InputError(f"{path}: holds {len(heads.size)} people, but {data.annotation_file} has {entries}")
+    rows = [person.image_id for person in data.people]  # MPII: the entry's place in the file
+    heads = HeadSizes(heads.joints[rows], heads.annotated[rows], heads.size[rows])
+    metrics = pckh(keypoints, heads, as_published=as_published)
+    notes = (f"pckh_01 is PCKh at a threshold of {metrics['pckh_01_threshold']:g} head sizes",)
+    evidence = pckh_evidence(keypoints, heads, [person.image_path.name for person in data.people])
+    return Scored(metrics, evidence, keypoints, notes)
 
 
 def read_head_sizes(path: Path) -> HeadSizes:

@@ -18,7 +18,6 @@ from ..data.detections import PERSON, picture_id
 from ..data.images import read_image
 from ..data.person import Person
 from ..errors import InputError
-from ..keypoints import SKELETONS
 from ..reductions import MERGE, find_reduction
 from .decode import decode_to_image
 from .inference import InferenceOptions, evaluating, predict_heatmaps
@@ -85,7 +84,7 @@ def predict_image(
         if len(box) != 4 or not np.isfinite(box).all() or box[2] <= 0 or box[3] <= 0:
             raise InputError(f"{path}: {tuple(box)} is not a box; give x, y, width and height in pixels")
     spec = model.spec
-    skeleton = SKELETONS[spec.dataset]
+    skeleton = spec.skeleton
     decode = decode or spec.convention
     options = InferenceOptions(flip_test=flip_test, device=device, decode=decode)
     aspect_ratio = spec.input_size[1] / spec.input_size[0]

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..datasets.descriptor import SQUARE, TALL
+
 
 @dataclass(frozen=True)
 class Architecture:
-    """One model of the papers, independent of the data set.
+    """One model of the papers, independent of the data set; what depends on it goes by the shape of its crops.
 
-    patch: feature cells per token at the COCO and the MPII input size; depth: blocks per stack, one number or one
-    per data set; published_mask: the mask and ratio that the name stands for; published_keep_ratio: share kept at each
-    layer of that, where its ratio alone does not say; reduce_at: blocks where reductions act, by default theirs.
+    patch: feature cells per token in tall crops (COCO's) and square ones (MPII's); depth: blocks per stack, one number
+    or one per shape; published_mask: the mask and ratio that the name stands for; published_keep_ratio: share kept at
+    each layer of that, where its ratio alone does not say; reduce_at: blocks where reductions act, by default theirs.
     A reduction that acts in every block does so here, too. tiny: made for the embedded set, trainable on a CPU within
     minutes. decoder: the usual one of a model without keypoint tokens, and its channels; udp: unbiased coordinates.
     """
@@ -39,9 +41,9 @@ class Architecture:
     tiny: bool = False
 
 
-INPUT_SIZE = {"coco": (256, 192), "mpii": (256, 256)}
-PATCH_4 = {"coco": (4, 3), "mpii": (4, 4)}
-PATCH_16 = {"coco": (16, 16), "mpii": (16, 16)}
+INPUT_SIZE = {TALL: (256, 192), SQUARE: (256, 256)}
+PATCH_4 = {TALL: (4, 3), SQUARE: (4, 4)}
+PATCH_16 = {TALL: (16, 16), SQUARE: (16, 16)}
 PUBLISHED_MASK = ("random", 0.4)
 PUBLISHED_SPARSITY = ("sparse", 0.3)
 
@@ -63,13 +65,13 @@ def _vit(dim: int, depth: int, heads: int, patch: dict[str, tuple[int, int]] = P
 def _tiny(**changes) -> Architecture:
     return Architecture(
         "tiny",
-        {"coco": (3, 3), "mpii": (3, 3)},
+        {TALL: (3, 3), SQUARE: (3, 3)},
         depth=4,
         heads=3,
         dim=96,
         mlp_ratio=2,
         position_type="low-frequency",
-        input_size={"coco": (96, 72), "mpii": (96, 96)},
+        input_size={TALL: (96, 72), SQUARE: (96, 96)},
         sigma=1.25,
         small_head=True,
         # With four blocks only: what acts in the last one has nothing left to save.
@@ -80,15 +82,15 @@ def _tiny(**changes) -> Architecture:
 
 
 MODELS: dict[str, Architecture] = {
-    "tokenpose_t": Architecture("none", {"coco": (16, 12), "mpii": (16, 16)}, heads=16),
+    "tokenpose_t": Architecture("none", {TALL: (16, 12), SQUARE: (16, 16)}, heads=16),
     "tokenpose_s_v1": Architecture("stem", PATCH_4, attention_scale="dim"),
-    "tokenpose_s_v2": Architecture("stem", {"coco": (2, 2), "mpii": (2, 2)}, attention_scale="dim"),
+    "tokenpose_s_v2": Architecture("stem", {TALL: (2, 2), SQUARE: (2, 2)}, attention_scale="dim"),
     "tokenpose_b": _base(),
     "tokenpose_l_d6": _large(2, 8),
     "tokenpose_l_d24": _large(8, 12),
     "tmpose_b": _base(published_mask=PUBLISHED_MASK),
     # TMPose's COCO configuration named D6 sets depth 6 for each of the three stacks; its MPII one sets 2.
-    "tmpose_l_d6": _large({"coco": 6, "mpii": 2}, 8, published_mask=PUBLISHED_MASK),
+    "tmpose_l_d6": _large({TALL: 6, SQUARE: 2}, 8, published_mask=PUBLISHED_MASK),
     "tmpose_l": _large(8, 12, published_mask=PUBLISHED_MASK),
     "tmpose_tiny": _tiny(published_mask=PUBLISHED_MASK),
     # The reference's S; the paper names B and L too, whose code does not run: here TokenPose's own, made sparse alike.
@@ -121,9 +123,9 @@ MODELS: dict[str, Architecture] = {
         72,
         4,
         3,
-        {"coco": (8, 8), "mpii": (8, 8)},
+        {TALL: (8, 8), SQUARE: (8, 8)},
         mlp_ratio=2,
-        input_size={"coco": (96, 72), "mpii": (96, 96)},
+        input_size={TALL: (96, 72), SQUARE: (96, 96)},
         decoder_channels=24,
         tiny=True,
         reduce_at=(0, 1, 2),
@@ -133,3 +135,9 @@ ALIASES = {"tmpose_l_d24": "tmpose_l"}
 
 # TokenPose-L/D24 at 384x288 changes the patch and sigma (its configuration "patch64").
 LARGE_INPUT = {(384, 288): ((6, 4), 3.0)}
+
+
+def published_sizes(name: str, crop: str) -> tuple[tuple[int, int] | None, ...]:
+    """Input sizes that the papers report a model at for crops of this shape; None for the usual one."""
+    larger = MODELS[name].backbone == "hrnet_w48" and crop == TALL
+    return (None, *LARGE_INPUT) if larger else (None,)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..datasets.descriptor import Dataset
+from ..datasets.registry import description_of, find_dataset
 from ..errors import InputError
 from ..reductions import NONE, ReductionConfig, find_reduction, reduction_config
 from .model import PoseModel
@@ -125,8 +127,13 @@ def _in_words(arguments: Mapping[str, Any]) -> str:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, Dataset):
+        return description_of(value) or value.name
     return list(value) if isinstance(value, (list, tuple)) else value
 
 
 def _shown(value: Any) -> str:
-    return "x".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+    value = _plain(value)
+    if str(value).startswith("{"):
+        return find_dataset(value).name
+    return "x".join(map(str, value)) if isinstance(value, list) else str(value)

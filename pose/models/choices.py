@@ -20,7 +20,8 @@ def asked_model(name: str, mask: str | ReductionConfig, mask_ratio: float | None
     params = {key: given.pop(key) for key in list(given) if key not in _FIELDS}
     if "input_size" in given:
         given["input_size"] = tuple(given["input_size"])
-    return ModelConfig(name=name, reduction=reduction_config(mask, mask_ratio, params), **given)
+    reduction = reduction_config(mask, mask_ratio, params)
+    return ModelConfig(name=name, reduction=reduction if mask_ratio or not reduction.is_none else UNMASKED, **given)
 
 
 def choose_models(

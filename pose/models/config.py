@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..datasets.registry import DEFAULT, find_dataset
+from ..keypoints import Skeleton
 from ..reductions.config import UNMASKED, ReductionConfig
 from ..reductions.params import param_text
 from ..reductions.schedule import Schedule
@@ -15,14 +17,16 @@ from ..reductions.schedule import Schedule
 class ModelConfig:
     """Everything that decides what a model computes, its weights apart.
 
-    name: of the zoo, or "package.module:name". dataset: whose keypoints it predicts. input_size: (height, width) px,
-    None for the name's own. reduction: what lessens its visual tokens. positions: "gather" or "prefix", draw: "sample"
-    or "batch" (see `create_model`). seed: of random masks at evaluation. joint_mask: of models with joint blocks.
-    decoder: of models without keypoint tokens. source: digest of the file of a model that is not posebench's own.
+    name: of the zoo, or "package.module:name". dataset: whose keypoints it predicts; described: what these are, where
+    that name alone does not tell (`Dataset.description`). input_size: (height, width) px, None for the name's own.
+    reduction: what lessens its visual tokens. positions: "gather" or "prefix", draw: "sample" or "batch" (see
+    `create_model`). seed: of random masks at evaluation. joint_mask: of models with joint blocks. decoder: of models
+    without keypoint tokens. source: digest of the file of a model that is not posebench's own.
     """
 
     name: str
-    dataset: str = "coco"
+    dataset: str = DEFAULT
+    described: str | None = None
     input_size: tuple[int, int] | None = None
     reduction: ReductionConfig = UNMASKED
     positions: str = "gather"
@@ -33,6 +37,10 @@ class ModelConfig:
     joint_mask: str | None = None
     decoder: str | None = None
     source: str | None = None
+
+    @property
+    def skeleton(self) -> Skeleton:
+        return find_dataset(self.described or self.dataset).skeleton
 
     @property
     def mask(self) -> str:
@@ -52,7 +60,7 @@ class ModelConfig:
         """Keyword arguments that make this model again with `create_model`, plain types only."""
         return {
             "name": self.name,
-            "dataset": self.dataset,
+            "dataset": self.described or self.dataset,
             "input_size": list(self.input_size) if self.input_size else None,
             "mask": self.mask,
             "mask_ratio": self.reduction.ratio,

@@ -16,8 +16,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..datasets.descriptor import Dataset
+from ..datasets.registry import description_of
 from ..errors import InputError
-from ..keypoints import SKELETONS
 from ..reductions.config import UNMASKED, ReductionConfig
 from ..reductions.schedule import Schedule
 from .architectures import INPUT_SIZE
@@ -91,7 +92,7 @@ class OwnModel(PoseModel):
 def make_own(
     model: Model,
     *,
-    dataset: str,
+    dataset: Dataset,
     input_size: tuple[int, int] | None,
     reduction: ReductionConfig,
     draw: str,
@@ -106,7 +107,7 @@ def make_own(
     for name, value in others.items():
         if value:
             raise InputError(f"{name} {value!r} for {model.name}, which is a model of your own: leave it out")
-    keypoints, size = SKELETONS[dataset].num_keypoints, tuple(input_size or INPUT_SIZE[dataset])
+    keypoints, size = dataset.skeleton.num_keypoints, tuple(input_size or INPUT_SIZE[dataset.crop])
     shapes: list[TransformerShape] = []
 
     def mask(grid: tuple[int, int], dim: int, blocks: int = 1, heads: int = 1) -> TokenReducer | None:
@@ -114,7 +115,7 @@ def make_own(
         shapes.append(TransformerShape(grid, cell, 3, keypoints, (1, 1), dim=dim, depth=blocks, heads=heads))
         return make_reducer(reduction, shapes[-1], draw=draw, seed=seed)
 
-    given = {"keypoints": keypoints, "dataset": dataset, "input_size": size, "mask": mask}
+    given = {"keypoints": keypoints, "dataset": dataset.name, "input_size": size, "mask": mask}
     module = _called(model, given, needs_mask=not reduction.is_none)
     grid, blocks = (shapes[-1].grid, shapes[-1].blocks) if shapes else ((1, 1), 1)
     network = OwnNetwork(module, grid, blocks)
@@ -122,7 +123,8 @@ def make_own(
     if reducer is None and not reduction.is_none and not shapes:
         raise InputError(f"{model.name}: takes a mask and does not use it: call it, and keep what it returns")
     spec = ModelSpec(
-        name=model.name, dataset=dataset, input_size=size, reduction=reducer.config if reducer else UNMASKED,
+        name=model.name, dataset=dataset.name, described=description_of(dataset), input_size=size,
+        reduction=reducer.config if reducer else UNMASKED,
         draw=draw, seed=seed, source=model.source, heatmap_size=_heatmap_size(model.name, network, size, keypoints),
         sigma=float(getattr(module, "sigma", SIGMA)), num_keypoints=keypoints, grid=grid, schedule=network.schedule,
     )  # fmt: skip

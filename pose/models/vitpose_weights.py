@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
+from ..datasets.descriptor import TALL
 from ..errors import InputError
 from .architectures import MODELS, Architecture
 from .model import PoseModel
@@ -153,7 +154,7 @@ def read_config(original: Mapping[str, torch.Tensor]) -> WeightsConfig | None:
 
 def _sizes(architecture: Architecture) -> tuple[Any, ...]:
     hidden = architecture.dim * architecture.mlp_ratio
-    return architecture.dim, architecture.depth, hidden, architecture.patch["coco"]
+    return architecture.dim, architecture.depth, hidden, architecture.patch[TALL]
 
 
 def _grid(tokens: int) -> tuple[int, int] | None:

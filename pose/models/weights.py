@@ -15,9 +15,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..datasets.registry import DATASETS
 from ..errors import InputError
-from ..keypoints import SKELETONS
-from .architectures import MODELS
+from .architectures import MODELS, published_sizes
 from .model import PoseModel
 from .own import OwnModel
 from .vitpose_weights import check_config_file, is_vitpose, original_name, read_config, to_original, to_ours
@@ -138,7 +138,7 @@ def load_vitpose(source: Source, **options: Any) -> PoseModel:
     """
     file = read_weights(source)
     config = read_config(to_original(file.tensors))
-    datasets = [name for name, skeleton in SKELETONS.items() if config and skeleton.num_keypoints == config.keypoints]
+    datasets = [d.name for d in DATASETS.values() if config and d.skeleton.num_keypoints == config.keypoints]
     if config is None or not datasets:
         which = f"; these have {config.keypoints} keypoints" if config else ""
         raise InputError(f"{file.name}: not the weights of a ViTPose S, B, L or H with 17 or 16 keypoints{which}")
@@ -201,11 +201,8 @@ def fitting_models(given: Mapping[str, torch.Tensor]) -> list[str]:
     ignored = (REDUCTION, JOINT_MASK, "features.joint_mask")
     shapes = {n: tuple(t.shape) for n, t in given.items() if not (n.startswith(ignored) or _UNUSED.fullmatch(n))}
     fits = []
-    sizes = {"coco": (None, (384, 288)), "mpii": (None,)}
-    for name, dataset in product(MODELS, sizes):
-        for size in sizes[dataset]:
-            if MODELS[name].decoder or (size and MODELS[name].backbone != "hrnet_w48"):
-                continue
+    for name, (dataset, data) in product(MODELS, DATASETS.items()):
+        for size in () if MODELS[name].decoder else published_sizes(name, data.crop):
             with torch.device("meta"):
                 model: nn.Module = create_model(name, dataset=dataset, input_size=size, mask="none")
             ours = {n: tuple(t.shape) for n, t in model.state_dict().items() if n != JOINT_MASK}

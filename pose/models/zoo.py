@@ -8,9 +8,10 @@ from typing import Any
 
 from torch import nn
 
+from ..datasets.descriptor import Dataset
+from ..datasets.registry import DEFAULT, description_of, find_dataset
 from ..errors import InputError
 from ..joint_mask import joint_mask as make_joint_mask
-from ..keypoints import SKELETONS
 from ..reductions.config import NONE, UNMASKED, ReductionConfig, check_ratio, reduction_config
 from ..reductions.registry import find_reduction
 from ..reductions.schedule import every_block
@@ -54,7 +55,7 @@ def has_joint_blocks(name: str) -> bool:
 def create_model(
     name: str | ModelConfig,
     *,
-    dataset: str = "coco",
+    dataset: str | Dataset = DEFAULT,
     input_size: tuple[int, int] | None = None,
     mask: str | ReductionConfig | None = None,
     mask_ratio: float | None = None,
@@ -72,8 +73,8 @@ def create_model(
     Args:
         name: one of `list_models()`, "package.module:name" of your own (see own.py), or a whole configuration (then
             nothing else is given).
-        dataset: "coco" (17 keypoints) or "mpii" (16).
-        input_size: (height, width) in pixels; by default 256x192 for COCO and 256x256 for MPII.
+        dataset: whose keypoints: a name (`posebench.pose.datasets`), a descriptor, or its `description`.
+        input_size: (height, width) in pixels; by default 256x192, or 256x256 for data sets of square crops.
         mask: a reduction (`posebench.pose.reductions`) by name, with parameters as in "prune(layers=3|6|9)", or
             "package.module:name" of your own. By default the one that the name stands for: random for TMPose, sparse
             for sparse TokenPose, prune for PPT, else none.
@@ -96,18 +97,17 @@ def create_model(
     if isinstance(name, ModelConfig):
         config = {field.name: getattr(name, field.name) for field in fields(ModelConfig) if field.name != "source"}
         reduction = config.pop("reduction")
+        config["dataset"] = config.pop("described") or config["dataset"]
         # What as_published changes is in the configuration already.
         return create_model(mask=reduction, mask_ratio=reduction.ratio, **config)
     model = find_model(name)
-    name = model.name
-    if dataset not in SKELETONS:
-        raise InputError(f"unknown dataset {dataset!r}: give 'coco' or 'mpii'")
+    name, data = model.name, find_dataset(dataset)
     reduction = _resolve_reduction(model.published_mask, mask, mask_ratio, params)
     _one_of("positions", positions, ("gather", "prefix"))
     _one_of("draw", draw, ("sample", "batch"))
     if model.build is not None:
         return make_own(
-            model, dataset=dataset, input_size=input_size, reduction=reduction, draw=draw, seed=seed,
+            model, dataset=data, input_size=input_size, reduction=reduction, draw=draw, seed=seed,
             position_type=position_type, joint_mask=joint_mask, decoder=decoder, as_published=as_published,
             positions=None if positions == "gather" else positions,
         )  # fmt: skip
@@ -131,16 +131,17 @@ def create_model(
         position_type = {"sine-full": "sine"}.get(position_type, position_type)
 
     backbone = BACKBONES[architecture.backbone]()
-    shape, size, sigma = _shape(name, architecture, backbone, dataset, input_size, position_type)
+    shape, size, sigma = _shape(name, architecture, backbone, data, input_size, position_type)
     layers, amounts = _places(architecture, reduction)
     reducer = make_reducer(reduction, shape, layers=layers, amounts=amounts, draw=draw, seed=seed)
-    matrix = make_joint_mask(joint_mask, SKELETONS[dataset]) if joint_mask else None
+    matrix = make_joint_mask(joint_mask, data.skeleton) if joint_mask else None
     if architecture.decoder:
         transformer = VisionTransformer(shape, mask=reducer)
     else:
         transformer = PoseTransformer(shape, mask=reducer, positions=positions, joint_mask=matrix)
     spec = ModelSpec(
-        name=name, dataset=dataset, input_size=size, reduction=reducer.config if reducer else UNMASKED,
+        name=name, dataset=data.name, described=description_of(data), input_size=size,
+        reduction=reducer.config if reducer else UNMASKED,
         positions=positions, position_type=position_type, draw=draw, seed=seed, as_published=as_published,
         joint_mask=joint_mask, heatmap_size=shape.heatmap, sigma=sigma, num_keypoints=shape.keypoints, grid=shape.grid,
         schedule=transformer.schedule, decoder=decoder or architecture.decoder, udp=architecture.udp,
@@ -236,12 +237,12 @@ def _shape(
     name: str,
     architecture: Architecture,
     backbone: nn.Module,
-    dataset: str,
+    dataset: Dataset,
     input_size: tuple[int, int] | None,
     position_type: str,
 ) -> tuple[TransformerShape, tuple[int, int], float]:
-    size = tuple(input_size) if input_size else (architecture.input_size or INPUT_SIZE)[dataset]
-    patch, sigma = architecture.patch[dataset], architecture.sigma
+    size = tuple(input_size) if input_size else (architecture.input_size or INPUT_SIZE)[dataset.crop]
+    patch, sigma = architecture.patch[dataset.crop], architecture.sigma
     if size in LARGE_INPUT and architecture.backbone == "hrnet_w48":
         patch, sigma = LARGE_INPUT[size]
     cell = (patch[0] * backbone.stride, patch[1] * backbone.stride)
@@ -255,11 +256,11 @@ def _shape(
         grid=(size[0] // cell[0], size[1] // cell[1]),
         patch=patch,
         channels=backbone.channels,
-        keypoints=SKELETONS[dataset].num_keypoints,
+        keypoints=dataset.skeleton.num_keypoints,
         heatmap=_heatmap(architecture, size, cell),
         dim=architecture.dim,
         stacks=architecture.stacks,
-        depth=depth if isinstance(depth, int) else depth[dataset],
+        depth=depth if isinstance(depth, int) else depth[dataset.crop],
         heads=architecture.heads,
         mlp_ratio=architecture.mlp_ratio,
         attention_scale=architecture.attention_scale,

@@ -183,7 +183,7 @@ _TABLE = (
             KEEP_RATIO,
             Param("steps", "midpoints, or arange as TokenReduction has it", _STEPS, "midpoints"),
         ),
-        look=Look("#b91c1c", "#ff8a80", "*"),
+        look=Look("#b91c1c", "#ff8a80", (4, 1, 0)),
     ),
     Reduction(
         "dynamicvit",
@@ -202,7 +202,7 @@ _TABLE = (
         "keeps what is nearest to the crop's middle",
         params=(LAYERS,),
         control=True,
-        look=Look("#5f6b7a", "#b4c0cf", "+"),
+        look=Look("#5f6b7a", "#b4c0cf", (6, 1, 0)),
     ),
     Reduction(
         "prior",
@@ -210,7 +210,7 @@ _TABLE = (
         "keeps the cells where the joints of the training people mostly are",
         modules=f"{_HERE}.prior:modules",
         control=True,
-        look=Look("#374151", "#d1d5db", "x"),
+        look=Look("#374151", "#d1d5db", (3, 1, 0)),
     ),
 )
 REDUCTIONS: dict[str, Reduction] = {reduction.name: reduction for reduction in _TABLE}

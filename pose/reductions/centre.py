@@ -10,14 +10,16 @@ from .tokens import highest, keep
 
 def centre(tokens: torch.Tensor, context: Context, left: int) -> tuple[torch.Tensor, Selected]:
     """Keep the tokens nearest to the middle, the same for all."""
-    near = -squared_distance(context.grid, context.cell).to(tokens.device)
+    near = nearness(context.grid, context.cell).to(tokens.device)
     return keep(tokens, highest(near[context.token_indices], left))
 
 
-def squared_distance(grid: tuple[int, int], cell: tuple[int, int] = (1, 1)) -> torch.Tensor:
-    """(N,) 4 times the squared distance of each cell's middle from the crop's, row-major over a grid (rows, columns).
+def nearness(grid: tuple[int, int], cell: tuple[int, int] = (1, 1)) -> torch.Tensor:
+    """(N,) the higher the nearer a cell's middle is to the crop's, row-major over a grid (rows, columns); no two are
+    equal, since of two as near the lower index counts as nearer.
 
-    cell: its height and width in pixels, or in any whole unit. Whole numbers, so that equal distances are equal.
+    cell: its height and width in pixels, or in any whole unit.
     """
     rows, columns = ((2 * torch.arange(count) + 1 - count) * side for count, side in zip(grid, cell, strict=True))
-    return (rows[:, None].square() + columns.square()).flatten()
+    distance = (rows[:, None].square() + columns.square()).flatten()  # whole numbers, so that equal ones are equal
+    return -(distance * len(distance) + torch.arange(len(distance)))

@@ -21,7 +21,7 @@ class Look:
 
     color: str
     dark: str
-    marker: str
+    marker: str | tuple
     line: str | tuple = "-"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from .centre import squared_distance
+from .centre import nearness
 from .context import Context, Selected
 from .tokens import keep, ranked
 
@@ -41,7 +41,9 @@ def prior(tokens: torch.Tensor, context: Context, left: int) -> tuple[torch.Tens
     """Keep the tokens in whose cells most joints were. Of equal ones the nearest to the middle goes first, and then the
     lower index; so before any training these are those of `centre`."""
     joints = context.modules["joints"]
-    near = ranked(-squared_distance(context.grid, context.cell)[None].to(tokens.device), tokens.shape[1])
-    most = ranked(joints.counts[near], left)
-    index = near.gather(1, most).sort(dim=1).values.expand(tokens.shape[0], -1)
-    return keep(tokens, index, losses={"prior": joints.add})
+    total = tokens.shape[1]
+    near = ranked(nearness(context.grid, context.cell)[None].to(tokens.device), total)
+    # No two are equal, as not every runtime breaks ties alike.
+    scores = joints.counts.long()[near] * total - torch.arange(total, device=tokens.device)
+    index = near.gather(1, ranked(scores, left)).sort(dim=1).values
+    return keep(tokens, index.expand(tokens.shape[0], -1), losses={"prior": joints.add})

@@ -113,8 +113,13 @@ def in_steps(budget: Budget) -> Schedule:
 
 
 def by_half(budget: Budget) -> Schedule:
-    """As `in_steps`, by merging pairs: no more than half of the tokens can go at once."""
+    """As `in_steps`, by merging pairs: no more than half of the tokens can go at once, so with a ratio alone more go
+    before the last layers where they must."""
     schedule = in_steps(budget)
+    if budget.amounts is None:
+        most = [schedule.last * 2**after for after in reversed(range(len(schedule.steps)))]
+        steps = tuple((at, min(left, limit)) for (at, left), limit in zip(schedule.steps, most, strict=True))
+        schedule = Schedule(budget.total, budget.blocks, steps)
     before = budget.total
     for at, left in schedule.steps:
         if before - left > before // 2:

@@ -15,7 +15,6 @@ from torch import nn
 from ..data.person import DataSplit
 from ..errors import InputError
 from ..evaluation.evaluate import evaluate
-from ..keypoints import SKELETONS
 from ..ranks import ALONE, Ranks
 from .checkpoint import save_checkpoint
 from .recipe import TrainingRecipe
@@ -105,7 +104,7 @@ def train(
             if ranks.first:
                 contents = identity | {"epoch": epoch + 1, "history": history, "loss_first": loss_first}
                 contents["world_size"] = ranks.size
-                if _is_best(history, SKELETONS[train_data.layout].metric.column):
+                if _is_best(history, train_data.dataset.metric.column):
                     save_checkpoint(out_dir / BEST, contents | {"model": model.state_dict()})
                 save_checkpoint(out_dir / LAST, contents | trainer.state())
                 write_log(out_dir, history)

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..data.augment import COCO_AUGMENTATION, MPII_AUGMENTATION, SYNTH_AUGMENTATION, Augmentation
+from ..data.augment import SYNTH_AUGMENTATION
+from ..datasets import Augmentation, Dataset, find_dataset
 from ..errors import InputError
 
 OPTIMIZERS = ("adam", "adamw")
@@ -111,17 +112,15 @@ def _check_keys(where: str, values: Mapping[str, Any], cls: type) -> None:
             raise InputError(f"{where}: unknown key {key!r}{hint}")
 
 
-def paper_recipe(dataset: str) -> TrainingRecipe:
-    """The recipe of TokenPose and TMPose on "coco" or "mpii": Adam at 1e-3, 300 epochs, x0.1 at 200 and 260.
+def paper_recipe(dataset: str | Dataset) -> TrainingRecipe:
+    """The recipe of TokenPose and TMPose on a data set: Adam at 1e-3, 300 epochs, x0.1 at 200 and 260.
 
-    The augmentation is HRNet's for each dataset. Their configurations name a weight decay, which the HRNet code base
-    does not hand to Adam; it is 0 here. The warm-up, a hundred steps of a million, is ours: at the full rate the first
-    step of Adam can leave a large model with a higher loss than before.
+    The augmentation is the data set's own (HRNet's for COCO and MPII). Their configurations name a weight decay, which
+    the HRNet code base does not hand to Adam; it is 0 here. The warm-up, a hundred steps of a million, is ours: at the
+    full rate the first step of Adam can leave a large model with a higher loss than before.
     """
-    augmentations = {"coco": COCO_AUGMENTATION, "mpii": MPII_AUGMENTATION}
-    if dataset not in augmentations:
-        raise InputError(f"no published recipe for dataset {dataset!r}: known are {', '.join(augmentations)}")
-    return TrainingRecipe(epochs=300, milestones=(200, 260), warmup_steps=100, augment=augmentations[dataset])
+    augment = find_dataset(dataset).augment
+    return TrainingRecipe(epochs=300, milestones=(200, 260), warmup_steps=100, augment=augment)
 
 
 TINY_RECIPE = TrainingRecipe(

@@ -17,7 +17,6 @@ from ..data.augment import Augmentation
 from ..data.dataset import PoseDataset
 from ..data.person import DataSplit
 from ..errors import InputError
-from ..keypoints import SKELETONS
 from ..ranks import ALONE, Ranks, Share
 from .accuracy import heatmap_accuracy
 from .batch_norm import synchronised
@@ -204,7 +203,7 @@ class Clock:
 
 def pose_dataset(model: nn.Module, data: DataSplit, augment: Augmentation | None, seed: int) -> PoseDataset:
     """The people of `data` as samples of the size that `model` takes; InputError where the two do not fit."""
-    spec, skeleton = model.spec, SKELETONS[data.layout]
+    spec, skeleton = model.spec, data.dataset.skeleton
     if skeleton.num_keypoints != spec.num_keypoints:
         raise InputError(
             f"{data.root}: {data.layout} data has {skeleton.num_keypoints} keypoints, "

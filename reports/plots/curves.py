@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.markers import MarkerStyle
 
 from ...pose.reductions import Look
 from ..analysis.subject import Point, Subject
@@ -82,7 +83,8 @@ def draw(axes: Axes, curves: Sequence[Curve]) -> None:
             if mark.across:
                 axes.plot(mark.across, [mark.y] * 2, color=color, linewidth=0.8, zorder=2.2)
             size = 11 if curve.name == UNMASKED else 6
-            face, edge, width = (PAPER, color, 1.5) if mark.hollow else (color, PAPER, 0.7)
+            has_own_edge = mark.hollow or not MarkerStyle(curve.look.marker).is_filled()  # "x" is nothing but edge
+            face, edge, width = (PAPER, color, 1.5) if has_own_edge else (color, PAPER, 0.7)
             look = {"marker": curve.look.marker, "markersize": size, "markeredgewidth": width, "linestyle": "none"}
             axes.plot([mark.x], [mark.y], color=color, markerfacecolor=face, markeredgecolor=edge, zorder=3, **look)
 
@@ -113,7 +115,7 @@ def legend_handles(curves: Sequence[Curve]) -> list[Line2D]:
     """One legend entry per mask; the unmasked model is named at its mark."""
     return [
         Line2D([], [], color=curve.look.color, linestyle=curve.look.line, marker=curve.look.marker, markersize=6,
-               markeredgewidth=0, label=clipped(curve.name))
+               markeredgewidth=0 if MarkerStyle(curve.look.marker).is_filled() else 1.5, label=clipped(curve.name))
         for curve in curves
         if curve.name != UNMASKED
     ]  # fmt: skip

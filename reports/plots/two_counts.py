@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from ..analysis.series import mask_name
 from ..analysis.subject import Subject
 from .curves import Curve, Mark, bars_note, draw, label
 from .figure import SIZE, device_text, dress, note_lines
@@ -58,9 +60,9 @@ def exact_vs_published(subject: Subject) -> tuple[Figure, str] | None:
         draw(axes, [Curve(curve.name, curve.look, [mark]) for mark in curve.marks])
     axes.set_ylim(0, 1.06 * max([1.0, *(mark.y for curve in curves for mark in curve.marks)]))
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-    cutting = dict.fromkeys(point.mask for point in subject.points if point.keeps_all_tokens)
+    cutting = dict.fromkeys(mask_name(point.mask) for point in subject.points if point.keeps_all_tokens)
     connections = f"; {', '.join(cutting)}: of connections" if cutting else " dropped"
-    axes.set_xlabel(f"mask ratio (fraction of the visual tokens{connections})")
+    axes.set_xlabel(textwrap.fill(f"mask ratio (fraction of the visual tokens{connections})", 58))
     axes.set_ylabel("share of the unmasked model's")
     axes.margins(x=0.07)
     what = f"markers: measured latency of the transformer, batch size {size}{device_text(subject)}" if curves else ""

@@ -8,6 +8,7 @@ import yaml
 
 from posebench.benchmark.audit import audit
 from posebench.benchmark.claims import SHIPPED, read_claims
+from posebench.benchmark.flops import flops_row
 from posebench.pose.errors import InputError
 
 GOOD = {
@@ -40,6 +41,7 @@ def written(tmp_path, *claims):
         ({"mask_ratio": 1.0, "mask": "random"}, "mask_ratio 1.0"),
         ({"mask_ratio": 0.4}, "give both, or neither"),
         ({"mask": "random"}, "give both, or neither"),
+        ({"mask": "prune(keep_ratio=0.5)", "mask_ratio": 0.5}, "takes none"),
         ({"quantity": "reduction_gflops", "unit": "%"}, "needs a baseline"),
         ({"baseline": "unmasked"}, "of an unmasked model"),
         ({"dataset": "coc"}, "dataset 'coc': did you mean 'coco'"),
@@ -84,6 +86,12 @@ def test_an_input_size_that_the_model_cannot_have_names_the_row(tmp_path):
     path = written(tmp_path, {**GOOD, "input_size": "97x72"})
     with pytest.raises(InputError, match="row 1: input size 97x72"):
         audit(read_claims(path), latency=False)
+
+
+def test_a_mask_whose_parameters_say_how_much_it_leaves_takes_no_ratio(tmp_path):
+    claims = read_claims(written(tmp_path, GOOD | {"mask": "prune(keep_ratio=0.5)", "baseline": "unmasked"}))
+    (row,) = audit(claims, latency=False)
+    assert row["exact"] == flops_row("tmpose_tiny", mask="prune", mask_ratio=0.875)["gflops"]
 
 
 def test_a_printed_figure_keeps_its_digits(tmp_path):

@@ -192,8 +192,9 @@ def test_a_sweep_takes_the_model_from_the_checkpoint_and_refuses_another(people,
     asked = {"weights": str(weights), "data": str(people), "ratios": "0.4"}
     spec = parse(asked)
     assert spec.models == ("sparse_tokenpose_tiny",)
-    (model,) = make_plan(spec, find_data(spec)).models
-    assert model.training == "weights" and model.weights_trained == f"{weights}: trained with semantic 0.5"
+    plan = make_plan(spec, find_data(spec))
+    assert {cell.train.mode for cell in plan.cells} == {"weights"}
+    assert plan.notes == (f"{weights}: trained with semantic 0.5",)
     other = parse(asked | {"models": "tmpose_tiny"})
     with pytest.raises(InputError, match="model sparse_tokenpose_tiny, which tmpose_tiny contradicts"):
         make_plan(other, find_data(other))

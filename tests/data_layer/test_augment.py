@@ -7,8 +7,6 @@ import numpy as np
 import pytest
 
 from posebench.pose.data.augment import (
-    COCO_AUGMENTATION,
-    MPII_AUGMENTATION,
     Augmentation,
     Draw,
     augmented_box,
@@ -17,7 +15,9 @@ from posebench.pose.data.augment import (
     half_body_box,
 )
 from posebench.pose.data.person import Person
-from posebench.pose.keypoints import COCO, MPII
+from posebench.pose.datasets import DATASETS
+from posebench.pose.datasets.coco import SKELETON as COCO
+from posebench.pose.datasets.mpii import SKELETON as MPII
 
 
 def draws(augmentation: Augmentation, count: int = 4000) -> list[Draw]:
@@ -52,26 +52,26 @@ def test_flipping_twice_changes_nothing(skeleton):
 
 
 def test_scale_and_rotation_are_clipped_normals():
-    factors = np.array([draw.scale_factor for draw in draws(COCO_AUGMENTATION)])
+    factors = np.array([draw.scale_factor for draw in draws(DATASETS["coco"].augment)])
     assert factors.min() == pytest.approx(0.65) and factors.max() == pytest.approx(1.35)
     assert np.mean(np.abs(factors - 1) < 0.35 * 0.6745) == pytest.approx(0.5, abs=0.03)  # half of a normal's mass
-    turns = np.array([draw.rotation_deg for draw in draws(COCO_AUGMENTATION)])
+    turns = np.array([draw.rotation_deg for draw in draws(DATASETS["coco"].augment)])
     assert np.mean(turns == 0) == pytest.approx(0.4, abs=0.03)
     assert turns.min() == -90 and turns.max() == 90
     assert np.mean(np.abs(turns[turns != 0]) < 45) == pytest.approx(0.6827, abs=0.03)
-    assert max(abs(draw.rotation_deg) for draw in draws(MPII_AUGMENTATION)) == 60
+    assert max(abs(draw.rotation_deg) for draw in draws(DATASETS["mpii"].augment)) == 60
 
 
 def test_flip_and_half_body_come_as_often_as_asked():
-    drawn = draws(COCO_AUGMENTATION)
+    drawn = draws(DATASETS["coco"].augment)
     assert np.mean([draw.flip for draw in drawn]) == pytest.approx(0.5, abs=0.03)
     assert np.mean([draw.half is not None for draw in drawn]) == pytest.approx(0.3, abs=0.03)
     assert {draw.half for draw in drawn} == {"upper", "lower", None}
-    assert all(draw.half is None for draw in draws(MPII_AUGMENTATION))
+    assert all(draw.half is None for draw in draws(DATASETS["mpii"].augment))
 
 
 def test_changing_one_setting_leaves_the_other_draws_alone():
-    plain, turned = (draws(replace(COCO_AUGMENTATION, rotation=angle), 50) for angle in (0, 45))
+    plain, turned = (draws(replace(DATASETS["coco"].augment, rotation=angle), 50) for angle in (0, 45))
     assert [draw.flip for draw in plain] == [draw.flip for draw in turned]
     assert [draw.scale_factor for draw in plain] == [draw.scale_factor for draw in turned]
 
@@ -96,7 +96,7 @@ def test_half_body_takes_the_half_that_can_be_seen():
 @pytest.mark.parametrize(("labelled", "applied"), [(8, False), (9, True)])
 def test_half_body_needs_nine_visible_joints(labelled, applied):
     someone = person(labelled)
-    draw = Draw(half="upper", half_min=COCO_AUGMENTATION.half_body_min)
+    draw = Draw(half="upper", half_min=DATASETS["coco"].augment.half_body_min)
     center, scale = augmented_box(someone, draw, COCO, 0.75)
     assert (center is not someone.center) == applied
     assert np.array_equal(scale, someone.scale) != applied

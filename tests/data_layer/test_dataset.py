@@ -6,13 +6,15 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from posebench.pose.data.augment import COCO_AUGMENTATION, MPII_AUGMENTATION, Augmentation
+from posebench.pose.data.augment import Augmentation
 from posebench.pose.data.boxes import box_to_center_scale
 from posebench.pose.data.dataset import IMAGENET_MEAN, IMAGENET_STD, PoseDataset
 from posebench.pose.data.folder import load_people
 from posebench.pose.data.person import Person
+from posebench.pose.datasets import DATASETS
+from posebench.pose.datasets.coco import SKELETON as COCO
+from posebench.pose.datasets.mpii import SKELETON as MPII
 from posebench.pose.errors import InputError
-from posebench.pose.keypoints import COCO, MPII
 
 LEFT_WRIST, RIGHT_WRIST = COCO.keypoints.index("left_wrist"), COCO.keypoints.index("right_wrist")
 AUGMENTATIONS = {
@@ -94,7 +96,7 @@ def test_a_flipped_sample_is_the_mirror_image_of_the_plain_one(convention, tmp_p
 @pytest.fixture
 def coco_data(coco_folder):
     people = load_people(coco_folder, "train", input_size=(96, 72)).people * 8
-    return PoseDataset(people, COCO, (96, 72), (24, 18), 1.25, augment=COCO_AUGMENTATION, seed=3)
+    return PoseDataset(people, COCO, (96, 72), (24, 18), 1.25, augment=DATASETS["coco"].augment, seed=3)
 
 
 def test_items_have_the_promised_shapes_and_types(coco_data, mpii_folder):
@@ -106,7 +108,7 @@ def test_items_have_the_promised_shapes_and_types(coco_data, mpii_folder):
     }
     assert item["index"] == 1 and item["person_id"] == coco_data.people[1].person_id
     people = load_people(mpii_folder, "train", input_size=(256, 256)).people
-    item = PoseDataset(people, MPII, (256, 256), (64, 64), 2, augment=MPII_AUGMENTATION)[0]
+    item = PoseDataset(people, MPII, (256, 256), (64, 64), 2, augment=DATASETS["mpii"].augment)[0]
     assert item["target"].shape == (16, 64, 64) and item["target_weight"].sum() <= 12
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from photographs import COCO_PEOPLE, DETECTIONS, MPII_PEOPLE
 
-from posebench.pose.data.folder import detect_layout, load_people
+from posebench.pose.data.folder import detect_dataset, load_people
+from posebench.pose.datasets import DATASETS
 from posebench.pose.errors import InputError
 
 DATA = Path(__file__).resolve().parents[1] / "data"
@@ -102,12 +103,12 @@ def test_every_annotated_joint_of_mpii_lies_in_the_square_that_will_be_cropped(p
 
 
 def test_a_folder_or_the_folder_above_it_may_be_given(coco_folder, mpii_folder, tmp_path):
-    assert detect_layout(coco_folder) == ("coco", coco_folder)
-    assert detect_layout(mpii_folder) == ("mpii", mpii_folder)
+    assert detect_dataset(coco_folder) == (DATASETS["coco"], coco_folder)
+    assert detect_dataset(mpii_folder) == (DATASETS["mpii"], mpii_folder)
     with pytest.raises(InputError, match="both COCO and MPII"):
-        detect_layout(tmp_path)
+        detect_dataset(tmp_path)
     shutil.rmtree(mpii_folder)
-    assert detect_layout(tmp_path) == ("coco", coco_folder)
+    assert detect_dataset(tmp_path) == (DATASETS["coco"], coco_folder)
     assert load_people(tmp_path, "val").root == coco_folder
 
 

@@ -9,7 +9,7 @@ from posebench.pose.data.boxes import box_to_center_scale
 from posebench.pose.data.dataset import PoseDataset
 from posebench.pose.data.targets import gaussian_targets
 from posebench.pose.evaluation.decode import decode
-from posebench.pose.keypoints import COCO
+from posebench.pose.datasets.coco import COCO
 
 RANDOM = np.random.default_rng(0)
 CENTER, SCALE = np.array([120.5, 88.25]), np.array([0.6, 0.8])  # a box of 120 x 160 px
@@ -97,7 +97,7 @@ def test_a_joint_comes_back_to_where_it_was_in_the_image(coco_folder):
     from posebench.pose.data.folder import load_people
 
     people = load_people(coco_folder, "train", convention="udp").people
-    dataset = PoseDataset(people, COCO, (256, 192), (64, 48), 2.0, convention="udp")
+    dataset = PoseDataset(people, COCO.skeleton, (256, 192), (64, 48), 2.0, convention="udp")
     for index, person in enumerate(people):
         item = dataset[index]
         coords, _ = decode(item["target"].numpy()[None], "udp")

@@ -10,13 +10,13 @@ from reference import arrays
 from torch import nn
 
 from posebench.pose.data.folder import load_people
+from posebench.pose.datasets.coco import SKELETON as COCO
 from posebench.pose.errors import InputError, NumericalError
 from posebench.pose.evaluation.bootstrap import score
 from posebench.pose.evaluation.decode import decode_to_image
 from posebench.pose.evaluation.evaluate import evaluate
 from posebench.pose.evaluation.flip import average_flipped
 from posebench.pose.evaluation.inference import weighted_loss
-from posebench.pose.keypoints import COCO
 
 SIZE = (128, 96)
 

@@ -2,13 +2,14 @@ import numpy as np
 import pytest
 import torch
 
+from posebench.pose.datasets import DATASETS
+from posebench.pose.datasets.coco import SKELETON as COCO
 from posebench.pose.evaluation.flip import average_flipped, flip_back
-from posebench.pose.keypoints import COCO, SKELETONS
 
 
 @pytest.mark.parametrize("layout", ["coco", "mpii"])
 def test_maps_of_a_mirror_image_turn_back_as_published(reference, layout):
-    turned = flip_back(torch.tensor(reference[f"flip_{layout}_in"]), SKELETONS[layout])
+    turned = flip_back(torch.tensor(reference[f"flip_{layout}_in"]), DATASETS[layout].skeleton)
     assert np.array_equal(turned.numpy(), reference[f"flip_{layout}_out"])
 
 

@@ -3,9 +3,9 @@ import pytest
 from known_answers import DATA
 from scipy.io import loadmat, savemat
 
+from posebench.pose.datasets.mpii import SKELETON as MPII
 from posebench.pose.errors import InputError
 from posebench.pose.evaluation.mpii_metrics import pckh, read_head_sizes
-from posebench.pose.keypoints import MPII
 
 MAT = DATA / "reference_mpii_gt_valid.mat"
 

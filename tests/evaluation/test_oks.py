@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from posebench.pose.datasets.coco import SKELETON as COCO
 from posebench.pose.evaluation.oks import nms, oks_matrix, rescore, suppress_duplicates
-from posebench.pose.keypoints import COCO
 
 
 @pytest.fixture

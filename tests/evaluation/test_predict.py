@@ -8,10 +8,10 @@ from torch import nn
 
 from posebench import create_model
 from posebench.pose.data.affine import apply_affine, crop_matrix
+from posebench.pose.datasets.coco import SKELETON as COCO
 from posebench.pose.errors import InputError
-from posebench.pose.evaluation.draw import draw_prediction, shade_dropped
+from posebench.pose.evaluation.draw import ShownTokens, draw_prediction, shade_dropped
 from posebench.pose.evaluation.predict import predict_image
-from posebench.pose.keypoints import COCO
 
 
 class PointsAtBrightness(nn.Module):
@@ -80,11 +80,11 @@ def test_merged_cells_are_drawn_in_the_one_colour_of_their_token(spots):
     model = create_model("tmpose_tiny", mask="tome", mask_ratio=0.6)
     found = predict_image(model, spots[0])
     assert found.holders.shape == (1, 48) and len(np.unique(found.holders)) == model.spec.tokens_kept == 19
-    options = {"grid": model.spec.grid, "center": found.center, "scale": found.scale, "input_size": (96, 72)}
+    crops = found.kept, model.spec.grid, found.center, found.scale, (96, 72)
     image = cv2.imread(str(spots[0]))
     veiled, merged = (
-        draw_prediction(image, found.keypoints, found.scores * 0, COCO, kept=found.kept, **options, **more)
-        for more in ({}, {"holders": found.holders})
+        draw_prediction(image, found.keypoints, found.scores * 0, COCO, tokens=ShownTokens(*crops, holders))
+        for holders in (None, found.holders)
     )
     assert veiled.shape == merged.shape and (veiled != merged).any()
 
@@ -102,10 +102,8 @@ def test_people_below_a_score_are_left_out_with_all_that_belongs_to_them(spots):
     image = cv2.imread(str(path))
     nobody = found.above(2)
     plain = draw_prediction(image, nobody.keypoints, nobody.scores, COCO)
-    more = {"kept": nobody.kept, "grid": (8, 6), "center": nobody.center, "scale": nobody.scale}
-    assert np.array_equal(
-        draw_prediction(image, nobody.keypoints, nobody.scores, COCO, input_size=(256, 192), **more), plain
-    )
+    tokens = ShownTokens(nobody.kept, (8, 6), nobody.center, nobody.scale, (256, 192))
+    assert np.array_equal(draw_prediction(image, nobody.keypoints, nobody.scores, COCO, tokens=tokens), plain)
 
 
 def test_nobody_is_found_where_no_box_is(spots):
@@ -156,9 +154,7 @@ def test_a_panel_per_person_stands_beside_the_picture():
     center, scale = np.array([[200.0, 300.0], [600.0, 300.0]]), np.full((2, 2), [1.2, 1.6])
     points = np.tile(center[:, None], (1, 17, 1))
     kept = np.tile(np.arange(24), (2, 1))
-    page = draw_prediction(
-        image, points, None, COCO, kept=kept, grid=(8, 6), center=center, scale=scale, input_size=(128, 96)
-    )
+    page = draw_prediction(image, points, None, COCO, tokens=ShownTokens(kept, (8, 6), center, scale, (128, 96)))
     assert page.shape[0] >= 600
     assert page.shape[1] > 2 * 200 + 800
     plain = draw_prediction(image, points, None, COCO)
@@ -166,9 +162,10 @@ def test_a_panel_per_person_stands_beside_the_picture():
 
 
 def test_a_legend_shows_the_colour_of_a_dropped_token():
-    crops = {"center": np.array([[60.0, 60.0]]), "scale": np.array([[0.3, 0.4]]), "input_size": (128, 96)}
+    crops = np.array([[60.0, 60.0]]), np.array([[0.3, 0.4]]), (128, 96)
+    tokens = ShownTokens(np.array([[0]]), (8, 6), *crops)
     black, nothing = np.zeros((600, 600, 3), np.uint8), np.zeros((1, 17))  # no veil there is as light as on grey
-    page = draw_prediction(black, np.zeros((1, 17, 2)), nothing, COCO, kept=np.array([[0]]), grid=(8, 6), **crops)
+    page = draw_prediction(black, np.zeros((1, 17, 2)), nothing, COCO, tokens=tokens)
     grey = shade_dropped(np.full((8, 8, 3), 128, np.uint8), [0], (2, 2))[-1, -1]
     assert (page == grey).all(axis=2).sum() > 100
 

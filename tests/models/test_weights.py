@@ -10,9 +10,9 @@ from safetensors.torch import save_file
 from torch import nn
 
 from posebench import create_model, load_weights
+from posebench.pose.datasets.mpii import SKELETON as MPII
 from posebench.pose.errors import InputError
 from posebench.pose.joint_mask import skeleton_mask
-from posebench.pose.keypoints import MPII
 from posebench.pose.models.weights import fitting_models, load_backbone_weights, reference_name
 
 

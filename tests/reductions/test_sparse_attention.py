@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from posebench import create_model, load_weights
+from posebench.pose.datasets.coco import SKELETON as COCO
+from posebench.pose.datasets.mpii import SKELETON as MPII
 from posebench.pose.errors import InputError
 from posebench.pose.joint_mask import joint_mask
-from posebench.pose.keypoints import COCO, MPII
 from posebench.pose.models.blocks import Attention
 from posebench.pose.models.shape import TransformerShape
 

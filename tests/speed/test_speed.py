@@ -9,8 +9,8 @@ from posebench import create_model
 from posebench.pose.data.dataset import PoseDataset
 from posebench.pose.data.folder import load_people
 from posebench.pose.data.synth.write import write_synthetic
+from posebench.pose.datasets.coco import SKELETON as COCO
 from posebench.pose.evaluation.decode import decode
-from posebench.pose.keypoints import COCO
 from posebench.pose.reductions import find_reduction, reduction_names
 
 pytestmark = pytest.mark.speed

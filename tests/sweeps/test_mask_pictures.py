@@ -10,8 +10,8 @@ from small_sweeps import from_scratch
 
 from posebench import create_model
 from posebench.pose.data.folder import load_people
+from posebench.pose.datasets import DATASETS
 from posebench.pose.evaluation.draw import OUTLINE, show_merged
-from posebench.pose.keypoints import SKELETONS
 from posebench.sweeps.cell_result import CellResult, write_cell_result
 from posebench.sweeps.pictures import draw_masks, mask_sheet
 from posebench.sweeps.request import SweepRequest
@@ -58,7 +58,7 @@ def test_a_sheet_of_tome_shows_groups_and_one_of_a_mask_shows_the_picture(people
     chosen = load_people(people, "val", input_size=(96, 72)).people[:2]
     torch.manual_seed(0)
     sheets = [
-        mask_sheet(create_model("tmpose_tiny", mask=mask, mask_ratio=0.5), chosen, SKELETONS["coco"])
+        mask_sheet(create_model("tmpose_tiny", mask=mask, mask_ratio=0.5), chosen, DATASETS["coco"].skeleton)
         for mask in ("tome", "random")
     ]
     assert sheets[0].shape == sheets[1].shape

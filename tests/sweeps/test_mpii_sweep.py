@@ -9,8 +9,8 @@ from scipy.io import loadmat
 from posebench import create_model, load_weights
 from posebench.pose.data.folder import load_people
 from posebench.pose.data.synth import write_synthetic
+from posebench.pose.datasets.mpii import SKELETON as MPII
 from posebench.pose.evaluation.evaluate import evaluate
-from posebench.pose.keypoints import MPII
 from posebench.sweeps.request import parse
 from posebench.sweeps.runner import execute
 
@@ -27,7 +27,7 @@ def mpii_people(tmp_path_factory):
 @pytest.fixture(scope="module")
 def folder(mpii_people, tmp_path_factory):
     out = tmp_path_factory.mktemp("mpii_sweep") / "out"
-    assert not execute(parse(OPTIONS | {"data": mpii_people}), out).failed
+    assert not execute(parse(OPTIONS | {"data": mpii_people, "out": out})).failed
     return out
 
 

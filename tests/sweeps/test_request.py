@@ -81,6 +81,14 @@ def test_a_mistake_names_the_option_the_value_and_what_would_be_right(values, pa
         ("epochs: yes\n", ["epochs", "True"]),
         ("latency: 3\n", ["latency", "neither true nor false"]),
         ("ratios: [.inf]\n", ["ratios", "inf"]),
+        ("model: [[tmpose_tiny]]\n", ["model", "unknown model"]),
+        ("weights: [{a: b}]\n", ["weights", "not a path"]),
+        ("seeds: &a [0, 1]\nbatch-sizes: *a\n", ["alias"]),
+        ("mask: " + 5000 * "[" + "\n", ["not valid YAML"]),
+        ("data: 2001-99-99\n", ["not valid YAML"]),
+        ("seeds: " + 9000 * "9" + "\n", ["not valid YAML"]),
+        (f"seeds: {list(range(1001))}\n", ["seeds", "1001 values", "at most 1000"]),
+        ("#" * 100_001, ["larger than 100000 bytes"]),
     ],
 )
 def test_a_mistake_in_the_file_names_the_file(tmp_path, text, parts):

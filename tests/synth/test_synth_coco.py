@@ -11,7 +11,7 @@ from pycocotools.cocoeval import COCOeval
 
 from posebench.pose.data.check import inspect_folder
 from posebench.pose.data.folder import load_people
-from posebench.pose.keypoints import COCO
+from posebench.pose.datasets.coco import SKELETON as COCO
 
 
 def annotations(folder: Path, split: str) -> dict:

@@ -11,7 +11,7 @@ from posebench.pose.data.synth.drawing import draw_figure
 from posebench.pose.data.synth.figure import Figure, coco_keypoints, mpii_keypoints
 from posebench.pose.data.synth.pose import Arm, Leg, Pose, sample_pose, sample_yaw
 from posebench.pose.data.synth.scene import RENDERER_VERSION, render_scene
-from posebench.pose.keypoints import COCO
+from posebench.pose.datasets.coco import SKELETON as COCO
 
 AT = COCO.keypoints.index
 BUILD = Build(shoulder=0.11, hip=0.056, head=1.05, girth=1.1, arm=1.0, leg=1.0)

@@ -9,8 +9,8 @@ import scipy.io
 
 from posebench.pose.data.check import inspect_folder
 from posebench.pose.data.folder import load_people
+from posebench.pose.datasets.mpii import SKELETON as MPII
 from posebench.pose.evaluation.mpii_metrics import pckh, read_head_sizes
-from posebench.pose.keypoints import MPII
 
 REFERENCE = Path(__file__).resolve().parents[1] / "data" / "reference_mpii_gt_valid.mat"
 

@@ -7,8 +7,8 @@ from tiny_run import draw_people
 
 from posebench.pose.data.augment import SYNTH_AUGMENTATION
 from posebench.pose.data.dataset import PoseDataset
+from posebench.pose.datasets.coco import SKELETON as COCO
 from posebench.pose.errors import InputError
-from posebench.pose.keypoints import COCO
 from posebench.pose.training.batches import EpochBatches
 
 

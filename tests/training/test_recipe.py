@@ -59,4 +59,4 @@ def test_a_recipe_file_with_a_wrong_key_is_refused_with_the_near_miss(values, na
 
 def test_no_recipe_is_made_up_for_an_unknown_dataset():
     with pytest.raises(InputError, match="coco, mpii"):
-        paper_recipe("crowdpose")
+        paper_recipe("hands")

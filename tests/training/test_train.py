@@ -6,6 +6,7 @@ import torch
 from tiny_run import RECIPE, TinyModel, draw_people, run
 from torch.utils.data import default_collate
 
+from posebench.pose.datasets.mpii import MPII
 from posebench.pose.errors import InputError, NumericalError
 from posebench.pose.training import loop
 from posebench.pose.training.accuracy import heatmap_accuracy
@@ -153,7 +154,7 @@ def test_data_that_does_not_fit_is_refused_with_a_reason(tmp_path):
     people = draw_people(tmp_path / "pictures", 2)
     detections = [dataclasses.replace(person, keypoints=None, visible=None) for person in people.people]
     for data, reason in [
-        (dataclasses.replace(people, layout="mpii"), "16 keypoints, but the model tiny was made for 17"),
+        (dataclasses.replace(people, dataset=MPII), "16 keypoints, but the model tiny was made for 17"),
         (dataclasses.replace(people, people=[]), "no people to train on"),
         (dataclasses.replace(people, people=detections, boxes="found.json"), "found.json: people without keypoints"),
     ]:

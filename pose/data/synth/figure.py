@@ -7,7 +7,8 @@ from functools import cached_property
 
 import numpy as np
 
-from ...keypoints import COCO, MPII
+from ...datasets.coco import SKELETON as COCO
+from ...datasets.mpii import SKELETON as MPII
 from .body import HEAD_AXES, INDEX, Body
 from .clothing import Look
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from ...datasets.registry import DATASETS, DEFAULT
 from ...errors import InputError
-from . import write_coco, write_mpii
 from .lock import file_lock
 from .plan import MAX_PEOPLE, SPLITS, people_per_image
 from .render import CHUNK, Task, default_jobs, render_all
 from .scene import RENDERER_VERSION
 
-LAYOUTS = {"coco": write_coco, "mpii": write_mpii}
+LAYOUTS = {name: dataset.synth for name, dataset in DATASETS.items() if dataset.synth}
 
 
 def write_synthetic(
@@ -23,7 +24,7 @@ def write_synthetic(
     train: int = 6000,
     val: int = 1000,
     seed: int = 0,
-    layout: str = "coco",
+    layout: str = DEFAULT,
     jobs: int | None = None,
     progress: Callable[..., None] | None = None,
 ) -> None:
@@ -94,7 +95,7 @@ def _fill(
     jobs: int | None,
     progress: Callable[..., None] | None,
 ) -> None:
-    writer = LAYOUTS[layout]
+    writer = importlib.import_module(LAYOUTS[layout])
     tasks: list[Task] = []
     for split in SPLITS:
         plan = people_per_image(seed, split, people[split])

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ...datasets.coco import SKELETON as COCO
 from ...files import write_atomic
-from ...keypoints import COCO
 from .plan import SPLITS, first_id
 from .render import RenderedImage
 

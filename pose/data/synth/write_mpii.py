@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import scipy.io
 
+from ...datasets.mpii import SKELETON as MPII
 from ...files import write_atomic
-from ...keypoints import MPII
 from .plan import first_id
 from .render import RenderedImage
 from .scene import Person

@@ -128,6 +128,18 @@ def test_title_small_print_and_legend_stay_inside_the_picture(sweep_rows):
                 assert whole.x0 <= box.x0 and box.x1 <= whole.x1 and whole.y0 <= box.y0 and box.y1 <= whole.y1
 
 
+def test_an_axis_that_names_masks_stays_inside_the_picture(sweep_rows):
+    rows = sweep_rows()
+    for row in rows[3:]:
+        row.update(mask="my_own_package.reductions:my_own_way_to_cut(layers=3|6)", tokens_kept=row["tokens_total"])
+    with style():
+        figure, _ = exact_vs_published(compare(rows)[0])
+    label = figure.axes[0].xaxis.label
+    box, whole = label.get_window_extent(figure.canvas.get_renderer()), figure.bbox
+    assert whole.x0 <= box.x0 and box.x1 <= whole.x1
+    assert label.get_text().replace("\n", " ").endswith("my_own_package.reductions:my_own_way_to_cut: of connections)")
+
+
 def test_an_unstable_latency_is_drawn_hollow_and_only_that(sweep_rows):
     rows = sweep_rows(seeds=(0,))
     rows[2]["latency_unstable"] = True

@@ -3,6 +3,7 @@
 import sys
 
 import pytest
+from matplotlib.markers import MarkerStyle
 
 from posebench.pose import plugins
 from posebench.pose.reductions import Look, find_reduction
@@ -10,12 +11,14 @@ from posebench.reports.analysis.findings import find
 from posebench.reports.page.page import render_page
 from posebench.reports.page.section import Material
 from posebench.reports.plots.drawing import draw_all
-from posebench.reports.plots.style import known_looks, looks_for
+from posebench.reports.plots.style import BASELINE, known_looks, looks_for
 
 
 def test_masks_differ_in_marker_and_colour():
     looks = known_looks().values()
-    assert len({look.marker for look in looks}) == len({look.color for look in looks}) == len(looks) == 9
+    assert len({look.marker for look in looks}) == len({look.color for look in looks}) == len(looks) > 8
+    assert BASELINE.marker not in {look.marker for look in looks}, "the star is the unmasked model's"
+    assert all(MarkerStyle(look.marker).is_filled() for look in looks), "so that an unstable one can be hollow"
 
 
 def test_every_mask_keeps_its_look_and_no_two_series_share_one():

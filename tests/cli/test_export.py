@@ -1,0 +1,89 @@
+"""`posebench export`: a file that computes what the model computes, and says how to read it."""
+
+import importlib.util
+import json
+
+import pytest
+import torch
+
+from posebench import create_model
+from posebench.benchmark.export import Deployed
+from posebench.pose.keypoints import COCO
+from posebench.pose.reductions import reduction_names
+
+
+def saved(path, mask, ratio=0.4):
+    torch.manual_seed(3)
+    model = create_model("tmpose_tiny", mask=mask, mask_ratio=ratio if mask != "none" else 0.0).eval()
+    torch.save({"model": model.state_dict()}, path)
+    return model
+
+
+def images(batch, seed=0):
+    return torch.randn(batch, 3, 96, 72, generator=torch.Generator().manual_seed(seed))
+
+
+def test_a_file_of_torchs_gives_the_models_heatmaps_at_any_batch_and_says_how_to_read_them(posebench, tmp_path):
+    model = saved(tmp_path / "w.pt", "evit")
+    options = ("--mask", "evit", "--ratios", 0.4, "--weights", "w.pt", "--runtime", "torch", "--dynamic-batch")
+    code, out, _ = posebench("export", "tmpose_tiny", *options, "--out", "m.pt2")
+    assert code == 0 and "evit 0.4; equal" in out
+    extra = {"metadata.json": ""}
+    program = torch.export.load(tmp_path / "m.pt2", extra_files=extra)
+    with torch.no_grad():
+        for batch in (1, 5):
+            difference = program.module()(images(batch)) - model(images(batch))
+            assert difference.abs().max() < 1e-4
+    known = json.loads(extra["metadata.json"])
+    assert json.loads(known["keypoints"]) == list(COCO.keypoints)
+    assert json.loads(known["input_size"]) == [96, 72] and json.loads(known["heatmap_size"]) == [24, 18]
+    assert known["mask"] == "evit" and json.loads(known["mask_ratio"]) == 0.4
+    assert json.loads(known["tokens_kept"]) == model.spec.tokens_kept == 28
+
+
+def test_normalisation_can_be_inside():
+    torch.manual_seed(3)
+    model = create_model("tmpose_tiny", mask="uniform", mask_ratio=0.4).eval()
+    raw = torch.randint(0, 256, (1, 3, 96, 72), dtype=torch.uint8)
+    channels = enumerate([(0.485, 0.229), (0.456, 0.224), (0.406, 0.225)])
+    by_hand = torch.stack([(raw[:, i] / 255 - mean) / std for i, (mean, std) in channels], dim=1)
+    with torch.no_grad():
+        assert (Deployed(model, normalise=True)(raw) - model(by_hand)).abs().max() < 1e-5
+
+
+def test_several_masks_go_into_a_folder_and_nothing_is_overwritten(posebench, tmp_path):
+    options = ("--mask", "uniform,random(layers=1|2)", "--ratios", "0.4", "--runtime", "torch", "--out", "files")
+    assert posebench("export", "tmpose_tiny", *options)[0] == 0
+    written = sorted(path.name for path in (tmp_path / "files").iterdir())
+    assert written == ["tmpose_tiny_random_layers=1_2_0.4.pt2", "tmpose_tiny_uniform_0.4.pt2"]
+    code, _, error = posebench("export", "tmpose_tiny", *options)
+    assert code == 2 and "exists already" in error.splitlines()[-1] and "Traceback" not in error
+
+
+def test_what_cannot_be_is_one_line(posebench, monkeypatch):
+    code, _, error = posebench("export", "tmpose_tiny", "--runtime", "tensorrt", "--out", "m.plan")
+    assert code == 2 and "give one of onnx, torch" in error and error.count("\n") == 1
+    there = importlib.util.find_spec
+    lacks = lambda name, *rest: None if name == "onnxruntime" else there(name, *rest)  # noqa: E731
+    monkeypatch.setattr("posebench.benchmark.export.find_spec", lacks)
+    code, _, error = posebench("export", "tmpose_tiny", "--out", "m.onnx")
+    assert code == 2 and "pip install 'posebench[export]'" in error and error.count("\n") == 1
+
+
+@pytest.mark.onnx
+@pytest.mark.parametrize("dynamic", [False, True])
+@pytest.mark.parametrize("mask", [*reduction_names(), "sparse(execution=gather)"])
+def test_onnx_runtime_gives_the_models_heatmaps(mask, dynamic, posebench, tmp_path):
+    import onnx
+    import onnxruntime
+
+    model = saved(tmp_path / "w.pt", mask)
+    options = ("--mask", mask, "--ratios", 0.4 if mask != "none" else 0, "--weights", "w.pt", "--out", "m.onnx")
+    assert posebench("export", "tmpose_tiny", *options, *(["--dynamic-batch"] if dynamic else []))[0] == 0
+    assert not [node.op_type for node in onnx.load("m.onnx").graph.node if "Scatter" in node.op_type]
+    session = onnxruntime.InferenceSession("m.onnx", providers=["CPUExecutionProvider"])
+    assert json.loads(session.get_modelmeta().custom_metadata_map["keypoints"]) == list(COCO.keypoints)
+    for batch in (1, 3) if dynamic else (1,):
+        found = session.run(None, {"images": images(batch, 7).numpy()})[0]
+        with torch.no_grad():
+            assert abs(found - model(images(batch, 7)).numpy()).max() < 1e-4
