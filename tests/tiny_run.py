@@ -58,7 +58,7 @@ class TinyModel(nn.Module):
         super().__init__()
         self.spec = SimpleNamespace(
             name="tiny", dataset="coco", num_keypoints=17, input_size=(32, 24), heatmap_size=(8, 6), sigma=1.0,
-            grid=(8, 6), create_arguments=lambda: {"name": "tiny", "scorer": scorer},
+            grid=(8, 6), convention="dark", create_arguments=lambda: {"name": "tiny", "scorer": scorer},
         )  # fmt: skip
         with torch.random.fork_rng():
             torch.manual_seed(0)
