@@ -8,8 +8,8 @@ from posebench.pose.data.affine import apply_affine, crop_matrix, heatmap_to_ima
 from posebench.pose.data.boxes import box_to_center_scale
 from posebench.pose.data.dataset import PoseDataset
 from posebench.pose.data.targets import gaussian_targets
-from posebench.pose.evaluation.decode import decode
 from posebench.pose.datasets.coco import COCO
+from posebench.pose.evaluation.decode import decode
 
 RANDOM = np.random.default_rng(0)
 CENTER, SCALE = np.array([120.5, 88.25]), np.array([0.6, 0.8])  # a box of 120 x 160 px
