@@ -64,9 +64,12 @@ def export(
         raise InputError(f"{out}: is a file; give a folder for {len(asked)} masks and ratios")
     differ = 0
     for name, ratio in asked:
-        described = (model, dataset, name, ratio, input_size, as_published, position_type, seed)
+        described = {
+            "name": model, "dataset": dataset, "mask": name, "mask_ratio": ratio, "input_size": input_size,
+            "as_published": as_published, "position_type": position_type, "seed": seed, "joint_mask": joint_mask,
+        }  # fmt: skip
         torch.manual_seed(seed or 0)
-        made = make_model(*described, weights=weights, use="exported", joint_mask=joint_mask).eval()
+        made = make_model(weights=weights, use="exported", **described).eval()
         if weights is None:
             typer.echo(f"{made.spec.name}: no --weights, so the network is untrained", err=True)
         label = f"{made.spec.mask} {made.spec.mask_ratio:g}"
