@@ -3,10 +3,12 @@
 import own_model
 import pytest
 import torch
+from small_sweeps import unmasked
 from torch import nn
 
 from posebench import create_model
 from posebench.pose.errors import InputError
+from posebench.pose.models.config import ModelConfig
 from posebench.pose.models.zoo import list_models
 from posebench.testing import MODEL_CHECKS, check_model
 from posebench.testing.models import model_case
@@ -127,3 +129,15 @@ def test_the_mask_of_an_own_model_drops_what_it_says():
     assert torch.equal((holders[0] >= 0).nonzero()[:, 0], model.kept_indices(images)[0])
     model.set_mask_ratio(0.0)
     assert model.kept_indices(images).shape == (2, 108)
+
+
+def test_an_edited_file_is_another_model_in_the_key_of_a_cell(tmp_path, monkeypatch):
+    file = tmp_path / "edited_network.py"
+    file.write_text("from own_model import build\n\n\ndef mine(keypoints):\n    return build(keypoints, None)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    first = create_model("edited_network:mine", **SIZE).spec
+    file.write_text(file.read_text() + "#")
+    second = create_model("edited_network:mine", **SIZE).spec
+    assert first.source != second.source and first.create_arguments() == second.create_arguments()
+    keys = {unmasked(model=ModelConfig(name=s.name, input_size=(96, 72), source=s.source)).key for s in (first, second)}
+    assert len(keys) == 2
