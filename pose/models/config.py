@@ -77,6 +77,7 @@ class ModelSpec(ModelConfig):
     schedule: how many visual tokens or connections the reduction leaves in which block.
     """
 
+    input_size: tuple[int, int]
     heatmap_size: tuple[int, int]
     sigma: float
     num_keypoints: int
