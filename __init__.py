@@ -14,6 +14,7 @@ _PUBLIC = {
     "list_models": ".pose.models.zoo",
     "create_model": ".pose.models.zoo",
     "load_weights": ".pose.models.weights",
+    "load_vitpose": ".pose.models.weights",
     "count_flops": ".benchmark.flops",
     "profile": ".benchmark.profiling",
     "run_sweep": ".sweeps.runner",

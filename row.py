@@ -149,6 +149,7 @@ class Row:
     positions: Text = _column(
         "positions", "position embedding of a kept token: its own (gather) or of the first K (prefix)"
     )
+    decoder: Text = _column("decoder", "of a model without keypoint tokens: classic (deconvolutions) or simple")
     execution: Text = _column("execution", "cut connections are computed and masked (dense), or left out (gather)")
     training: Text = _column("training", "none, weights (given), scratch, or finetune (from one shared unmasked model)")
     epochs: Integer = _column("epochs", "epochs trained for this cell")
@@ -171,6 +172,7 @@ class Row:
     gflops_joint_blocks: Number = _column(
         "GFLOPs joints", "exact count", _MAC, f"{_IMAGE}, blocks on keypoint tokens", 4
     )
+    gflops_decoder: Number = _column("GFLOPs decoder", "exact count", _MAC, f"{_IMAGE}, dense features to heatmaps", 4)
     gflops_head: Number = _column("GFLOPs head", "exact count", _MAC, f"{_IMAGE}, heatmap head", 4)
     parts: Raw = _column("MACs by part", "exact count of multiply-adds", "MAC", _IMAGE)
     macs_needed: Integer = _column("MACs needed", _NEEDED, "MAC", _WHOLE)

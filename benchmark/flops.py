@@ -20,8 +20,7 @@ from .needed import masked_macs
 from .products import Rule, UncountedOperatorError
 from .published import GIGA, published_layer_macs
 
-PARTS = ("backbone", "patch_embedding", "mask_scoring", "blocks", "joint_blocks", "head")
-ALWAYS = tuple(part for part in PARTS if part != "joint_blocks")
+PARTS = ("backbone", "patch_embedding", "mask_scoring", "blocks", "joint_blocks", "head", "decoder")
 
 
 @dataclass(frozen=True)
@@ -135,8 +134,8 @@ def example_inputs(model: nn.Module) -> tuple[torch.Tensor]:
 
 def _flop_count(model: nn.Module, count: MacCount, input_shapes: tuple[tuple[int, ...], ...], params: int) -> FlopCount:
     scopes = getattr(model, "parts", None) or {name: name for name, _ in model.named_children()}
-    if isinstance(model, PoseModel) and not model.transformer.shape.joint_blocks:
-        scopes = {part: scope for part, scope in scopes.items() if part in ALWAYS}
+    if isinstance(model, PoseModel) and not model.spec.joint_mask:
+        scopes = {part: scope for part, scope in scopes.items() if part != "joint_blocks"}
     by_module, published = count.by_module(), count.layers_by_module()
     whole_is_ours = isinstance(model, PoseModel)
     return FlopCount(
@@ -195,6 +194,7 @@ def flops_row(model: PoseModel | ModelConfig | str, **options: Any) -> dict[str,
         "gflops_t": count.gflops_t,
         **{f"gflops_{part}": count.parts[part] / 1e9 for part in PARTS if part in count.parts},
         **_needed(count, spec.reduction.get("execution")),
+        **({"decoder": spec.decoder} if spec.decoder else {}),
         "published_gflops": round(count.published_gflops, 6),
         "published_gflops_t": round(count.published_gflops_t or 0.0, 6),
         "parts": dict(count.parts),

@@ -35,12 +35,12 @@ def _between_visual(transformer: Any) -> int:
             products += cut
         elif reduction.config.get("execution") == "dense":
             products += 2 * cut
-    return products * transformer.shape.dim
+    return products * reduction.shape.dim
 
 
 def _between_joints(transformer: Any) -> int:
     """Of keypoint tokens that do not see each other, in the joint blocks."""
-    blocks = transformer.shape.joint_blocks
-    if not blocks:
+    mask = getattr(transformer, "joint_mask", None)
+    if mask is None:
         return 0
-    return blocks * 2 * int((~transformer.joint_mask.to(torch.bool)).sum()) * transformer.shape.dim
+    return transformer.shape.joint_blocks * 2 * int((~mask.to(torch.bool)).sum()) * transformer.shape.dim

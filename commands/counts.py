@@ -10,7 +10,7 @@ import typer
 from ..pose.datasets.registry import DEFAULT
 from ..pose.errors import InputError
 from .flop_gate import check_counts
-from .model_options import DATASET_NAMES, MASKS, RATIOS, JointMask, masks_of
+from .model_options import DATASET_NAMES, MASKS, RATIOS, Decoder, JointMask, masks_of
 from .options import Bar, Wide, check_new, numbers, print_rows, size, words
 
 CAPTION = (
@@ -82,6 +82,7 @@ def flops(
     input_size: Annotated[str | None, typer.Option(help="crop as HEIGHTxWIDTH (default: the model's own)")] = None,
     as_published: Annotated[bool, typer.Option("--as-published", help="the reference code's own behaviours")] = False,
     joint_mask: JointMask = None,
+    decoder: Decoder = None,
     format: Annotated[str, typer.Option(help="table, json, csv or markdown")] = "table",
     wide: Wide = False,
     save: Annotated[Path | None, typer.Option(help="write the counts to this file, for --check")] = None,
@@ -102,7 +103,8 @@ def flops(
     if check is not None:
         others = {
             "--mask": mask, "--ratios": ratios, "--dataset": dataset, "--input-size": input_size, "--save": save,
-            "--as-published": as_published, "--joint-mask": joint_mask, "--counters": counters, "--force": force,
+            "--as-published": as_published, "--joint-mask": joint_mask, "--decoder": decoder, "--counters": counters,
+            "--force": force,
         }  # fmt: skip
         check_counts(check, words(model), format, others)
         return
@@ -110,13 +112,16 @@ def flops(
     if save is not None:
         check_new(save, "--save", force=force)
     fixed = {"dataset": dataset, "input_size": size(input_size), "as_published": as_published}
-    if save is not None and (joint_mask or as_published):
-        raise InputError("--save holds models by name, mask and ratio: leave out --joint-mask and --as-published")
+    if save is not None and (joint_mask or decoder or as_published):
+        raise InputError(
+            "--save holds models by name, mask and ratio: leave out --joint-mask, --decoder and --as-published"
+        )
     chosen = choose_models(
         words(model) or list(MODELS),
         masks_of(mask),
         numbers(ratios, "--ratios"),
         joint_mask=joint_mask,
+        decoder=decoder,
         **fixed,
     )
     if counters is not None:

@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from .model_options import DATASET_NAMES, DEFAULT_MODEL, MASKS, OWN, RATIOS, InputSize, JointMask, masks_of
+from .model_options import (
+    DATASET_NAMES,
+    DEFAULT_MODEL,
+    MASKS,
+    OWN,
+    RATIOS,
+    Decoder,
+    InputSize,
+    JointMask,
+    masks_of,
+)
 from .options import Bar, Format, Quiet, Wide, count, numbers, print_rows, size, words
 
 EXAMPLES = """
@@ -40,6 +50,7 @@ def profile(
     ] = None,
     input_size: InputSize = None,
     joint_mask: JointMask = None,
+    decoder: Decoder = None,
     device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
     dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16")] = "float32",
     batch_sizes: Annotated[str, typer.Option(help="batch sizes, separated by commas")] = "1",
@@ -80,6 +91,7 @@ def profile(
             progress=bar,
             weights=weights,
             joint_mask=joint_mask,
+            decoder=decoder,
         )
     shown = PROFILE_COLUMNS if format in ("table", "markdown") else None
     first = rows[0]

@@ -37,6 +37,7 @@ Ratio = Annotated[
 InputSize = Annotated[str | None, typer.Option(help=f"crop as HEIGHTxWIDTH {OWN}")]
 AsPublished = Annotated[bool, typer.Option("--as-published", help="the reference code's own behaviours")]
 PositionType = Annotated[str | None, typer.Option(help="sine-full, sine, learnable or low-frequency")]
+Decoder = Annotated[str | None, typer.Option(help="of ViTPose: classic or simple (default: classic)")]
 JointMask = Annotated[str | None, typer.Option(help="of sparse TokenPose's joint blocks: skeleton, full or published")]
 
 

@@ -11,6 +11,7 @@ from ..pose.errors import InputError
 from .model_options import (
     DATASET_NAMES,
     AsPublished,
+    Decoder,
     InputSize,
     JointMask,
     Mask,
@@ -48,6 +49,7 @@ def predict(
     mask: Mask = None,
     ratio: Ratio = None,
     joint_mask: JointMask = None,
+    decoder: Decoder = None,
     dataset: Annotated[
         str | None, typer.Option(help=f"keypoints of {DATASET_NAMES} (default: those of the weights, else coco)")
     ] = None,
@@ -87,6 +89,7 @@ def predict(
     described = {
         "name": model, "dataset": dataset, "mask": mask, "mask_ratio": ratio, "input_size": input_size,
         "as_published": as_published, "position_type": position_type, "joint_mask": joint_mask,
+        "decoder": decoder,
     }  # fmt: skip
     made = make_model(weights=weights, **described)
     skeleton = made.spec.skeleton

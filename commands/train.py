@@ -17,6 +17,7 @@ from .model_options import (
     DATA_FOLDER,
     DATASET_NAMES,
     AsPublished,
+    Decoder,
     InputSize,
     JointMask,
     Mask,
@@ -83,6 +84,7 @@ def train(
     mask: Mask = None,
     ratio: Ratio = None,
     joint_mask: JointMask = None,
+    decoder: Decoder = None,
     data: Data = None,
     dataset: DatasetName = None,
     train_split: Annotated[
@@ -160,6 +162,7 @@ def train(
         described = {
             "name": model, "dataset": which, "mask": mask, "mask_ratio": ratio, "input_size": input_size,
             "as_published": as_published, "position_type": position_type, "seed": seed, "joint_mask": joint_mask,
+            "decoder": decoder,
         }  # fmt: skip
         made = make_model(weights=weights, use="from here on trained", fresh_scorer=True, **described)
         recipe = TINY_RECIPE if is_tiny(made.spec.name) else paper_recipe(which)
@@ -172,9 +175,9 @@ def train(
         recipe = dataclasses.replace(recipe, **wanted, amp=amp, workers=workers, seed=seed)
         if backbone_weights is not None:
             load_backbone_weights(made, backbone_weights)
-        size = {"input_size": made.spec.input_size, "dataset": dataset}
-        train_data = _train_split(root, train_split, size)
-        val_data = load_people(root, "val", **size) if evaluate_every else None
+        crops = {"input_size": made.spec.input_size, "convention": made.spec.convention, "dataset": dataset}
+        train_data = _train_split(root, train_split, crops)
+        val_data = load_people(root, "val", **crops) if evaluate_every else None
         with Bar("training", quiet or not ranks.first) as bar:
             result = run(
                 made,
@@ -202,6 +205,7 @@ def evaluate(
     mask: Mask = None,
     ratio: Ratio = None,
     joint_mask: JointMask = None,
+    decoder: Decoder = None,
     data: Data = None,
     dataset: DatasetName = None,
     boxes: Boxes = "gt",
@@ -210,7 +214,9 @@ def evaluate(
     flip_test: Annotated[
         bool, typer.Option("--flip-test/--no-flip-test", help="average with the mirrored crop")
     ] = True,
-    decode: Annotated[str, typer.Option(help="dark or hrnet: decoding and crop convention")] = "dark",
+    decode: Annotated[
+        str | None, typer.Option(help="dark, hrnet or udp: decoding and crop convention (default: the model's own)")
+    ] = None,
     device: Device = "cpu",
     workers: Workers = 0,
     threads: Threads = None,
@@ -233,6 +239,7 @@ def evaluate(
 
     from ..benchmark.device import check_device
     from ..pose.data.folder import load_people
+    from ..pose.evaluation.decode import convention_of
     from ..pose.evaluation.evaluate import evaluate as run
     from .options import print_rows
 
@@ -245,12 +252,11 @@ def evaluate(
     described = {
         "name": model, "dataset": which, "mask": mask, "mask_ratio": ratio, "input_size": input_size,
         "as_published": as_published, "position_type": position_type, "seed": seed, "joint_mask": joint_mask,
+        "decoder": decoder,
     }  # fmt: skip
     made = make_model(weights=weights, **described)
-    convention = "hrnet" if decode == "hrnet" else "dark"
-    split = load_people(
-        root, "val", boxes=boxes, input_size=made.spec.input_size, convention=convention, dataset=dataset
-    )
+    crops = {"input_size": made.spec.input_size, "convention": convention_of(decode or made.spec.convention)}
+    split = load_people(root, "val", boxes=boxes, dataset=dataset, **crops)
     with Bar("evaluating", quiet) as bar:
         found = run(
             made,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .model_options import DATASET_NAMES, InputSize
+from .model_options import DATASET_NAMES, Decoder, InputSize
 from .options import check_new, size
 
 
@@ -45,21 +45,21 @@ def convert(
     model: Annotated[str | None, typer.Option(help="the model that it belongs to (a checkpoint says it)")] = None,
     dataset: Annotated[str | None, typer.Option(help=f"{DATASET_NAMES} (default: a checkpoint's, else coco)")] = None,
     input_size: InputSize = None,
+    decoder: Decoder = None,
 ) -> None:
     """Translate a state dict of the papers' code to posebench's names; of a checkpoint, leave out what only training
     needs."""
-    from ..pose.models.architectures import MODELS
     from ..pose.models.as_trained import load_model
     from ..pose.models.weights_file import read_weights
-    from ..pose.models.zoo import resolve_name
+    from ..pose.models.zoo import has_joint_blocks
     from ..pose.training.checkpoint import save_tensors
 
     check_new(out, "--out")
     source = read_weights(file)
-    asked = {"name": model, "dataset": dataset, "input_size": size(input_size)}
+    asked = {"name": model, "dataset": dataset, "input_size": size(input_size), "decoder": decoder}
     if source.config is None:
         # The file's own joint mask, if it has one, goes with its weights.
-        has_joints = model and MODELS[resolve_name(model)].joint_blocks and any("joint_mask" in n for n in source.names)
+        has_joints = model and has_joint_blocks(model) and any("joint_mask" in n for n in source.names)
         asked |= {"mask": "none", "joint_mask": "published" if has_joints else None}
     made, _ = load_model(source, **asked)
     kept = {key: value for key, value in source.checkpoint.items() if key not in ("optimizer", "scaler")}

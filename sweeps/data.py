@@ -12,7 +12,7 @@ from ..pose.data.person import DataSplit, Person
 from ..pose.data.synth.cache import TRAIN, VAL, default_set_path, ensure_default_set
 from ..pose.datasets.registry import DEFAULT, description_of, source_of
 from ..pose.errors import InputError
-from ..pose.models.config import ModelConfig
+from ..pose.models.config import ModelSpec
 from .config import FINETUNE
 from .events import Event, Listener, ignore
 from .request import SweepRequest
@@ -75,10 +75,11 @@ def find_data(request: SweepRequest, on_event: Listener = ignore, *, make: bool 
     )
 
 
-def load_split(root: str | Path, split: str, model: ModelConfig, boxes: str = "gt") -> DataSplit:
+def load_split(root: str | Path, split: str, model: ModelSpec, boxes: str = "gt") -> DataSplit:
     """The people of a split of a sweep's data, cropped as a model of its takes them."""
     known = None if model.described else model.dataset
-    return load_people(root, split, boxes=boxes, input_size=model.input_size, dataset=known)
+    crops = {"input_size": model.input_size, "convention": model.convention}
+    return load_people(root, split, boxes=boxes, dataset=known, **crops)
 
 
 def needs_training(request: SweepRequest, model: str) -> bool:

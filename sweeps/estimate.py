@@ -134,7 +134,8 @@ def _load_seconds(plan: Plan, model: PoseModel) -> float:
         return 0.001
     data = load_split(plan.data.root, "val", model.spec)
     spec, people = model.spec, data.people[:PROBE_IMAGES]
-    crops = PoseDataset(people, spec.skeleton, spec.input_size, spec.heatmap_size, spec.sigma)
+    sizes = spec.input_size, spec.heatmap_size, spec.sigma
+    crops = PoseDataset(people, spec.skeleton, *sizes, convention=spec.convention)
     return _time(lambda: [crops[index] for index in range(len(people))]) / len(people)
 
 

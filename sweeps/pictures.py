@@ -66,7 +66,8 @@ def mask_sheet(model: PoseModel, people: list[Person], skeleton: Skeleton) -> np
     joints are drawn on top.
     """
     spec = model.spec
-    data = PoseDataset(people, skeleton, spec.input_size, spec.heatmap_size, spec.sigma)
+    sizes = spec.input_size, spec.heatmap_size, spec.sigma
+    data = PoseDataset(people, skeleton, *sizes, convention=spec.convention)
     items = [data[index] for index in range(len(people))]
     model.eval()
     merges = _kind(spec) == MERGE

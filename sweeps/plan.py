@@ -13,7 +13,7 @@ from ..benchmark.flops import untrained_model
 from ..benchmark.interference import usable_cores
 from ..pose.errors import InputError
 from ..pose.models.as_trained import load_model, trained_in_words
-from ..pose.models.config import ModelConfig
+from ..pose.models.config import ModelConfig, ModelSpec
 from ..pose.models.weights import load_backbone_weights
 from ..pose.models.weights_file import read_weights
 from ..pose.models.zoo import create_model, is_tiny
@@ -49,8 +49,8 @@ def make_plan(request: SweepRequest, data: DataFacts) -> Plan:
     reductions = {name: _checked_reductions(request, name, data) for name in request.models}
     models, bases, notes = [], [], []
     for name in request.models:
-        model, note = _checked_model(request, name, data)
-        models.append(_unmasked_cell(request, model, data))
+        spec, note = _checked_model(request, name, data)
+        models.append(_unmasked_cell(request, spec, data))
         bases.append(_base_model(request, models[-1], data))
         notes += [note] if note else []
     pairs = list(zip(models, bases, strict=True))
@@ -82,7 +82,7 @@ def _checked_reductions(request: SweepRequest, name: str, data: DataFacts) -> li
     return found
 
 
-def _checked_model(request: SweepRequest, name: str, data: DataFacts) -> tuple[ModelConfig, str]:
+def _checked_model(request: SweepRequest, name: str, data: DataFacts) -> tuple[ModelSpec, str]:
     """The unmasked model, and what the weights given for it were trained with: a file that does not fit, or was trained
     as another model, is told before anything runs."""
     size = {"input_size": request.input_size} if request.input_size else {}
@@ -97,19 +97,16 @@ def _checked_model(request: SweepRequest, name: str, data: DataFacts) -> tuple[M
         note = trained_in_words(file) if file.config is not None else f"{file.name} does not say how it was trained"
     if request.backbone_weights:
         load_backbone_weights(model, request.backbone_weights)
-    input_size = tuple(model.spec.input_size)
-    config = ModelConfig(
-        name=name,
-        dataset=data.layout,
-        described=data.described,
-        input_size=input_size,
-        as_published=request.as_published,
-    )
-    return config, note
+    return model.spec, note
 
 
-def _unmasked_cell(request: SweepRequest, model: ModelConfig, data: DataFacts) -> CellConfig:
+def _unmasked_cell(request: SweepRequest, spec: ModelSpec, data: DataFacts) -> CellConfig:
     """The unmasked cell of a model, before it has a seed and a base model."""
+    size = tuple(spec.input_size)
+    model = ModelConfig(
+        name=spec.name, dataset=data.layout, described=data.described, input_size=size,
+        as_published=request.as_published, source=spec.source,
+    )
     weights = request.weights_of(model.name)
     mode = request.training or (WEIGHTS if weights else FINETUNE if is_tiny(model.name) else SCRATCH)
     long, short = _recipes(model)
@@ -124,7 +121,9 @@ def _unmasked_cell(request: SweepRequest, model: ModelConfig, data: DataFacts) -
             data=data.train_hash if recipe else None,
         ),
         run=RunConfig(_device(request), request.threads or default_threads(model.name, request.device)),
-        eval=EvalConfig(data=data.eval_hash, boxes=data.boxes_hash, flip_test=request.flip_test),
+        eval=EvalConfig(
+            data=data.eval_hash, boxes=data.boxes_hash, flip_test=request.flip_test, decode=spec.convention
+        ),
     )
 
 

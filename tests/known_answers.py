@@ -24,6 +24,7 @@ def spec_of(layout: str) -> SimpleNamespace:
         num_keypoints=DATASETS[layout].skeleton.num_keypoints,
         tokens_total=48,
         mask="uniform",
+        convention="dark",
         reduction=ReductionConfig("uniform", 0.4),
     )
 
@@ -31,14 +32,16 @@ def spec_of(layout: str) -> SimpleNamespace:
 class KnowsTheAnswer(nn.Module):
     """Gives each person's target maps, and for the mirror image their mirror image: the images must be those."""
 
-    def __init__(self, people: list, layout: str = "coco") -> None:
+    def __init__(self, people: list, layout: str = "coco", convention: str = "dark") -> None:
         super().__init__()
         self.spec = spec_of(layout)
+        self.spec.convention = convention
         self.order = list(range(self.spec.num_keypoints))
         for left, right in self.spec.skeleton.flip_pairs:
             self.order[left], self.order[right] = right, left
         skeleton, size = self.spec.skeleton, self.spec.input_size
-        dataset = PoseDataset(people, skeleton, size, self.spec.heatmap_size, self.spec.sigma)
+        sizes = size, self.spec.heatmap_size, self.spec.sigma
+        dataset = PoseDataset(people, skeleton, *sizes, convention=convention)
         self.samples = {person.person_id: dataset[index] for index, person in enumerate(people)}
         self.modes: list[bool] = []
 

@@ -31,20 +31,17 @@ RECIPE = TrainingRecipe(
 
 
 class TinyTransformer(nn.Module):
-    """Tokens, of which a random half is silenced in training; `scorer` adds logits of where the joints are."""
+    """Tokens, of which a random half is silenced in training."""
 
-    def __init__(self, scorer: bool) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(12)
         self.positions = nn.Parameter(torch.linspace(-1, 1, 48 * 12).view(1, 48, 12), requires_grad=False)
         self.joint_token = nn.Parameter(torch.zeros(1, 17, 12))
         self.head = nn.Linear(12, 48)
-        self.scorer = nn.Linear(12, 1) if scorer else None
-        self.last_scorer_logits = None
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         tokens = self.norm(features.flatten(2).transpose(1, 2)) + self.positions
-        self.last_scorer_logits = self.scorer(tokens).squeeze(2) if self.scorer and self.training else None
         if self.training:
             tokens = tokens * (torch.rand(tokens.shape[:2], device=tokens.device) < 0.5)[..., None]
         attention = (self.joint_token @ tokens.transpose(1, 2)).softmax(dim=2)
@@ -54,16 +51,16 @@ class TinyTransformer(nn.Module):
 class TinyModel(nn.Module):
     """32x24 crops to 8x6 heatmaps, with batch norm and a frozen position table."""
 
-    def __init__(self, scorer: bool = False) -> None:
+    def __init__(self, variant: str = "plain") -> None:
         super().__init__()
         self.spec = SimpleNamespace(
             name="tiny", dataset="coco", num_keypoints=17, input_size=(32, 24), heatmap_size=(8, 6), sigma=1.0,
-            grid=(8, 6), create_arguments=lambda: {"name": "tiny", "scorer": scorer},
+            grid=(8, 6), convention="dark", create_arguments=lambda: {"name": "tiny", "variant": variant},
         )  # fmt: skip
         with torch.random.fork_rng():
             torch.manual_seed(0)
             self.backbone = nn.Sequential(nn.Conv2d(3, 12, 4, stride=4), nn.BatchNorm2d(12), nn.ReLU())
-            self.transformer = TinyTransformer(scorer)
+            self.transformer = TinyTransformer()
 
     def forward(self, images: torch.Tensor, sample_ids: torch.Tensor | None = None) -> torch.Tensor:
         return self.transformer(self.backbone(images))

@@ -1,7 +1,8 @@
 """From a person's box to the centre and scale of the crop.
 
-Two conventions, as in the two branches of the HRNet family: "dark" (unbiased: a box of w pixels spans w - 1 pixel
-steps) and "hrnet" (it spans w).
+Three conventions: as in the two branches of the HRNet family "dark" (unbiased: a box of w pixels spans w - 1 pixel
+steps) and "hrnet" (it spans w); and "udp" (boxes as "hrnet", but the box spans the w - 1 steps between the output's
+outermost pixels: Huang et al., The Devil is in the Details, CVPR 2020, arXiv 1911.07524), ViTPose's.
 """
 
 from __future__ import annotations
@@ -10,15 +11,15 @@ import numpy as np
 
 from ..errors import InputError
 
-CONVENTIONS = ("dark", "hrnet")
+CONVENTIONS = ("dark", "hrnet", "udp")
 PIXELS_PER_SCALE = 200.0  # the unit of `scale` since MPII's annotations
 PADDING = 1.25
 
 
 def check_convention(convention: str) -> str:
-    """Return `convention`, or raise InputError if it is neither "dark" nor "hrnet"."""
+    """Return `convention`, or raise InputError if it is none of `CONVENTIONS`."""
     if convention not in CONVENTIONS:
-        raise InputError(f"unknown coordinate convention {convention!r}: use {' or '.join(CONVENTIONS)}")
+        raise InputError(f"unknown coordinate convention {convention!r}: use {', '.join(CONVENTIONS)}")
     return convention
 
 

@@ -106,8 +106,8 @@ class PoseDataset(Dataset):
         if draw.flip:
             keypoints, visible = flip_joints(keypoints, visible, image_width, self.skeleton)
         rows, columns = self.heatmap_size
-        if self.convention == "dark":  # the crop's middle is the map's middle
-            matrix = crop_matrix(center, scale, draw.rotation_deg, (columns, rows))
+        if self.convention != "hrnet":  # the crop's middle is the map's middle
+            matrix = crop_matrix(center, scale, draw.rotation_deg, (columns, rows), convention=self.convention)
         else:  # pixel 0 of the crop is pixel 0 of the map
             crop_size = (self.input_size[1], self.input_size[0])
             matrix = crop_matrix(center, scale, draw.rotation_deg, crop_size, convention="hrnet")

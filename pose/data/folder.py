@@ -53,7 +53,7 @@ def load_people(
     """The people of a split ("train" or "val"; some data sets have also "trainval" and "test") of a data folder.
 
     `boxes` is "gt" or a file of person detections (not of MPII); `input_size` (H, W) gives the crop's aspect ratio;
-    `convention` is "dark" or "hrnet"; `dataset` says what the folder holds, where its files do not. Images are not
+    `convention` is the crops' (boxes.py); `dataset` says what the folder holds, where its files do not. Images are not
     touched. Raises InputError in one line for whatever is wrong with the folder or its files.
     """
     check_convention(convention)

@@ -6,40 +6,8 @@ images/; every image has a crowdIndex from 0 (nobody near) to 1.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from ..keypoints import Skeleton
-from .descriptor import Dataset, Scored
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from ..data.person import DataSplit
-
-#: from which crowdIndex on, and below which, an image is of each kind; 1 itself is hard
-CROWDING = {"easy": (0.0, 0.1), "medium": (0.1, 0.8), "hard": (0.8, 1.1)}
-
-
-def evaluate(data: DataSplit, keypoints: np.ndarray, *, as_published: bool = False) -> Scored:
-    """COCO's AP with the sigmas of CrowdPose, and `ap_easy`, `ap_medium`, `ap_hard` over the images of each kind.
-
-    InputError for an image without a crowdIndex from 0 to 1.
-    """
-    import numpy as np
-
-    from ..data.coco import image_numbers
-    from ..evaluation.bootstrap import scores
-    from ..evaluation.coco_metrics import evaluate as evaluate_coco
-
-    found = evaluate_coco(data, keypoints, as_published=as_published)
-    numbers = image_numbers(data.annotation_file, "crowdIndex", 0.0, 1.0)
-    crowding = np.array([numbers[int(image)] for image in found.evidence["images"]])
-    metrics: dict[str, Any] = {name: value for name, value in found.metrics.items() if not name.endswith(("_m", "_l"))}
-    for kind, (least, below) in CROWDING.items():
-        taken = ((crowding >= least) & (crowding < below)).astype(np.int64)
-        metrics[f"ap_{kind}"] = float(scores(found.evidence, taken[None])[0])
-    return Scored(metrics, found.evidence, found.predictions, found.notes)
-
+from .descriptor import Dataset
 
 CROWDPOSE = Dataset(
     name="crowdpose",
@@ -61,7 +29,7 @@ CROWDPOSE = Dataset(
     ),
     read="posebench.pose.data.coco:read_split",
     check="posebench.pose.data.check_coco:check_folder",
-    evaluate=evaluate,
+    evaluate="posebench.pose.evaluation.crowdpose_metrics:evaluate",
     marks=("annotations/*crowdpose_*.json", "json/*crowdpose_*.json"),
     example="annotations/crowdpose_val.json",
     splits=("train", "val", "trainval", "test"),

@@ -2,7 +2,9 @@
 
 "dark": the map is smoothed, and a Taylor step on its logarithm leads from the highest pixel to the top of the Gaussian
 (Zhang et al., Distribution-Aware Coordinate Representation, CVPR 2020). "hrnet": a quarter pixel towards the larger
-neighbour. "argmax": the pixel itself. Coordinates are (x, y) in heatmap px, pixel centres at integers.
+neighbour. "argmax": the pixel itself. "udp": as "dark", with differences over one pixel instead of two, up to the
+border, and a floor under the logarithm (ViTPose's, from Huang et al., arXiv 1911.07524). Coordinates are (x, y) in
+heatmap px, pixel centres at integers.
 """
 
 from __future__ import annotations
@@ -12,19 +14,21 @@ from functools import lru_cache
 import numpy as np
 
 from ..data.affine import heatmap_to_image
+from ..data.boxes import CONVENTIONS
 from ..errors import InputError
 
-METHODS = ("dark", "hrnet", "argmax")
+METHODS = ("dark", "hrnet", "udp", "argmax")
 BLUR_TAPS = 11
 BLUR_SIGMA = 2.0
 LOWEST = 1e-10  # the logarithm's floor
+UDP_RANGE = (0.001, 50.0)  # what "udp" clips the smoothed maps to, before its logarithm
 
 
 def decode(heatmaps: np.ndarray, method: str = "dark") -> tuple[np.ndarray, np.ndarray]:
     """Coordinates (B, J, 2) float64 in heatmap px and scores (B, J), the maps' maxima, of heatmaps (B, J, h, w).
 
-    A map without a positive value gives (0, 0). As in the published code nothing bounds the Taylor step of "dark": a
-    flat map can send a point far outside.
+    A map without a positive value gives (0, 0). As in the published code nothing bounds a Taylor step: a flat map can
+    send a point far outside.
     """
     if method not in METHODS:
         raise InputError(f"unknown decoding {method!r}: use {', '.join(METHODS)}")
@@ -34,6 +38,8 @@ def decode(heatmaps: np.ndarray, method: str = "dark") -> tuple[np.ndarray, np.n
         coords += _quarter_steps(heatmaps, peaks)
     elif method == "dark":
         coords += _taylor_steps(heatmaps, peaks)
+    elif method == "udp":
+        coords += _short_taylor_steps(heatmaps, peaks)
     return coords, scores
 
 
@@ -47,8 +53,13 @@ def decode_to_image(
     """
     coords, scores = decode(heatmaps, method)
     size_wh = heatmaps.shape[3], heatmaps.shape[2]
-    convention = convention or ("hrnet" if method == "hrnet" else "dark")
+    convention = convention or convention_of(method)
     return np.concatenate([heatmap_to_image(coords, center, scale, size_wh, convention), scores[..., None]], axis=2)
+
+
+def convention_of(method: str) -> str:
+    """The convention of the crops that a decoding belongs to."""
+    return method if method in CONVENTIONS else "dark"
 
 
 def find_peaks(heatmaps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -85,6 +96,28 @@ def _taylor_steps(heatmaps: np.ndarray, peaks: np.ndarray) -> np.ndarray:
     step = np.stack([(dxy * dy - dyy * dx) / divisor, (dxy * dx - dxx * dy) / divisor], axis=1)
     steps[inside] = step * regular[:, None]
     return steps
+
+
+def _short_taylor_steps(heatmaps: np.ndarray, peaks: np.ndarray) -> np.ndarray:
+    """The same of differences over one pixel, the border's values repeated outside; 0 for a map without a peak.
+
+    The smoothing reflects at the border, and H has float32's epsilon added to its diagonal, as published.
+    """
+    batch, joints, height, width = heatmaps.shape
+    maps = heatmaps.astype(np.float64).reshape(-1, height, width)
+    maps = np.clip(_blur_matrix(height, reflect=True) @ maps @ _blur_matrix(width, reflect=True).T, *UDP_RANGE)
+    maps = np.pad(np.log(maps), ((0, 0), (1, 1), (1, 1)), mode="edge")
+    at = _Neighbours(maps, *(peaks.reshape(-1, 2).T + 1), log=False)
+    centre, left, right, above, below = at(0, 0), at(-1, 0), at(1, 0), at(0, -1), at(0, 1)
+    dx, dy = (right - left) / 2, (below - above) / 2
+    epsilon = np.finfo(np.float32).eps
+    dxx, dyy = right - 2 * centre + left + epsilon, below - 2 * centre + above + epsilon
+    dxy = (at(1, 1) - right - below + 2 * centre - left - above + at(-1, -1)) / 2
+    determinant = dxx * dyy - dxy * dxy
+    usable = (determinant != 0) & (heatmaps.reshape(len(maps), -1).max(axis=1) > 0)
+    step = np.stack([dxy * dy - dyy * dx, dxy * dx - dxx * dy], axis=1)
+    step /= np.where(usable, determinant, np.inf)[:, None]
+    return step.reshape(batch, joints, 2)
 
 
 class _Neighbours:
@@ -128,9 +161,15 @@ def gaussian_kernel() -> np.ndarray:
 
 
 @lru_cache(maxsize=8)
-def _blur_matrix(size: int) -> np.ndarray:
-    """(size, size), symmetric: row i holds the kernel centred at i, cut at the ends."""
+def _blur_matrix(size: int, reflect: bool = False) -> np.ndarray:
+    """(size, size): row i holds the kernel centred at i, cut at the ends (then symmetric), or reflected there."""
     kernel = gaussian_kernel()
+    if reflect:
+        source = np.pad(np.arange(size), BLUR_TAPS // 2, mode="reflect")
+        blur = np.zeros((size, size))
+        for tap, weight in enumerate(kernel):
+            np.add.at(blur, (np.arange(size), source[tap : tap + size]), weight)
+        return blur
     distance = np.abs(np.subtract.outer(np.arange(size), np.arange(size)))
     reach = BLUR_TAPS // 2
     return np.where(distance <= reach, kernel[reach + np.minimum(distance, reach)], 0.0)

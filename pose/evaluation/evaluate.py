@@ -44,7 +44,7 @@ def evaluate(
     batch_size: int = 32,
     flip_test: bool = True,
     device: str | torch.device = "cpu",
-    decode: str = "dark",
+    decode: str | None = None,
     shift: bool = False,
     as_published: bool = False,
     workers: int = 0,
@@ -54,16 +54,17 @@ def evaluate(
 ) -> Evaluation:
     """Evaluate `model` (with a `spec`, as create_model makes) on all people of a split.
 
-    decode: "dark", "hrnet" or "argmax"; `data` must have been loaded with the crop convention that belongs to it.
-    shift: HRNet's shift in the flip test. as_published: MPII's "0.1" is the reference's 0.11. resamples: of the
-    bootstrap, 0 for none. `progress(done, total, loss=)` counts people. Several `ranks` share the people and all get
-    what one process does, to the last digit. The model is moved to `device` and left in the mode it was in. What is
-    scored how is the data set's to say (see datasets/).
+    decode: a method of decode.py, by default the model's own ("dark", or "udp" for ViTPose); `data` must have been
+    loaded with the crop convention that belongs to it. shift: HRNet's shift in the flip test. as_published: MPII's
+    "0.1" is the reference's 0.11. resamples: of the bootstrap, 0 for none. `progress(done, total, loss=)` counts
+    people. Several `ranks` share the people and all get what one process does, to the last digit. The model is moved to
+    `device` and left in the mode it was in. What is scored how is the data set's to say (see datasets/).
 
     Raises InputError for data that does not fit the model or is broken, NumericalError where heatmaps hold NaN.
     """
     started = time.monotonic()
     skeleton = data.dataset.skeleton
+    decode = decode or model.spec.convention
     _check(model, data, decode)
     options = InferenceOptions(flip_test, decode, shift, device)
     keypoints, loss = predict_people(

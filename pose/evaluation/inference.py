@@ -17,7 +17,7 @@ from ..data.person import Person
 from ..errors import InputError, NumericalError
 from ..keypoints import Skeleton
 from ..ranks import ALONE, Ranks
-from .decode import decode_to_image
+from .decode import convention_of, decode_to_image
 from .flip import average_flipped
 
 Progress = Callable[..., None]
@@ -27,7 +27,7 @@ Progress = Callable[..., None]
 class InferenceOptions:
     """How heatmaps are made and read.
 
-    `decode`: "dark", "hrnet" or "argmax"; the crops are of the convention that belongs to it.
+    `decode`: a method of decode.py; the crops are of the convention that belongs to it.
     `shift`: HRNet's shift of the mirrored maps by one column.
     """
 
@@ -38,7 +38,7 @@ class InferenceOptions:
 
     @property
     def crop_convention(self) -> str:
-        return "hrnet" if self.decode == "hrnet" else "dark"
+        return convention_of(self.decode)
 
 
 @contextlib.contextmanager

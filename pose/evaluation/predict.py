@@ -69,7 +69,7 @@ def predict_image(
     *,
     flip_test: bool = True,
     device: str | torch.device = "cpu",
-    decode: str = "dark",
+    decode: str | None = None,
 ) -> Prediction:
     """Poses of the people in `boxes`, each (x, y, width, height) in px; by default the image holds one person. Their
     `box_scores` (by default 1) go into the people's scores.
@@ -85,6 +85,7 @@ def predict_image(
             raise InputError(f"{path}: {tuple(box)} is not a box; give x, y, width and height in pixels")
     spec = model.spec
     skeleton = spec.skeleton
+    decode = decode or spec.convention
     options = InferenceOptions(flip_test=flip_test, device=device, decode=decode)
     aspect_ratio = spec.input_size[1] / spec.input_size[0]
     crops = [box_to_center_scale(box, aspect_ratio, options.crop_convention) for box in boxes]

@@ -15,7 +15,7 @@ class Architecture:
     or one per shape; published_mask: the mask and ratio that the name stands for; published_keep_ratio: share kept at
     each layer of that, where its ratio alone does not say; reduce_at: blocks where reductions act, by default theirs.
     A reduction that acts in every block does so here, too. tiny: made for the embedded set, trainable on a CPU within
-    minutes.
+    minutes. decoder: the usual one of a model without keypoint tokens, and its channels; udp: unbiased coordinates.
     """
 
     backbone: str
@@ -35,11 +35,15 @@ class Architecture:
     reduce_at: tuple[int, ...] | None = None
     published_keep_ratio: tuple[float, ...] | None = None
     published_mask: tuple[str, float] = ("none", 0.0)
+    decoder: str | None = None
+    decoder_channels: int = 256
+    udp: bool = False
     tiny: bool = False
 
 
 INPUT_SIZE = {TALL: (256, 192), SQUARE: (256, 256)}
 PATCH_4 = {TALL: (4, 3), SQUARE: (4, 4)}
+PATCH_16 = {TALL: (16, 16), SQUARE: (16, 16)}
 PUBLISHED_MASK = ("random", 0.4)
 PUBLISHED_SPARSITY = ("sparse", 0.3)
 
@@ -50,6 +54,12 @@ def _base(**changes) -> Architecture:
 
 def _large(depth: int | dict[str, int], heads: int, **changes) -> Architecture:
     return Architecture("hrnet_w48", PATCH_4, depth=depth, stacks=3, heads=heads, **changes)
+
+
+def _vit(dim: int, depth: int, heads: int, patch: dict[str, tuple[int, int]] = PATCH_16, **changes) -> Architecture:
+    """ViTPose (its table 1): a patch is a patch of the image."""
+    more = {"mlp_ratio": 4, "position_type": "learnable", "decoder": "classic", "udp": True, **changes}
+    return Architecture("none", patch, depth=depth, heads=heads, dim=dim, **more)
 
 
 def _tiny(**changes) -> Architecture:
@@ -103,6 +113,22 @@ MODELS: dict[str, Architecture] = {
     "ppt_b": _base(published_keep_ratio=(0.7, 0.7, 0.7), published_mask=("prune", 0.657)),
     "ppt_l_d6": Architecture(
         "hrnet_w48", PATCH_4, depth=6, reduce_at=(3,), published_keep_ratio=(0.7,), published_mask=("prune", 0.3)
+    ),
+    "vitpose_s": _vit(384, 12, 12),
+    "vitpose_b": _vit(768, 12, 12),
+    "vitpose_l": _vit(1024, 24, 16),
+    "vitpose_h": _vit(1280, 32, 16),
+    # Ours, for the embedded data; a step of training takes as long as tmpose_tiny's.
+    "vitpose_tiny": _vit(
+        72,
+        4,
+        3,
+        {TALL: (8, 8), SQUARE: (8, 8)},
+        mlp_ratio=2,
+        input_size={TALL: (96, 72), SQUARE: (96, 96)},
+        decoder_channels=24,
+        tiny=True,
+        reduce_at=(0, 1, 2),
     ),
 }
 ALIASES = {"tmpose_l_d24": "tmpose_l"}

@@ -12,14 +12,14 @@ from .token_state import TokenState
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention; queries, keys and values without bias, output with bias."""
+    """Multi-head self-attention; the output has a bias, queries, keys and values where the shape says so."""
 
     def __init__(self, shape: TransformerShape):
         super().__init__()
         self.heads = shape.heads
         head_dim = shape.dim // shape.heads
         self.scale = (shape.dim if shape.attention_scale == "dim" else head_dim) ** -0.5
-        self.to_qkv = nn.Linear(shape.dim, 3 * shape.dim, bias=False)
+        self.to_qkv = nn.Linear(shape.dim, 3 * shape.dim, bias=shape.qkv_bias)
         self.to_out = nn.Linear(shape.dim, shape.dim)
 
     def split(self, x: torch.Tensor) -> torch.Tensor:
@@ -81,8 +81,10 @@ class Attention(nn.Module):
     def weights_between(self, queries: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
         """Attention of normed queries (B, J, dim) over normed keys (B, N, dim), mean over the heads: (B, J, N)."""
         dim = queries.shape[2]
-        q = self.split(F.linear(queries, self.to_qkv.weight[:dim]))
-        k = self.split(F.linear(keys, self.to_qkv.weight[dim : 2 * dim]))
+        weight, bias = self.to_qkv.weight.split(dim), (None, None)
+        if self.to_qkv.bias is not None:
+            bias = self.to_qkv.bias.split(dim)
+        q, k = (self.split(F.linear(x, weight[i], bias[i])) for i, x in enumerate((queries, keys)))
         return ((q * self.scale) @ k.transpose(2, 3)).softmax(dim=3).mean(dim=1)
 
 
@@ -101,15 +103,21 @@ class Block(nn.Module):
     def __init__(self, shape: TransformerShape):
         super().__init__()
         hidden = shape.dim * shape.mlp_ratio
-        self.attention_norm = nn.LayerNorm(shape.dim)
+        self.attention_norm = nn.LayerNorm(shape.dim, eps=shape.norm_eps)
         self.attention = Attention(shape)
-        self.mlp_norm = nn.LayerNorm(shape.dim)
+        self.mlp_norm = nn.LayerNorm(shape.dim, eps=shape.norm_eps)
         self.mlp = nn.Sequential(nn.Linear(shape.dim, hidden), nn.GELU(), nn.Linear(hidden, shape.dim))
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
         attended, _ = self.attention(self.attention_norm(x), mask)
         x = x + attended
         return x + self.mlp(self.mlp_norm(x))
+
+    @torch.no_grad()
+    def look(self, queries: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
+        """Attention of tokens (B, m, dim) over tokens (B, n, dim) by this block's own queries and keys, mean over the
+        heads: (B, m, n). It has no gradient."""
+        return self.attention.weights_between(self.attention_norm(queries), self.attention_norm(keys))
 
     def attend(
         self, x: torch.Tensor, state: TokenState, *, need_weights: bool = False, gather: bool = False

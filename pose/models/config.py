@@ -20,7 +20,8 @@ class ModelConfig:
     name: of the zoo, or "package.module:name". dataset: whose keypoints it predicts; described: what these are, where
     that name alone does not tell (`Dataset.description`). input_size: (height, width) px, None for the name's own.
     reduction: what lessens its visual tokens. positions: "gather" or "prefix", draw: "sample" or "batch" (see
-    `create_model`). seed: of random masks at evaluation. joint_mask: of models with joint blocks.
+    `create_model`). seed: of random masks at evaluation. joint_mask: of models with joint blocks. decoder: of models
+    without keypoint tokens. source: digest of the file of a model that is not posebench's own.
     """
 
     name: str
@@ -34,6 +35,8 @@ class ModelConfig:
     seed: int = 0
     as_published: bool = False
     joint_mask: str | None = None
+    decoder: str | None = None
+    source: str | None = None
 
     @property
     def skeleton(self) -> Skeleton:
@@ -67,6 +70,7 @@ class ModelConfig:
             "seed": self.seed,
             "as_published": self.as_published,
             **({"joint_mask": self.joint_mask} if self.joint_mask else {}),
+            **({"decoder": self.decoder} if self.decoder else {}),
         }
 
 
@@ -74,7 +78,8 @@ class ModelConfig:
 class ModelSpec(ModelConfig):
     """A resolved configuration and the sizes that follow from it. Sizes are (height, width).
 
-    schedule: how many visual tokens or connections the reduction leaves in which block.
+    schedule: how many visual tokens or connections the reduction leaves in which block. udp: it is trained and tested
+    in unbiased coordinates (UDP).
     """
 
     input_size: tuple[int, int]
@@ -83,6 +88,12 @@ class ModelSpec(ModelConfig):
     num_keypoints: int
     grid: tuple[int, int]
     schedule: Schedule = field(repr=False)
+    udp: bool = False
+
+    @property
+    def convention(self) -> str:
+        """Of the model's crops (pose/data/boxes.py), and the name of the decoding that goes with it."""
+        return "udp" if self.udp else "dark"
 
     @property
     def tokens_total(self) -> int:

@@ -10,11 +10,15 @@ from torch import nn
 
 from ..errors import InputError
 from ..reductions.config import ReductionConfig
-from ..reductions.context import Context, Selected
+from ..reductions.context import Attended, Context, Selected
+from ..reductions.descriptor import VALUE
 from ..reductions.noise import evaluation_noise, training_noise
 from ..reductions.registry import find_reduction
 from ..reductions.schedule import Budget, Schedule, at_once, check_layers
+from ..reductions.tokens import restore
+from .blocks import Block
 from .shape import TransformerShape
+from .token_state import TokenState
 
 
 class TokenReducer(nn.Module):
@@ -95,6 +99,73 @@ class TokenReducer(nn.Module):
         """Whether the blocks where it acts must show their attention weights, which a fused attention does not."""
         return bool(self.reduction.needs)
 
+    @property
+    def gathers(self) -> bool:
+        """Whether cut connections are left out, not computed and masked."""
+        return self.config.get("execution") == "gather"
+
+    @property
+    def leaves_values(self) -> bool:
+        """Whether a dense grid shows a dropped token as it was when it was dropped."""
+        return self.reduction.restore == VALUE
+
+    def before_blocks(
+        self,
+        tokens: torch.Tensor,
+        content: torch.Tensor,
+        keypoints: torch.Tensor,
+        first: Block,
+        state: TokenState,
+        sample_ids: torch.Tensor | None,
+    ) -> tuple[torch.Tensor, TokenState]:
+        """The visual tokens that go into the first block, and their state.
+
+        tokens: (B, n, dim), content: the same without positions. keypoints: (B, J, dim), of models that have them.
+        """
+
+        def keypoint_attention() -> torch.Tensor:
+            if not state.prefix:  # without keypoint tokens: what all look at
+                return first.look(tokens, tokens).mean(dim=1, keepdim=True)
+            return first.look(keypoints, tokens)
+
+        context = Context(
+            state.prefix, self.shape.grid, state.token_indices, content, keypoint_attention, cell=self.shape.patch
+        )
+        chosen, selected = self(tokens, context, sample_ids)
+        return (tokens, state) if selected is None else (chosen, state.after(selected))
+
+    def in_block(
+        self, x: torch.Tensor, state: TokenState, attn: Attended, block: int, sample_ids: torch.Tensor | None
+    ) -> tuple[torch.Tensor, TokenState]:
+        """Tokens (B, J + n, dim) and state after it acted in `block`; the keypoint tokens stay."""
+        prefix = state.prefix
+        tokens = x[:, prefix:]
+
+        def keypoint_attention() -> torch.Tensor:
+            if not prefix:
+                return attn.weights.detach().mean(dim=(1, 2))[:, None]
+            return attn.weights[:, :, :prefix, prefix:].detach().mean(dim=1)
+
+        context = Context(
+            prefix=prefix,
+            grid=self.shape.grid,
+            token_indices=state.token_indices,
+            content=tokens,
+            keypoint_attention=keypoint_attention,
+            sizes=state.sizes,
+            valid=state.valid,
+            cell=self.shape.patch,
+            attn=attn,
+        )
+        reduced, selected = self(tokens, context, sample_ids, block)
+        if selected is None:
+            return x, state
+        if selected.connections is None:
+            if state.values is not None:
+                state = replace(state, values=restore(tokens, state, state.values))
+            x = torch.cat((x[:, :prefix], reduced), dim=1)
+        return x, state.after(selected)
+
     def forward(
         self, tokens: torch.Tensor, context: Context, sample_ids: torch.Tensor | None, block: int | None = None
     ) -> tuple[torch.Tensor, Selected | None]:
@@ -128,6 +199,27 @@ class TokenReducer(nn.Module):
         return evaluation_noise(ids[:rows], columns, seed).expand(batch, -1)
 
 
+def through_block(
+    block: Block,
+    x: torch.Tensor,
+    state: TokenState,
+    reducer: TokenReducer | None,
+    number: int,
+    sample_ids: torch.Tensor | None,
+) -> tuple[torch.Tensor, TokenState]:
+    """Tokens (B, J + n, dim) and state after block `number`, in which a reduction may act between attention and MLP."""
+    acts = reducer is not None and reducer.acts_in(number)
+    need_weights = acts and reducer.need_weights
+    attended, attn = block.attend(x, state, need_weights=need_weights, gather=reducer is not None and reducer.gathers)
+    x = x + attended
+    if acts:
+        x, state = reducer.in_block(x, state, attn, number, sample_ids)
+    return x + block.mlp(block.mlp_norm(x)), state
+
+
+def schedule_of(reducer: TokenReducer | None, shape: TransformerShape) -> Schedule:
+    """How many visual tokens (or connections) are left in which block."""
+    return reducer.schedule if reducer is not None else Schedule(shape.tokens, shape.blocks, ())
 def _suffix(layer: int | None) -> str:
     """What stands behind the name of a module that a reduction has in each layer anew."""
     return "" if layer is None else f"_{layer}"

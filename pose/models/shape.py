@@ -13,6 +13,7 @@ class TransformerShape:
     attention_scale: "dim" or "head_dim", what the dot products are divided by the root of.
     head_hidden: width of the head's hidden layer, used where dim * stacks is at most half of it.
     joint_blocks: further blocks on the keypoint tokens alone (Improved TokenPose with Sparsity).
+    qkv_bias: whether queries, keys and values have one; norm_eps: of every LayerNorm in the blocks.
     """
 
     grid: tuple[int, int]
@@ -30,6 +31,8 @@ class TransformerShape:
     position_type: str = "sine-full"
     small_head: bool = False
     joint_blocks: int = 0
+    qkv_bias: bool = False
+    norm_eps: float = 1e-5
 
     @property
     def blocks(self) -> int:

@@ -24,6 +24,7 @@ class TokenState:
     connections: (B, n, k) the visual keys that each visual query still sees, in no order; None for all.
     allowed: (B, 1, J + n, J + n) the same as a mask with the keypoint tokens, True where a query sees a key.
     selected: what each reduction did so far.
+    values: (B, N, dim) the last that a dense grid saw of each cell, where what was dropped is to be shown so; or None.
     """
 
     prefix: int
@@ -34,6 +35,7 @@ class TokenState:
     connections: torch.Tensor | None = None
     allowed: torch.Tensor | None = None
     selected: tuple[Selected, ...] = ()
+    values: torch.Tensor | None = None
 
     def after(self, selected: Selected) -> TokenState:
         """The state when a reduction has acted: positions go where their tokens went."""

@@ -8,14 +8,13 @@ import torch
 from torch import nn
 
 from ..errors import InputError
-from ..reductions.context import Attended, Context
 from ..reductions.schedule import Schedule
 from ..reductions.tokens import pick
 from .blocks import Block
 from .embedding import PatchEmbedding
 from .head import Head
 from .positions import low_frequency_table, sine_table
-from .reducer import TokenReducer
+from .reducer import TokenReducer, schedule_of, through_block
 from .shape import TransformerShape
 from .token_state import TokenState
 
@@ -66,7 +65,7 @@ class PoseTransformer(nn.Module):
     @property
     def schedule(self) -> Schedule:
         """How many visual tokens (or connections) are left in which block."""
-        return self.mask.schedule if self.mask is not None else Schedule(self.shape.tokens, self.shape.blocks, ())
+        return schedule_of(self.mask, self.shape)
 
     def run(self, features: torch.Tensor, sample_ids: torch.Tensor | None = None) -> tuple[torch.Tensor, TokenState]:
         """Heatmaps (B, J, h, w), and what became of the visual tokens."""
@@ -77,20 +76,13 @@ class PoseTransformer(nn.Module):
     ) -> torch.Tensor | tuple[torch.Tensor, TokenState]:
         x, state = self._enter(features, sample_ids)
         prefix = state.prefix
-        gather = self.mask is not None and self.mask.config.get("execution") == "gather"
         again = self.shape.position_type in ("sine-full", "low-frequency")
         outputs, number = [], 0
         for stack in self.stacks:
             for i, block in enumerate(stack):
                 if again and i > 0:
                     x = torch.cat((x[:, :prefix], x[:, prefix:] + state.positions), dim=1)
-                acts = self.mask is not None and self.mask.acts_in(number)
-                if acts:
-                    attended, attn = block.attend(x, state, need_weights=self.mask.need_weights, gather=gather)
-                    x, state = self._reduce(x + attended, state, attn, number, sample_ids)
-                else:
-                    x = x + block.attend(x, state, gather=gather)[0]
-                x = x + block.mlp(block.mlp_norm(x))
+                x, state = through_block(block, x, state, self.mask, number, sample_ids)
                 number += 1
             outputs.append(x[:, :prefix])
         if self.shape.joint_blocks:
@@ -103,30 +95,6 @@ class PoseTransformer(nn.Module):
         state = self.run(features, sample_ids)[1] if self.schedule.reduces else self._enter(features, sample_ids)[1]
         return state.token_indices
 
-    def _reduce(
-        self, x: torch.Tensor, state: TokenState, attn: Attended, block: int, sample_ids: torch.Tensor | None
-    ) -> tuple[torch.Tensor, TokenState]:
-        """Tokens (B, J + n, dim) and state after the reduction has acted in `block`; the keypoint tokens stay."""
-        prefix = state.prefix
-        tokens = x[:, prefix:]
-        context = Context(
-            prefix=prefix,
-            grid=self.shape.grid,
-            token_indices=state.token_indices,
-            content=tokens,
-            keypoint_attention=lambda: attn.weights[:, :, :prefix, prefix:].detach().mean(dim=1),
-            sizes=state.sizes,
-            valid=state.valid,
-            cell=self.shape.patch,
-            attn=attn,
-        )
-        tokens, selected = self.mask(tokens, context, sample_ids, block)
-        if selected is None:
-            return x, state
-        if selected.connections is None:
-            x = torch.cat((x[:, :prefix], tokens), dim=1)
-        return x, state.after(selected)
-
     def _enter(self, features: torch.Tensor, sample_ids: torch.Tensor | None) -> tuple[torch.Tensor, TokenState]:
         """The sequence (B, J + K, dim) that the first block gets: embedded, masked, with positions."""
         content = self.patch_embedding(features)
@@ -138,36 +106,12 @@ class PoseTransformer(nn.Module):
         tokens = content + table
         state = TokenState(joints, table, torch.arange(self.shape.tokens, device=content.device).expand(batch, -1))
         if self.mask is not None and self.mask.acts_before:
-            tokens, state = self._reduce_at_once(tokens, content, keypoints, state, sample_ids)
+            first = self.stacks[0][0]
+            tokens, state = self.mask.before_blocks(tokens, content, keypoints, first, state, sample_ids)
+            if self.positions == "prefix" and state.selected:
+                state = replace(state, positions=table[:, : tokens.shape[1]])
+                tokens = pick(content, state.token_indices) + state.positions
         return torch.cat((keypoints, tokens), dim=1), state
-
-    def _reduce_at_once(
-        self,
-        tokens: torch.Tensor,
-        content: torch.Tensor,
-        keypoints: torch.Tensor,
-        state: TokenState,
-        sample_ids: torch.Tensor | None,
-    ) -> tuple[torch.Tensor, TokenState]:
-        """The visual tokens that go into the first block, and their state. content: the same without positions."""
-        first = self.stacks[0][0]
-
-        def keypoint_attention() -> torch.Tensor:
-            with torch.no_grad():
-                queries, keys = first.attention_norm(keypoints), first.attention_norm(tokens)
-                return first.attention.weights_between(queries, keys)
-
-        context = Context(
-            state.prefix, self.shape.grid, state.token_indices, content, keypoint_attention, cell=self.shape.patch
-        )
-        chosen, selected = self.mask(tokens, context, sample_ids)
-        if selected is None:
-            return tokens, state
-        table, state = state.positions, state.after(selected)
-        if self.positions == "prefix":
-            table = table[:, : chosen.shape[1]]
-            return pick(content, selected.token_indices) + table, replace(state, positions=table)
-        return chosen, state
 
     def _joints_alone(self, keypoints: torch.Tensor) -> torch.Tensor:
         """The joint blocks on the keypoint tokens (B, J, dim), each seeing those that the joint mask allows."""

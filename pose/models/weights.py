@@ -1,4 +1,7 @@
-"""Loading weights: ours, the papers' state dicts under their own names, HRNet's ImageNet backbones."""
+"""Loading weights: ours, the papers' state dicts under their own names, HRNet's ImageNet backbones.
+
+ViTPose's names are in vitpose_weights.py.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import os
 import re
 from collections.abc import Mapping
 from itertools import product
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -14,12 +19,15 @@ from ..datasets.registry import DATASETS
 from ..errors import InputError
 from .architectures import MODELS, published_sizes
 from .model import PoseModel
+from .own import OwnModel
+from .vitpose_weights import check_config_file, is_vitpose, original_name, read_config, to_original, to_ours
 from .weights_file import WeightsFile, printable, read_weights
 from .zoo import create_model
 
 Source = str | os.PathLike[str] | Mapping | WeightsFile
 
 REDUCTION = "transformer.mask."  # a reduction's own trained modules
+OWN = "transformer.module."  # what stands before the names of a user's own module
 NAMES_SHOWN = 3
 
 # In the sparsity paper's checkpoints: two layer norms that its code never uses.
@@ -46,6 +54,10 @@ _RULES = (
 
 def reference_name(name: str, model: PoseModel) -> str:
     """The name that the papers' code gives to our state-dict entry `name`."""
+    if model.spec.decoder:
+        return original_name(name)
+    if isinstance(model, OwnModel):
+        return name.removeprefix(OWN)
     backbone = MODELS[model.spec.name].backbone
     transformer = "features." if backbone == "stem" else "transformer."
     features = "features." if backbone == "stem" else "pre_feature."
@@ -62,12 +74,15 @@ def reference_name(name: str, model: PoseModel) -> str:
     return name
 
 
-def load_weights(model: PoseModel, source: Source, *, fresh_scorer: bool = False) -> PoseModel:
+def load_weights(
+    model: PoseModel, source: Source, *, fresh_scorer: bool = False, expert: int | None = None
+) -> PoseModel:
     """Load weights under our names or the papers' into `model` (in place) and return it.
 
     Args:
-        source: a file (see read_weights), what was read of one, or a state dict.
+        source: a file or folder (see read_weights), what was read of one, or a state dict.
         fresh_scorer: keep the model's own scorer where the source has none (fine-tuning from an unmasked model).
+        expert: of ViTPose+ weights, from 0; by default the one of the model's data set.
 
     Raises:
         InputError: an entry is missing, unexpected or of another shape; the message lists the first few of each, as the
@@ -80,8 +95,14 @@ def load_weights(model: PoseModel, source: Source, *, fresh_scorer: bool = False
         joints = model.spec.num_keypoints
         model.transformer.joint_mask = torch.zeros(joints, joints, dtype=torch.bool, device=_device(model))
     ours = model.state_dict()
-    own = any(name.startswith(("backbone.", "transformer.stacks.")) for name in given)
-    if not own:
+    roots = ("transformer.blocks.",) if model.spec.decoder else ("backbone.", "transformer.stacks.")
+    roots = (OWN,) if isinstance(model, OwnModel) else roots
+    own = any(name.startswith(roots) for name in given)
+    if model.spec.decoder:
+        folder = None if isinstance(source, (Mapping, WeightsFile)) or not Path(source).is_dir() else Path(source)
+        grid = folder and check_config_file(folder, model.spec.name)
+        given = to_ours(given, model, expert=expert, grid=grid)
+    elif not own:
         of_reference = {reference_name(name, model): name for name in ours}
         names = {of_reference.get(name, name): in_file for name, in_file in names.items()}
         given = {of_reference.get(name, name): tensor for name, tensor in given.items()}
@@ -108,6 +129,23 @@ def load_weights(model: PoseModel, source: Source, *, fresh_scorer: bool = False
 
 def _device(model: nn.Module) -> torch.device:
     return next(model.parameters()).device
+
+
+def load_vitpose(source: Source, **options: Any) -> PoseModel:
+    """The ViTPose model that weights belong to, with them: size, decoder, keypoints and input size as they say.
+
+    options: for `create_model`, over what the weights say. Raises InputError for weights that are not ViTPose's.
+    """
+    file = read_weights(source)
+    config = read_config(to_original(file.tensors))
+    datasets = [d.name for d in DATASETS.values() if config and d.skeleton.num_keypoints == config.keypoints]
+    if config is None or not datasets:
+        which = f"; these have {config.keypoints} keypoints" if config else ""
+        raise InputError(f"{file.name}: not the weights of a ViTPose S, B, L or H with 17 or 16 keypoints{which}")
+    said: dict[str, Any] = {"dataset": datasets[0], "decoder": config.decoder}
+    if config.input_size is not None:
+        said["input_size"] = config.input_size
+    return load_weights(create_model(config.name, **{**said, **options}), source)
 
 
 def load_backbone_weights(model: PoseModel, source: Source) -> PoseModel:
@@ -153,12 +191,18 @@ def would_fit(file: WeightsFile) -> str:
 
 
 def fitting_models(given: Mapping[str, torch.Tensor]) -> list[str]:
-    """Known models (name, data set, input size where not the usual) whose entries a state dict matches exactly."""
+    """Known models (name, data set, input size where not the usual) whose entries a state dict matches exactly.
+
+    Of ViTPose's weights, what their shapes say.
+    """
+    if is_vitpose(given):
+        config = read_config(to_original(given))
+        return [str(config)] if config else []
     ignored = (REDUCTION, JOINT_MASK, "features.joint_mask")
     shapes = {n: tuple(t.shape) for n, t in given.items() if not (n.startswith(ignored) or _UNUSED.fullmatch(n))}
     fits = []
     for name, (dataset, data) in product(MODELS, DATASETS.items()):
-        for size in published_sizes(name, data.crop):
+        for size in () if MODELS[name].decoder else published_sizes(name, data.crop):
             with torch.device("meta"):
                 model: nn.Module = create_model(name, dataset=dataset, input_size=size, mask="none")
             ours = {n: tuple(t.shape) for n, t in model.state_dict().items() if n != JOINT_MASK}

@@ -18,6 +18,8 @@ import torch
 from ..errors import InputError
 from .config import current_arguments
 
+#: the weights in a folder of Hugging Face's
+HUGGING_FACE = ("model.safetensors", "pytorch_model.bin")
 #: what marks a checkpoint of ours
 FORMAT, VERSION = "posebench", 1
 MADE_WITH = {"name", "dataset", "input_size", "mask", "mask_ratio"}
@@ -65,7 +67,8 @@ class WeightsFile:
 
 
 def read_weights(source: str | os.PathLike[str] | Mapping | WeightsFile) -> WeightsFile:
-    """Read a file (torch.save's or safetensors), or take a mapping, without running any code that it might hold.
+    """Read a file (torch.save's or safetensors) or Hugging Face's folder, or take a mapping; no code that it might hold
+    is run.
 
     Wrappers (`state_dict`, `model_state_dict`, `model`, ...) and what they put before names (`module.`, `model.`,
     `_orig_mod.`, anything else that all names share) are taken off.
@@ -86,6 +89,8 @@ def read_weights(source: str | os.PathLike[str] | Mapping | WeightsFile) -> Weig
 
 
 def _read_file(path: Path) -> object:
+    if path.is_dir():
+        path = next((path / name for name in HUGGING_FACE if (path / name).is_file()), path)
     if path.is_dir():
         inside = next((path / name for name in ("best.pt", "last.pt") if (path / name).is_file()), None)
         raise InputError(f"{path}: is a folder; give a weights file{f', such as {inside}' if inside else ''}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
@@ -16,43 +15,41 @@ from ..joint_mask import joint_mask as make_joint_mask
 from ..reductions.config import NONE, UNMASKED, ReductionConfig, check_ratio, reduction_config
 from ..reductions.registry import find_reduction
 from ..reductions.schedule import every_block
-from .architectures import ALIASES, INPUT_SIZE, LARGE_INPUT, MODELS, Architecture
+from .architectures import INPUT_SIZE, LARGE_INPUT, MODELS, Architecture
 from .config import ModelConfig, ModelSpec
 from .hrnet import BACKBONES
 from .model import PoseModel
+from .own import make_own
 from .reducer import make_reducer
+from .registry import find_model, model_names
 from .shape import TransformerShape
 from .transformer import POSITION_TYPES, PoseTransformer
+from .vitpose import DECODERS, Decoder, VisionTransformer, ViTPose
 
 
 def list_models() -> list[str]:
-    """Names that `create_model` takes."""
-    return sorted([*MODELS, *ALIASES])
+    """Names that `create_model` takes, a user's own by "package.module:name" apart."""
+    return model_names()
 
 
 def resolve_name(name: str) -> str:
     """The table's name of a model; InputError with the nearest name if there is none."""
-    name = ALIASES.get(name, name)
-    if name in MODELS:
-        return name
-    near = difflib.get_close_matches(str(name), list_models(), n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    raise InputError(f"unknown model {name!r}: {hint}`posebench models` lists them")
+    return find_model(name).name
 
 
 def default_mask(name: str) -> tuple[str, float]:
     """The mask and ratio that a model's name stands for: TMPose's published (random, 0.4), else none."""
-    return MODELS[resolve_name(name)].published_mask
+    return find_model(name).published_mask
 
 
 def is_tiny(name: str) -> bool:
     """Whether a model was made for the embedded set: trainable on a CPU within minutes."""
-    return MODELS[resolve_name(name)].tiny
+    return find_model(name).tiny
 
 
 def has_joint_blocks(name: str) -> bool:
     """Whether a model has blocks on its keypoint tokens alone, as sparse TokenPose."""
-    return MODELS[resolve_name(name)].joint_blocks > 0
+    return find_model(name).joint_blocks
 
 
 def create_model(
@@ -68,12 +65,14 @@ def create_model(
     seed: int = 0,
     as_published: bool = False,
     joint_mask: str | None = None,
+    decoder: str | None = None,
     **params: Any,
 ) -> PoseModel:
     """Make a model with fresh weights, in training mode.
 
     Args:
-        name: one of `list_models()`, or a whole configuration (then nothing else is given).
+        name: one of `list_models()`, "package.module:name" of your own (see own.py), or a whole configuration (then
+            nothing else is given).
         dataset: whose keypoints: a name (`posebench.pose.datasets`), a descriptor, or its `description`.
         input_size: (height, width) in pixels; by default 256x192, or 256x256 for data sets of square crops.
         mask: a reduction (`posebench.pose.reductions`) by name, with parameters as in "prune(layers=3|6|9)", or
@@ -89,26 +88,34 @@ def create_model(
             tokens. Sparse TokenPose: neither mask has an effect, positions are added once.
         joint_mask: which keypoint tokens see each other in the joint blocks of sparse TokenPose: "skeleton" (itself,
             adjacent, mirror joint), "full", or "published" (the matrix in the paper's checkpoints, loaded with them).
+        decoder: of ViTPose, "classic" (two deconvolutions, the usual one) or "simple" (one convolution).
         params: parameters of the mask, such as layers, keep_ratio or r; the same as in parentheses behind its name.
 
     Raises:
         InputError: unknown name or value, or an input size that the token grid does not divide.
     """
     if isinstance(name, ModelConfig):
-        config = {field.name: getattr(name, field.name) for field in fields(ModelConfig)}
+        config = {field.name: getattr(name, field.name) for field in fields(ModelConfig) if field.name != "source"}
         reduction = config.pop("reduction")
         config["dataset"] = config.pop("described") or config["dataset"]
         # What as_published changes is in the configuration already.
         return create_model(mask=reduction, mask_ratio=reduction.ratio, **config)
-    name = resolve_name(name)
-    architecture = MODELS[name]
-    data = find_dataset(dataset)
-    reduction = _resolve_reduction(architecture, mask, mask_ratio, params)
-    position_type = position_type or architecture.position_type
+    model = find_model(name)
+    name, data = model.name, find_dataset(dataset)
+    reduction = _resolve_reduction(model.published_mask, mask, mask_ratio, params)
     _one_of("positions", positions, ("gather", "prefix"))
     _one_of("draw", draw, ("sample", "batch"))
+    if model.build is not None:
+        return make_own(
+            model, dataset=data, input_size=input_size, reduction=reduction, draw=draw, seed=seed,
+            position_type=position_type, joint_mask=joint_mask, decoder=decoder, as_published=as_published,
+            positions=None if positions == "gather" else positions,
+        )  # fmt: skip
+    architecture = MODELS[name]
+    position_type = position_type or architecture.position_type
     _one_of("position_type", position_type, POSITION_TYPES)
     _check_belongs(name, reduction, architecture, positions, joint_mask, as_published)
+    _check_decoder(name, architecture, decoder, position_type, positions, as_published and not reduction.is_none)
     if architecture.joint_blocks:
         joint_mask = joint_mask or "skeleton"
     if as_published and not reduction.is_none:
@@ -128,25 +135,31 @@ def create_model(
     layers, amounts = _places(architecture, reduction)
     reducer = make_reducer(reduction, shape, layers=layers, amounts=amounts, draw=draw, seed=seed)
     matrix = make_joint_mask(joint_mask, data.skeleton) if joint_mask else None
-    transformer = PoseTransformer(shape, mask=reducer, positions=positions, joint_mask=matrix)
+    if architecture.decoder:
+        transformer = VisionTransformer(shape, mask=reducer)
+    else:
+        transformer = PoseTransformer(shape, mask=reducer, positions=positions, joint_mask=matrix)
     spec = ModelSpec(
         name=name, dataset=data.name, described=description_of(data), input_size=size,
         reduction=reducer.config if reducer else UNMASKED,
         positions=positions, position_type=position_type, draw=draw, seed=seed, as_published=as_published,
         joint_mask=joint_mask, heatmap_size=shape.heatmap, sigma=sigma, num_keypoints=shape.keypoints, grid=shape.grid,
-        schedule=transformer.schedule,
+        schedule=transformer.schedule, decoder=decoder or architecture.decoder, udp=architecture.udp,
     )  # fmt: skip
+    if architecture.decoder:
+        head = Decoder(spec.decoder, shape.dim, shape.keypoints, architecture.decoder_channels)
+        return ViTPose(spec, transformer, head)
     return PoseModel(spec, backbone, transformer)
 
 
 def _resolve_reduction(
-    architecture: Architecture,
+    own: tuple[str, float],
     mask: str | ReductionConfig | None,
     ratio: float | None,
     params: Mapping[str, Any],
 ) -> ReductionConfig:
     """What is asked for, with the name's own mask where nothing else is said."""
-    published, published_ratio = architecture.published_mask
+    published, published_ratio = own
     if mask is None:
         mask = published
         if mask == NONE and ratio:
@@ -192,9 +205,32 @@ def _places(
     return layers, architecture.published_keep_ratio if own else None
 
 
+def _check_decoder(
+    name: str, architecture: Architecture, decoder: str | None, position_type: str, positions: str, as_published: bool
+) -> None:
+    """InputError for what ViTPose does not have, and for a decoder where there is none."""
+    if architecture.decoder is None:
+        if decoder is not None:
+            raise InputError(f"decoder {decoder!r} for {name}, whose head reads keypoint tokens: leave it out")
+        return
+    _one_of("decoder", decoder or architecture.decoder, DECODERS)
+    if position_type != architecture.position_type:
+        raise InputError(f"position_type {position_type!r} for {name}, whose positions are learned: leave it out")
+    if positions != "gather":
+        raise InputError(f"positions {positions!r} for {name}, where each token keeps its own: leave it out")
+    if as_published:
+        raise InputError(f"a mask as published for {name}, which was published without one: leave as_published out")
+
+
 def _one_of(what: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
         raise InputError(f"{what} {value!r}: give one of {', '.join(allowed)}")
+
+
+def _heatmap(architecture: Architecture, size: tuple[int, int], cell: tuple[int, int]) -> tuple[int, int]:
+    """Four times the token grid from a decoder, else a quarter of the input."""
+    part = cell if architecture.decoder else (16, 16)
+    return 4 * size[0] // part[0], 4 * size[1] // part[1]
 
 
 def _shape(
@@ -221,7 +257,7 @@ def _shape(
         patch=patch,
         channels=backbone.channels,
         keypoints=dataset.skeleton.num_keypoints,
-        heatmap=(size[0] // 4, size[1] // 4),
+        heatmap=_heatmap(architecture, size, cell),
         dim=architecture.dim,
         stacks=architecture.stacks,
         depth=depth if isinstance(depth, int) else depth[dataset.crop],
@@ -232,5 +268,7 @@ def _shape(
         small_head=architecture.small_head,
         head_hidden=architecture.head_hidden,
         joint_blocks=architecture.joint_blocks,
+        qkv_bias=architecture.decoder is not None,
+        norm_eps=1e-6 if architecture.decoder else 1e-5,
     )
     return shape, size, sigma

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .descriptor import CUT, MERGE, Look, Reduction
+from .descriptor import CUT, GROUP, MERGE, Look, Reduction
 from .params import KEEP_RATIO, LAYERS, MERGED, Param, count, number, one_of
 from .schedule import BY_HALF, EVENLY, OF_ALL, every_block, quarters
 
@@ -82,6 +82,7 @@ _TABLE = (
         "merges the most similar tokens, in every block",
         source="ToMe (arXiv 2210.09461), section 3",
         kind=MERGE,
+        restore=GROUP,
         layers=every_block,
         plan=EVENLY,
         amounts="r",
@@ -117,6 +118,7 @@ _TABLE = (
         "keeps what the keypoint tokens look at most and fuses the rest into one token, in three blocks",
         source="EViT (arXiv 2202.07800), section 3",
         kind=MERGE,
+        restore=GROUP,
         layers=quarters,
         amounts="keep_ratio",
         needs="weights",
@@ -129,6 +131,7 @@ _TABLE = (
         "merges what lies in large clusters of similar tokens, in every block",
         source="PiToMe (arXiv 2405.16148), section 3.2",
         kind=MERGE,
+        restore=GROUP,
         layers=every_block,
         plan=BY_HALF,
         amounts="keep_ratio",
@@ -147,6 +150,7 @@ _TABLE = (
         "pairs tokens as tome does; drops in the first half of the blocks, merges in the second",
         source="ToFu (arXiv 2312.01026), section 3",
         kind=MERGE,
+        restore=GROUP,
         layers=every_block,
         plan=EVENLY,
         amounts="r",
@@ -159,6 +163,7 @@ _TABLE = (
         "clusters tokens around density peaks, in three blocks",
         source="TCFormer (arXiv 2204.08680), section 3",
         kind=MERGE,
+        restore=GROUP,
         layers=quarters,
         amounts="keep_ratio",
         params=(LAYERS, KEEP_RATIO, Param("neighbours", "nearest tokens that density is measured by", count, 5)),

@@ -11,6 +11,7 @@ from .params import Param
 from .schedule import IN_STEPS, Plan
 
 DROP, MERGE, CUT = "drop", "merge", "cut"
+VALUE, NOTHING, GROUP = "value", "nothing", "group"
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class Reduction:
     for each layer where it acts; None for none.
     adaptive: of an image at most `left` tokens stay, and Selected.valid says which are real.
     published_as: the reduction that the reference's code runs under this name (`as_published`), where it is another.
+    restore: what a dropped token's cell gets on a dense grid, as a decoder of heatmaps needs it: VALUE (what the token
+    was when it was dropped), NOTHING (zeros) or GROUP (the token that holds it, and zeros where none does).
     control: it looks at no content, so that what looks must beat it.
     look: in plots; None lets the plots choose.
     """
@@ -59,6 +62,7 @@ class Reduction:
     modules: str | Callable[..., Any] | None = None
     adaptive: bool = False
     published_as: str | None = None
+    restore: str = VALUE
     control: bool = False
     look: Look | None = None
 

@@ -1,4 +1,7 @@
-"""Human-token pruning: visual tokens that the keypoint tokens look at least are dropped (PPT, section 3.2)."""
+"""Human-token pruning: visual tokens that the keypoint tokens look at least are dropped (PPT, section 3.2).
+
+A model without keypoint tokens has nobody to ask but all of its tokens: there the mean column of the attention counts.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import torch
 
 from .context import Selected
@@ -35,11 +37,17 @@ def keep(tokens: torch.Tensor, index: torch.Tensor, **selected: object) -> tuple
     return pick(tokens, index), Selected(index, **selected)
 
 
-def restore(tokens: torch.Tensor, selected: Selected, dropped: torch.Tensor) -> torch.Tensor:
-    """Undo one selection: output tokens (B, K, d) back in the places of the n input tokens, (B, n, d).
+class Holds(Protocol):
+    """A `Selected`, or several in a row: it knows which token now holds each of those that there were."""
 
-    An input token gets the output token that holds it; one that was dropped gets its row of `dropped` (1 or B, n, d):
-    zeros, or what it was when it was dropped.
+    def holders(self, total: int) -> torch.Tensor: ...
+
+
+def restore(tokens: torch.Tensor, selected: Holds, dropped: torch.Tensor) -> torch.Tensor:
+    """Undo selections: output tokens (B, K, d) back in the places of the n input tokens, (B, n, d).
+
+    An input token gets the output token that holds it (its group's, after merging); one that was dropped gets its row
+    of `dropped` (1 or B, n, 1 or d): zeros, or what it was when it was dropped.
     """
     holders = selected.holders(dropped.shape[1])
     back = pick(tokens, holders.clamp(min=0))

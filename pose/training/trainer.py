@@ -220,6 +220,7 @@ def pose_dataset(model: nn.Module, data: DataSplit, augment: Augmentation | None
         spec.heatmap_size,
         spec.sigma,
         augment=augment,
+        convention=spec.convention,
         seed=seed,
     )
 

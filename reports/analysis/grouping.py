@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
-from ...pose import datasets
-from ...pose.metrics import METRICS, Metric
+from ...pose.datasets import DATASETS
+from ...pose.metrics import AP, METRICS, Metric
 from ...pose.reductions import NONE
 from .results import is_missing
 
@@ -75,7 +75,7 @@ class SeriesNames:
 
 def metric_of(dataset: str | None, rows: Sequence[Mapping[str, Any]]) -> Metric:
     """The data set's own metric (AP for one that is not known), unless another one was measured instead."""
-    own = datasets.metric_of(dataset)
+    own = DATASETS[dataset].metric if dataset in DATASETS else AP
     measured = [metric for metric in METRICS if any(not is_missing(row[metric.column]) for row in rows)]
     return own if own in measured or not measured else measured[0]
 

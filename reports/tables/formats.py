@@ -24,9 +24,10 @@ FORMATS = ("table", "json", "csv", "markdown")
 FLOPS_COLUMNS = (
     "model", "dataset", "input_size", "mask", "mask_ratio", "mask_ratio_mean", "tokens_total", "tokens_kept", "params",
     "gflops", "gflops_t", "gflops_needed", "gflops_t_needed", "published_gflops", "published_gflops_t", "execution",
+    "decoder",
 )  # fmt: skip
 PROFILE_COLUMNS = (
-    "model", "mask", "mask_ratio", "execution", "tokens_kept", "gflops_t", "gflops_t_needed", "batch_size",
+    "model", "mask", "mask_ratio", "execution", "decoder", "tokens_kept", "gflops_t", "gflops_t_needed", "batch_size",
     "latency_ms_median", "latency_ms_iqr", "latency_ms_p90", "latency_samples", "latency_unstable",
     "latency_transformer_ms_median", "latency_transformer_ms_iqr", "throughput_images_per_s", "peak_memory_mib",
     "device", "dtype", "threads",

@@ -8,8 +8,10 @@ import torch
 
 from posebench import create_model
 from posebench.benchmark.export import Deployed
-from posebench.pose.keypoints import COCO
+from posebench.pose.datasets import DATASETS
 from posebench.pose.reductions import reduction_names
+
+KEYPOINTS = list(DATASETS["coco"].skeleton.keypoints)
 
 
 def saved(path, mask, ratio=0.4):
@@ -35,7 +37,7 @@ def test_a_file_of_torchs_gives_the_models_heatmaps_at_any_batch_and_says_how_to
             difference = program.module()(images(batch)) - model(images(batch))
             assert difference.abs().max() < 1e-4
     known = json.loads(extra["metadata.json"])
-    assert json.loads(known["keypoints"]) == list(COCO.keypoints)
+    assert json.loads(known["keypoints"]) == KEYPOINTS
     assert json.loads(known["input_size"]) == [96, 72] and json.loads(known["heatmap_size"]) == [24, 18]
     assert known["mask"] == "evit" and json.loads(known["mask_ratio"]) == 0.4
     assert json.loads(known["tokens_kept"]) == model.spec.tokens_kept == 28
@@ -82,7 +84,7 @@ def test_onnx_runtime_gives_the_models_heatmaps(mask, dynamic, posebench, tmp_pa
     assert posebench("export", "tmpose_tiny", *options, *(["--dynamic-batch"] if dynamic else []))[0] == 0
     assert not [node.op_type for node in onnx.load("m.onnx").graph.node if "Scatter" in node.op_type]
     session = onnxruntime.InferenceSession("m.onnx", providers=["CPUExecutionProvider"])
-    assert json.loads(session.get_modelmeta().custom_metadata_map["keypoints"]) == list(COCO.keypoints)
+    assert json.loads(session.get_modelmeta().custom_metadata_map["keypoints"]) == KEYPOINTS
     for batch in (1, 3) if dynamic else (1,):
         found = session.run(None, {"images": images(batch, 7).numpy()})[0]
         with torch.no_grad():

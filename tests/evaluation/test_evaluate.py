@@ -57,10 +57,11 @@ def test_the_loss_of_an_evaluation_is_the_published_one():
     assert weighted_loss(*maps) == pytest.approx(float(reference["out_mse_weighted"]), rel=1e-6)
 
 
+@pytest.mark.parametrize("convention", ["dark", "udp"])
 @pytest.mark.parametrize("flip_test", [True, False])
-def test_a_model_that_knows_the_answer_is_right(coco_folder, flip_test):
-    data = load(coco_folder)
-    found = evaluate(KnowsTheAnswer(data.people), data, flip_test=flip_test, batch_size=2)
+def test_a_model_that_knows_the_answer_is_right(coco_folder, flip_test, convention):
+    data = load(coco_folder, convention=convention)
+    found = evaluate(KnowsTheAnswer(data.people, convention=convention), data, flip_test=flip_test, batch_size=2)
     assert found.metrics["ap"] == 1.0
     assert found.metrics["loss"] == pytest.approx(0, abs=1e-12)
     assert found.num_people == len(found.predictions) == 5
@@ -70,7 +71,9 @@ def test_a_model_that_knows_the_answer_is_right(coco_folder, flip_test):
     poses = np.array([person["keypoints"] for person in people]).reshape(-1, 17, 3)
     order = [min(range(5), key=lambda n: np.abs(poses[n, visible, :2] - person[visible]).sum()) for person in wanted]
     assert sorted(order) == list(range(5))
-    assert np.abs(poses[order][:, visible, :2] - np.array(wanted)[:, visible]).max() < 0.5
+    errors = np.abs(poses[order][:, visible, :2] - np.array(wanted)[:, visible])
+    # The smoothing of "udp" reflects at the border, which moves a joint that is close to it.
+    assert errors.max() < {"dark": 0.5, "udp": 2}[convention] and np.median(errors) < 0.02
 
 
 def test_a_model_that_knows_the_answer_is_right_beside_crowds_and_on_grey_or_turned_images(photographs):

@@ -79,7 +79,7 @@ def test_resuming_a_finished_run_does_nothing(uninterrupted):
     folder, result = uninterrupted
     before = (folder / "run" / "last.pt").read_bytes()
     again = run(folder, resume=True, progress=lambda *_, **__: pytest.fail("trained again"))
-    assert again == result
+    assert again == dataclasses.replace(result, resumed_at=RECIPE.epochs)
     assert (folder / "run" / "last.pt").read_bytes() == before
 
 
@@ -95,7 +95,7 @@ def test_a_folder_that_holds_a_run_is_not_overwritten(uninterrupted):
         ({"recipe": dataclasses.replace(RECIPE, learning_rate=1e-4)}, "recipe.learning_rate is 0.003 there and 0.0001"),
         ({"recipe": dataclasses.replace(RECIPE, epochs=8)}, "recipe.epochs is 4 there and 8 here"),
         ({"recipe": dataclasses.replace(RECIPE, augment=None)}, "recipe.augment"),
-        ({"model": TinyModel(scorer=True)}, "config.scorer is False there and True here"),
+        ({"model": TinyModel("other")}, "config.variant is plain there and other here"),
         ({"people": 12}, "data.people is 20 there and 12 here"),
     ],
     ids=["rate", "length of a cosine", "augmentation", "model", "data"],

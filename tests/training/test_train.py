@@ -6,6 +6,7 @@ import torch
 from tiny_run import RECIPE, TinyModel, draw_people, run
 from torch.utils.data import default_collate
 
+from posebench import create_model
 from posebench.pose.datasets.mpii import MPII
 from posebench.pose.errors import InputError, NumericalError
 from posebench.pose.training import loop
@@ -83,12 +84,16 @@ def test_frozen_parameters_do_not_move_and_all_others_do(tmp_path):
 
 
 def test_the_scorer_is_trained_by_its_own_loss(tmp_path):
-    model = TinyModel(scorer=True)
-    run(tmp_path, model=model)
-    assert not torch.equal(model.transformer.scorer.weight, TinyModel(scorer=True).transformer.scorer.weight)
-    idle = TinyModel(scorer=True)
-    run(tmp_path / "idle", model=idle, recipe=dataclasses.replace(RECIPE, scorer_weight=0.0, weight_decay=0.0))
-    assert torch.equal(idle.transformer.scorer.weight, TinyModel(scorer=True).transformer.scorer.weight)
+    def scorer_after(folder, weight):
+        torch.manual_seed(0)
+        model = create_model("tmpose_tiny", mask="scorer", mask_ratio=0.5)
+        before = model.transformer.mask.linear.weight.detach().clone()
+        recipe = dataclasses.replace(RECIPE, epochs=1, scorer_weight=weight, weight_decay=0.0)
+        run(folder, model=model, recipe=recipe)
+        return before, model.transformer.mask.linear.weight.detach()
+
+    assert not torch.equal(*scorer_after(tmp_path / "trained", 0.1))
+    assert torch.equal(*scorer_after(tmp_path / "idle", 0.0))
 
 
 def test_mixed_precision_on_a_cpu_trains_close_to_float32(tmp_path):

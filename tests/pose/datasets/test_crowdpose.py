@@ -9,8 +9,9 @@ from pycocotools.coco import COCO as Index
 from pycocotools.cocoeval import COCOeval
 
 from posebench.pose.data.folder import load_people
-from posebench.pose.datasets.crowdpose import CROWDPOSE, evaluate
+from posebench.pose.datasets.crowdpose import CROWDPOSE
 from posebench.pose.errors import InputError
+from posebench.pose.evaluation.crowdpose_metrics import evaluate
 from posebench.testing.datasets import perfect
 
 #: as in the data set's own evaluation, times ten
