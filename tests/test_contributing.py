@@ -51,7 +51,9 @@ def test_a_recipe_does_what_it_says(recipe, tmp_path):
             target.write_text(text)
             continue
         command = [sys.executable, "-c", block] if language == "python" else ["bash", "-eo", "pipefail", "-c", block]
-        done = subprocess.run(command, cwd=work, env={**os.environ, **path}, capture_output=True, text=True, timeout=300)
+        done = subprocess.run(
+            command, cwd=work, env={**os.environ, **path}, capture_output=True, text=True, timeout=300
+        )
         assert done.returncode == 0, f"{block}\n{done.stdout}{done.stderr}"
         ran += 1
     assert ran, "nothing of it is run"
