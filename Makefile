@@ -1,8 +1,9 @@
-# Each target does its own set-up: `make sweep` runs the main job on the embedded data, `make test` the tests.
+# Each target does its own set-up: `make sweep` runs the main job on the embedded data, `make test` the tests, `make lint`
+# the linter and the type checker.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: sweep test slow onnx real real-folder optional bench counts clean
+.PHONY: sweep test lint slow onnx real real-folder optional bench counts clean
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -14,6 +15,17 @@ sweep: .venv/ready
 
 test: .venv/ready
 	$(BIN)/python -m pytest -n 2
+
+# The package's root is this folder: the link shows it to mypy under its name.
+.venv/lint/ready: .venv/ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	mkdir -p .venv/lint
+	ln -sfn ../.. .venv/lint/posebench
+	touch $@
+
+lint: .venv/lint/ready
+	$(BIN)/ruff check .
+	$(BIN)/mypy
 
 slow: .venv/ready
 	$(BIN)/python -m pytest -m slow

@@ -25,8 +25,8 @@ Text = str | None
 Integer = int | None
 Number = float | None
 Flag = bool | None
-Raw = list | dict | None
-_KINDS = {Text: "text", Integer: "integer", Number: "number", Flag: "flag", Raw: "raw"}
+Raw = list[Any] | dict[str, Any] | None
+_KINDS: dict[Any, str] = {Text: "text", Integer: "integer", Number: "number", Flag: "flag", Raw: "raw"}
 
 
 @dataclass(frozen=True)
@@ -251,8 +251,8 @@ class Row:
     def of(cls, values: Mapping[str, Any]) -> "Row":
         """The row of values by column. InputError naming a column that there is not."""
         check_columns(values)
-        records = {f.name: part_of(values, f.name) if f.name in _PARTS else values.get(f.name) for f in _FIELDS}
-        return cls(**records)
+        records: dict[str, Any] = {f.name: values.get(f.name) for f in _FIELDS if f.name not in _PARTS}
+        return cls(**records, **{name: part_of(values, name) for name in _PARTS})
 
     def columns(self) -> dict[str, Any]:
         """Values by column, those of the file, in its order."""
@@ -264,7 +264,7 @@ class Row:
 
 
 _FIELDS = dataclasses.fields(Row)
-_PARTS: dict[str, type] = {f.name: f.type for f in _FIELDS if dataclasses.is_dataclass(f.type)}
+_PARTS: dict[str, Any] = {f.name: f.type for f in _FIELDS if dataclasses.is_dataclass(f.type)}
 
 
 def _name(part: str, member: str) -> str:
@@ -288,7 +288,7 @@ def _columns() -> Iterator[Column]:
             yield Column(f.name, _KINDS[f.type], **f.metadata)
             continue
         about = f.metadata
-        for member in dataclasses.fields(f.type):
+        for member in dataclasses.fields(_PARTS[f.name]):
             texts = dict(member.metadata) | about["given"]
             texts["label"] = f"{about['label']} {texts['label']}".strip()
             texts["description"] = texts["description"].format(part=about["description"])

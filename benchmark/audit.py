@@ -103,7 +103,7 @@ def _subjects(claim: Claim) -> Pair | None:
         other = claim.baseline and (name if claim.baseline == UNMASKED else resolve_name(claim.baseline))
     except InputError:
         return None
-    size = {"dataset": claim.dataset, "input_size": claim.input_size}
+    size: Row = {"dataset": claim.dataset, "input_size": claim.input_size}
     subject = asked_model(name, claim.mask, claim.mask_ratio or None, **size)
     return subject, asked_model(other, NONE, **size) if other else None
 
@@ -137,13 +137,14 @@ def _time_all(
     """The latency columns of each pair. Models that share a baseline are measured interleaved with it."""
     groups: dict[ModelConfig, list[ModelConfig]] = {}
     for subject, baseline in pairs:
-        groups.setdefault(baseline, []).append(subject)
+        if baseline is not None:
+            groups.setdefault(baseline, []).append(subject)
     if not groups:
         return {}
     keep_freed_memory()
     precision = Precision(torch.float32, device)
     limit = seconds / len(groups) / (_RETRIES + 1) / (1 + _WARM_UP_SHARE)
-    timings = {}
+    timings: dict[Pair, Row] = {}
     for done, (baseline, others) in enumerate(groups.items(), start=1):
         models = {subject: precision.place(create_model(subject)) for subject in (baseline, *others)}
         rows = time_models(
@@ -158,8 +159,10 @@ def _time_all(
     return timings
 
 
-CONDITIONS = ("device", "device_name", "dtype", "batch_size", "threads", "torch_version", "posebench_version")
-CONDITIONS += ("git_revision", "processor", "platform", "date_utc")
+CONDITIONS = (
+    "device", "device_name", "dtype", "batch_size", "threads", "torch_version", "posebench_version", "git_revision",
+    "processor", "platform", "date_utc",
+)  # fmt: skip
 
 
 def _ratios(row: Row, baseline: Row) -> Iterator[tuple[str, object]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import overload
+
 import torch
 
 from ..pose.errors import InputError
@@ -39,6 +41,10 @@ def check_dtype(dtype: str | torch.dtype, device: torch.device) -> torch.dtype:
     return DTYPES[name]
 
 
+@overload
+def check_count(name: str, value: int) -> int: ...
+@overload
+def check_count(name: str, value: int | None) -> int | None: ...
 def check_count(name: str, value: int | None) -> int | None:
     """`value` as an int of at least 1, or None; InputError otherwise."""
     if value is None:

@@ -9,6 +9,7 @@ import re
 import subprocess
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -95,7 +96,7 @@ def _torch_build() -> str:
     return ", ".join(parts)
 
 
-def _tf32(backend: object) -> str:
+def _tf32(backend: Any) -> str:
     """ "on" or "off". `allow_tf32`, the older name, cannot be read any more once `fp32_precision` was set."""
     precision = getattr(backend, "fp32_precision", None)
     on = backend.allow_tf32 if precision is None else precision == "tf32"

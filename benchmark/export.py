@@ -42,6 +42,9 @@ LARGEST_ONNX = 2**31 - 2**20  # one protobuf file
 class Deployed(nn.Module):
     """The model behind its input: images (B, 3, H, W), RGB, normalised float32, or with `normalise` uint8 as read."""
 
+    mean: torch.Tensor
+    std: torch.Tensor
+
     def __init__(self, model: PoseModel, normalise: bool):
         super().__init__()
         self.model, self.normalise = model, normalise
@@ -129,8 +132,8 @@ def metadata(model: PoseModel, *, dynamic_batch: bool, normalise: bool) -> dict[
 
 
 def _write_onnx(model: Deployed, images: torch.Tensor, shapes: Any, known: dict[str, str], path: Path) -> None:
-    names = {"input_names": ["images"], "output_names": ["heatmaps"]}
-    program = torch.onnx.export(model, (images,), dynamo=True, verbose=False, dynamic_shapes=shapes, **names)
+    names: dict[str, Any] = {"input_names": ["images"], "output_names": ["heatmaps"]}
+    program: Any = torch.onnx.export(model, (images,), dynamo=True, verbose=False, dynamic_shapes=shapes, **names)
     program.model.metadata_props.update(known)
     program.save(str(path), external_data=False)
 

@@ -172,13 +172,10 @@ def flops_row(model: PoseModel | ModelConfig | str, **options: Any) -> dict[str,
     """The FLOP columns of a results row, for a model, a configuration, or a name with `create_model`'s options."""
     if isinstance(model, ModelConfig):
         options = model.create_arguments()
-        model = options.pop("name")
-    if isinstance(model, str):
-        model, count = _by_name(model, None, options)
-    else:
-        count = count_flops(model)
-    spec, mask = model.spec, model.transformer.mask
-    schedule = model.transformer.schedule  # of the ratio that is set now
+        model = str(options.pop("name"))
+    made, count = _by_name(model, None, options) if isinstance(model, str) else (model, count_flops(model))
+    spec, mask = made.spec, made.transformer.mask
+    schedule = made.transformer.schedule  # of the ratio that is set now
     return {
         "model": spec.name,
         "dataset": spec.dataset,
@@ -199,7 +196,7 @@ def flops_row(model: PoseModel | ModelConfig | str, **options: Any) -> dict[str,
         **_needed(count, spec.reduction.get("execution")),
         **({"decoder": spec.decoder} if spec.decoder else {}),
         "published_gflops": round(count.published_gflops, 6),
-        "published_gflops_t": round(count.published_gflops_t, 6),
+        "published_gflops_t": round(count.published_gflops_t or 0.0, 6),
         "parts": dict(count.parts),
     }
 

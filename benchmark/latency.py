@@ -7,6 +7,7 @@ import gc
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -66,7 +67,7 @@ class LatencySamples:
 
 
 def measure_latency(
-    callables: Mapping[str, Callable[[], object]],
+    callables: Mapping[Any, Callable[[], object]],
     *,
     device: str | torch.device = "cpu",
     max_samples: int = 130,
@@ -75,7 +76,7 @@ def measure_latency(
     retries: int = 2,
     seed: int = 0,
     progress: Callable[..., object] | None = None,
-) -> dict[str, LatencySamples]:
+) -> dict[Any, LatencySamples]:
     """Time each callable, in seconds per call, all of them interleaved.
 
     A round calls each once, in an order shuffled anew (by `seed`), so that a drift of clock speed, temperature or load
@@ -137,7 +138,7 @@ def _badness(result: Mapping[str, LatencySamples]) -> tuple[int, int, float]:
 
 
 def _warm_up(
-    callables: Mapping[str, Callable[[], object]], timer: Callable[[Callable[[], object]], float], max_seconds: float
+    callables: Mapping[Any, Callable[[], object]], timer: Callable[[Callable[[], object]], float], max_seconds: float
 ) -> int:
     """Run rounds until no callable gets faster any more; how many were run."""
     times: dict[str, list[float]] = {name: [] for name in callables}

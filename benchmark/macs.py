@@ -122,8 +122,9 @@ class Watch:
 
     def _before(self, module: nn.Module, inputs: tuple[Any, ...]) -> None:
         caller, name = self.scope, self._names.get(module)
-        is_child = name is not None and (not caller or name.startswith(f"{caller}."))
-        self._scopes.append(name if is_child else caller)
+        if name is not None and (not caller or name.startswith(f"{caller}.")):
+            caller = name
+        self._scopes.append(caller)
 
     def _after(self, module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
         if self.layer_count is not None and output is not None:

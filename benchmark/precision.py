@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import nn
+
+Module = TypeVar("Module", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class Precision:
         name = str(self.dtype).removeprefix("torch.")
         return name if self.dtype == torch.float32 else f"{'autocast' if self.autocast else 'weights cast'} to {name}"
 
-    def place(self, module: nn.Module) -> nn.Module:
+    def place(self, module: Module) -> Module:
         """The module in evaluation mode on the device, its weights in the format unless autocast is to do that."""
         return module.eval().to(self.device, None if self.autocast else self.dtype)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from torch import nn
 from ..pose.models.as_trained import as_trained
 from ..pose.models.choices import asked_model, choose_models
 from ..pose.models.config import ModelConfig
+from ..pose.models.model import PoseModel
 from ..pose.models.weights import load_weights
 from ..pose.models.weights_file import WeightsFile, read_weights
 from ..pose.models.zoo import create_model
@@ -104,7 +105,7 @@ def profile_models(
     precision = Precision(check_dtype(how.run.dtype, device), device)
     sizes = [check_count("batch size", size) for size in how.batch_sizes]
     keep_freed_memory()
-    models: dict[ModelConfig, nn.Module] = {}
+    models: dict[ModelConfig, PoseModel] = {}
     counts: dict[ModelConfig, Row] = {}
     for config in chosen:
         model = _build(config, weights)
@@ -136,7 +137,7 @@ def profile_models(
     return rows
 
 
-def _build(config: ModelConfig, weights: Weights) -> nn.Module:
+def _build(config: ModelConfig, weights: Weights) -> PoseModel:
     model = create_model(config)
     if weights is not None:
         load_weights(model, weights)
@@ -144,8 +145,8 @@ def _build(config: ModelConfig, weights: Weights) -> nn.Module:
 
 
 def time_models(
-    models: Mapping[Hashable, nn.Module], batch_size: int, precision: Precision, **how: Any
-) -> dict[Hashable, Row]:
+    models: Mapping[Any, PoseModel], batch_size: int, precision: Precision, **how: Any
+) -> dict[Any, Row]:
     """Latency columns of pose models that are placed on the device already, timed interleaved.
 
     Each is compared with the unmasked one of its name, dataset and input size, if that is among them.
@@ -173,14 +174,14 @@ def model_memory(
     return placed_memory(model, (example_images(model, batch_size), torch.arange(batch_size)), precision, threads)
 
 
-def example_images(model: nn.Module, batch_size: int) -> torch.Tensor:
+def example_images(model: PoseModel, batch_size: int) -> torch.Tensor:
     """(batch_size, 3, H, W) normal random numbers, always the same, at the model's input size."""
     generator = torch.Generator().manual_seed(0)
     return torch.randn(batch_size, 3, *model.spec.input_size, generator=generator)
 
 
-def _baseline(name: Hashable, models: Mapping[Hashable, nn.Module]) -> Hashable | None:
-    def family(model: nn.Module) -> tuple[object, ...]:
+def _baseline(name: Any, models: Mapping[Any, PoseModel]) -> Any:
+    def family(model: PoseModel) -> tuple[object, ...]:
         return model.spec.name, model.spec.dataset, model.spec.input_size
 
     if models[name].spec.reduction.is_none:

@@ -67,9 +67,8 @@ def _once(module: nn.Module, method: str, watch: Watch, names: dict[nn.Module, s
 
 def _elsewhere(entry: Entry, first: str, name: str) -> Entry:
     """The same entry of another module of the same kind."""
-    scope, *counts = entry
-    inside = scope == first or scope.startswith(f"{first}.")
-    return Entry(name + scope[len(first) :], *counts) if inside else entry
+    inside = entry.scope == first or entry.scope.startswith(f"{first}.")
+    return entry._replace(scope=name + entry.scope[len(first) :]) if inside else entry
 
 
 def _settings(module: nn.Module) -> tuple[Any, ...]:

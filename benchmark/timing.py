@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ..row import PartTiming, flat
 from .latency import LatencySamples, measure_latency
 from .statistics import ratio_of_medians
 
-Row = dict[str, object]
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Subject:
     baseline: Hashable | None = None
 
 
-def time_together(subjects: Mapping[Hashable, Subject], batch_size: int, **how: object) -> dict[Hashable, Row]:
+def time_together(subjects: Mapping[Any, Subject], batch_size: int, **how: Any) -> dict[Any, Row]:
     """Time all subjects and their parts interleaved; the latency columns of each, times in milliseconds.
 
     `how` goes to measure_latency: device, max_samples, max_seconds, threads, retries, seed, progress.
@@ -36,7 +37,7 @@ def time_together(subjects: Mapping[Hashable, Subject], batch_size: int, **how: 
     """
     calls = {("whole", name): subject.whole for name, subject in subjects.items()}
     calls |= {("transformer", name): s.transformer for name, s in subjects.items() if s.transformer is not None}
-    found = measure_latency(calls, **how)  # type: ignore[arg-type]
+    found = measure_latency(calls, **how)
     rows = {}
     for name, subject in subjects.items():
         whole, transformer = found["whole", name], found.get(("transformer", name))

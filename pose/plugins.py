@@ -49,7 +49,7 @@ def source_digest(thing: Any) -> str:
     """First 16 hex digits of the SHA-256 of the file that defines `thing` (a function, class or descriptor's work)."""
     module = inspect.getmodule(thing)
     try:
-        text = Path(module.__file__).read_bytes()
-    except (AttributeError, TypeError, OSError):
+        text = Path(inspect.getfile(module or thing)).read_bytes()
+    except (TypeError, OSError):
         text = repr(thing).encode()
     return hashlib.sha256(text).hexdigest()[:16]

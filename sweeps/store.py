@@ -179,7 +179,8 @@ def check_contents(store: SweepStore, manifest: dict[str, Any]) -> None:
 
 
 def _difference(stored: dict[str, Any], wanted: dict[str, Any]) -> str | None:
-    """What the stored sweep has that the wanted one has not, in words; None when it is a part of the wanted one."""
+    """What the stored sweep has that the wanted one has not, in words; None when it is a part of the wanted one, or
+    would be but for edits in the files of a user's own reduction or model, whose cells are made again."""
     keys = {cell["key"] for cell in wanted["cells"]}
     extra = [cell for cell in stored["cells"] if cell["key"] not in keys]
     if not extra:
@@ -187,22 +188,33 @@ def _difference(stored: dict[str, Any], wanted: dict[str, Any]) -> str | None:
     by_label = {cell["label"]: cell for cell in wanted["cells"]}
     for cell in extra:
         if cell["label"] in by_label:
-            return _config_difference(cell["config"], by_label[cell["label"]]["config"], stored, wanted)
+            difference = _config_difference(cell["config"], by_label[cell["label"]]["config"], stored, wanted)
+            if difference:
+                return difference
+    extra = [cell for cell in extra if cell["label"] not in by_label]
+    if not extra:
+        return None
     labels = ", ".join(cell["label"] for cell in extra[:3]) + (", ..." if len(extra) > 3 else "")
     return f"it has {labels}, which this command does not ask for"
 
 
 BASE = "train.start.base"
+#: digests of files that their user may edit, and what differs only where another cell does
+_EDITABLE = {"model.source", "model.reduction.source", "trained.cell"}
 
 
-def _config_difference(old: dict, new: dict, stored: dict[str, Any], wanted: dict[str, Any]) -> str:
+def _config_difference(old: dict, new: dict, stored: dict[str, Any], wanted: dict[str, Any]) -> str | None:
+    """In words; None where nothing differs but what may."""
     old, new = flatten(old), flatten(new)
-    names = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
+    names = sorted(name for name in (old.keys() | new.keys()) - _EDITABLE if old.get(name) != new.get(name))
+    if not names:
+        return None
     if names == [BASE]:
         bases = [stored["bases"].get(old[BASE]), wanted["bases"].get(new[BASE])]
         if all(bases):
-            return "base model: " + _config_difference(*bases, stored, wanted)
-    plain = [name for name in names if name not in (BASE, "trained.cell")] or names
+            difference = _config_difference(*bases, stored, wanted)
+            return difference and f"base model: {difference}"
+    plain = [name for name in names if name != BASE] or names
     if any(name.endswith(".data") for name in plain):
         return "its data has other annotations than the data given now"
     parts = [f"{name} is {old.get(name)} there and {new.get(name)} here" for name in plain]

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from ..errors import InputError
 from ..keypoints import Skeleton
@@ -82,7 +83,7 @@ def mirror_pairs(names: Sequence[str]) -> tuple[tuple[int, int], ...]:
 
 def _indices(
     name: str, what: str, groups: Iterable[Sequence[int]], count: int, size: int = 2
-) -> tuple[tuple[int, ...], ...]:
+) -> tuple[Any, ...]:
     found = tuple(tuple(group) for group in groups)
     for group in found:
         if len(group) != size or not all(type(index) is int and 0 <= index < count for index in group):

@@ -72,8 +72,9 @@ class Dataset:
 
     def work(self, what: str) -> Callable[..., Any]:
         """The function of the field `what`, imported if need be."""
-        value = getattr(self, what)
-        return load_object(value) if isinstance(value, str) else value
+        value: Any = getattr(self, what)
+        work: Callable[..., Any] = load_object(value) if isinstance(value, str) else value
+        return work
 
     def description(self) -> str:
         """All that a model needs of it, as JSON (see described.py)."""

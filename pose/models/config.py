@@ -82,6 +82,7 @@ class ModelSpec(ModelConfig):
     in unbiased coordinates (UDP).
     """
 
+    input_size: tuple[int, int]
     heatmap_size: tuple[int, int]
     sigma: float
     num_keypoints: int

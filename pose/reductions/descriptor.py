@@ -21,8 +21,8 @@ class Look:
 
     color: str
     dark: str
-    marker: str | tuple
-    line: str | tuple = "-"
+    marker: str | tuple[int, int, float]
+    line: str | tuple[float, tuple[float, ...]] = "-"
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ def one_of(*choices: str) -> Callable[[Any], str]:
     def read(value: Any) -> str:
         if value not in choices:
             raise ValueError(f"give one of {', '.join(choices)}")
-        return value
+        return str(value)
 
     return read
 

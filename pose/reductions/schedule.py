@@ -177,7 +177,7 @@ def ratio_of_last(shares: Sequence[float], total: int) -> float:
     return round(1 - shares[-1], 6)
 
 
-def ratio_of_merges(numbers: Sequence[int], total: int) -> float:
+def ratio_of_merges(numbers: Sequence[float], total: int) -> float:
     """The mask ratio that merging these numbers of `total` tokens comes to."""
     budget = Budget(total, len(numbers), 0.0, tuple(range(len(numbers))), tuple(numbers))
     return round(1 - evenly(budget).last / total, 6)

@@ -4,9 +4,10 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
-from small_sweeps import base, grid, unmasked
+from small_sweeps import MODEL, base, grid, unmasked
 
 from posebench.pose.errors import InputError
 from posebench.sweeps.cell_result import CellResult, read_cell_result, write_cell_result
@@ -18,6 +19,14 @@ from posebench.sweeps.store import make_manifest, open_store, write_json
 def manifest(ratios=(0.2, 0.4), *, epochs=2, base_epochs=11, data="d", seeds=(0,)):
     pair = (unmasked("finetune", epochs, eval=EvalConfig(data)), base(base_epochs))
     cells, bases = grid(SweepRequest(ratios=ratios, seeds=seeds), [pair])
+    return make_manifest({}, cells, bases.values())
+
+
+def of_own_model(source, epochs=2):
+    """A sweep of a network whose file has this digest, elastic, so that a cell evaluates the model of another."""
+    model = replace(MODEL, name="own:build", source=source)
+    pair = (unmasked("finetune", epochs, model), base(model=model))
+    cells, bases = grid(SweepRequest(ratios=(0.2, 0.4), elastic=True), [pair])
     return make_manifest({}, cells, bases.values())
 
 
@@ -64,6 +73,15 @@ def test_more_ratios_and_seeds_extend_a_sweep(finished):
     with open_store(finished, extended) as store:
         done = [cell["label"] for cell in extended["cells"] if store.is_done(cell["key"])]
     assert len(done) == 3 and len(extended["cells"]) == 8
+
+
+def test_an_edited_model_is_no_other_sweep_but_none_of_its_cells_is_done(tmp_path):
+    with open_store(tmp_path / "own", of_own_model("a")) as store:
+        finish(store, of_own_model("a"))
+    assert "recipe.epochs is 2 there and 5 here" in refused(tmp_path / "own", of_own_model("b", epochs=5))
+    with open_store(tmp_path / "own", of_own_model("b")) as store:
+        assert not any(store.is_done(cell["key"]) for cell in of_own_model("b")["cells"])
+        assert all(store.is_done(cell["key"]) for cell in of_own_model("a")["cells"])
 
 
 def test_a_folder_with_other_files_is_refused_and_they_are_named(tmp_path):
