@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from difflib import get_close_matches
 from functools import lru_cache
@@ -60,10 +61,12 @@ def description_of(dataset: Dataset) -> str | None:
 
 
 def source_of(dataset: Dataset) -> str:
-    """Digest of the files in which a user's own data set is read and scored; "" for ours, which the version says."""
+    """Digest of a user's own data set, its description and the files in which it is read and scored; "" for ours, which
+    the version says."""
     if dataset.described or dataset.name in DATASETS:
         return ""
-    return "+".join(dict.fromkeys(source_digest(dataset.work(what)) for what in ("read", "evaluate")))
+    said = hashlib.sha256(dataset.description().encode()).hexdigest()[:16]
+    return "+".join([said, *dict.fromkeys(source_digest(dataset.work(what)) for what in ("read", "evaluate"))])
 
 
 def metric_of(name: str | None) -> Metric:

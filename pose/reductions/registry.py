@@ -46,7 +46,7 @@ def as_reduction(name: str, thing: object) -> Reduction:
     if callable(thing):
         summary = (thing.__doc__ or "").strip().partition("\n")[0]
         return Reduction(name, thing, summary or name, params=())
-    raise InputError(f"{name}: is a {type(thing).__name__}; give a posebench.pose.reductions.Reduction, or a function")
+    raise InputError(f"{name}: is a {type(thing).__name__}; give a posebench.Reduction, or a function")
 
 
 def check_mask(text: str) -> str:

@@ -1,5 +1,6 @@
 """Folders in COCO's style describe their own keypoints, in the annotation file and in keypoints.yaml."""
 
+import dataclasses
 import json
 
 import pytest
@@ -8,8 +9,9 @@ from folders import HAND, HAND_LIMBS, write_hands
 from posebench.pose.data.folder import detect_dataset, load_people
 from posebench.pose.datasets import DATASETS, find_dataset
 from posebench.pose.datasets.described import describe, mirror_pairs
-from posebench.pose.datasets.registry import description_of
+from posebench.pose.datasets.registry import description_of, source_of
 from posebench.pose.errors import InputError
+from posebench.pose.keypoints import Skeleton
 from posebench.pose.models.zoo import create_model
 
 
@@ -125,3 +127,10 @@ def test_a_description_leads_back_to_the_data_set():
         find_dataset('{"name": "mouse"}')
     with pytest.raises(InputError, match="damaged description"):
         find_dataset(described[:-1] + ', "more": 1}')
+
+
+def test_other_sigmas_are_another_data_set_even_where_posebench_reads_and_scores_it():
+    own = dataclasses.replace(DATASETS["coco"], name="package.module:MINE")
+    softer = Skeleton(**{**vars(own.skeleton), "oks_sigmas": tuple(2 * s for s in own.skeleton.oks_sigmas)})
+    assert source_of(own) == source_of(dataclasses.replace(own)) != source_of(dataclasses.replace(own, skeleton=softer))
+    assert source_of(DATASETS["coco"]) == ""
