@@ -18,8 +18,8 @@ _PUBLIC = {
     "Reduction": ".pose.reductions",
     "Dataset": ".pose.datasets",
     "Model": ".pose.models.registry",
-    "count_flops": ".benchmark.flops",
-    "profile": ".benchmark.profiling",
+    "count_flops": ".benchmark.counting.flops",
+    "profile": ".benchmark.profiling.models",
     "run_sweep": ".sweeps.runner",
     "write_report": ".reports.report",
 }

@@ -20,11 +20,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..pose.data.dataset import IMAGENET_MEAN, IMAGENET_STD
+from ..pose.crops.dataset import IMAGENET_MEAN, IMAGENET_STD
 from ..pose.errors import InputError
 from ..pose.models.model import PoseModel
-from .environment import conditions
-from .flops import flops_row
+from .counting.flops import flops_row
+from .instruments.environment import conditions
 
 #: runtime -> packages that writing and checking its file takes
 RUNTIMES = {"onnx": ("onnx", "onnxruntime", "onnxscript"), "torch": ()}

@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
 
 def audit(
     claims: Annotated[
-        Path | None, typer.Option(help="a YAML file with claims of your own; benchmark/claims.yaml shows the form")
+        Path | None, typer.Option(help="a YAML file with your own claims; benchmark/audit/claims.yaml shows the form")
     ] = None,
     latency: Annotated[
         bool, typer.Option("--latency/--no-latency", help="also time what a claim compares, on this machine")
@@ -42,8 +42,8 @@ def audit(
     quiet: Quiet = False,
 ) -> None:
     """Check what the papers say about cost: as published, by the source's counter, exactly, and on the clock."""
-    from ..benchmark.audit import audit as run
-    from ..benchmark.claims import SHIPPED, read_claims
+    from ..benchmark.audit.audit import audit as run
+    from ..benchmark.audit.claims import SHIPPED, read_claims
     from ..pose.files import write_atomic
     from ..reports.page.audit_page import audit_page
     from ..reports.tables import FORMATS

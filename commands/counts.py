@@ -53,7 +53,7 @@ def models(
     wide: Wide = False,
 ) -> None:
     """List the models with input size, tokens, parameters, GFLOPs and GFLOPsT, unmasked."""
-    from ..benchmark.flops import flops_row
+    from ..benchmark.counting.flops import flops_row
     from ..pose.datasets import DATASETS, TALL, find_dataset
     from ..pose.models.architectures import MODELS
     from ..reports.tables import MODELS_COLUMNS
@@ -95,7 +95,7 @@ def flops(
     --check counts again what its file holds (with --model: these models of it), and in GitHub Actions also writes
     ::error:: lines and a step summary.
     """
-    from ..benchmark.flops import PARTS, flops_row
+    from ..benchmark.counting.flops import PARTS, flops_row
     from ..pose.models.architectures import MODELS
     from ..pose.models.choices import choose_models
     from ..reports.tables import FLOPS_COLUMNS
@@ -125,7 +125,7 @@ def flops(
         **fixed,
     )
     if counters is not None:
-        from ..benchmark.counters import compare_counters
+        from ..benchmark.counting.counters import compare_counters
         from ..pose.models.zoo import create_model
 
         if save is not None:

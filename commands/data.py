@@ -33,7 +33,7 @@ def synth(
     quiet: Quiet = False,
 ) -> None:
     """Render clothed, articulated figures into an ordinary COCO (or MPII) folder."""
-    from ..pose.data.synth.write import write_synthetic
+    from ..pose.synth.write import write_synthetic
 
     with Bar(f"rendering into {out}", quiet) as bar:
         write_synthetic(out, train=train, val=val, seed=seed, layout=layout, jobs=jobs, progress=bar)
@@ -45,7 +45,7 @@ def check(
     folder: Annotated[Path, typer.Argument(help="a data folder")], dataset: DatasetName = None, quiet: Quiet = False
 ) -> None:
     """Name what is missing or broken in a data folder. Exit 1 if anything is."""
-    from ..pose.data.check import inspect_folder
+    from ..pose.people.check import inspect_folder
 
     with Bar("checking", quiet) as bar:
         found = inspect_folder(folder, dataset=dataset, progress=bar)

@@ -45,7 +45,7 @@ def check_counts(path: Path, models: Sequence[str], format: str, others: Mapping
 
 def _compare(path: Path, models: Sequence[str]) -> tuple[int, list[Any]]:
     """How many configurations were counted, and what moved."""
-    from ..benchmark.flops import flops_row
+    from ..benchmark.counting.flops import flops_row
     from ..pose.models.zoo import resolve_name
     from ..reports.analysis.flop_check import KEY, compare_counts, read_counts
 

@@ -69,7 +69,7 @@ def profile(
 
     The unmasked model is always measured too, so that each saving is measured and not only counted.
     """
-    from ..benchmark.profiling import profile as measure
+    from ..benchmark.profiling.models import profile as measure
     from ..reports.tables import PROFILE_COLUMNS
 
     chosen = numbers(ratios, "--ratios")

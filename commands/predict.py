@@ -72,13 +72,13 @@ def predict(
     """Draw the skeletons that a model sees; with --show-mask also the tokens that it looked at."""
     import cv2
 
-    from ..benchmark.device import check_device
-    from ..pose.data.detections import detected_boxes
-    from ..pose.data.images import read_image
+    from ..benchmark.instruments.device import check_device
+    from ..pose.crops.images import read_image
     from ..pose.evaluation.coco_metrics import write_results
     from ..pose.evaluation.draw import SCORE_THRESHOLD, ShownTokens, draw_prediction
     from ..pose.evaluation.predict import predict_image
     from ..pose.files import write_atomic
+    from ..pose.people.detections import detected_boxes
 
     target = check_device(device)
     pictures = _pictures(images, out, json)

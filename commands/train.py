@@ -142,10 +142,10 @@ def train(
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     import torch
 
-    from ..benchmark.device import check_device
-    from ..pose.data.folder import load_people
+    from ..benchmark.instruments.device import check_device
     from ..pose.models.weights import load_backbone_weights
     from ..pose.models.zoo import is_tiny
+    from ..pose.people.folder import load_people
     from ..pose.ranks import joined
     from ..pose.reductions import check_ratio
     from ..pose.training.loop import train as run
@@ -237,10 +237,10 @@ def evaluate(
     """Evaluate a model: AP (of MPII: PCKh), with a 95 % interval from resampling images."""
     import torch
 
-    from ..benchmark.device import check_device
-    from ..pose.data.folder import load_people
+    from ..benchmark.instruments.device import check_device
     from ..pose.evaluation.decode import convention_of
     from ..pose.evaluation.evaluate import evaluate as run
+    from ..pose.people.folder import load_people
     from .options import print_rows
 
     target = check_device(device)
@@ -308,7 +308,7 @@ def _own_device(device: str, devices: str | None) -> str:
             follow_parent()
         return names[local_rank()]
     if len(names) > 1:
-        from ..benchmark.device import check_device
+        from ..benchmark.instruments.device import check_device
 
         for name in names:
             check_device(name)
@@ -318,8 +318,8 @@ def _own_device(device: str, devices: str | None) -> str:
 
 def _data(data: Path | None, dataset: str | None, quiet: bool) -> tuple[Path, Dataset]:
     """The data folder (the embedded set, made if need be, where none is given) and what it holds."""
-    from ..pose.data.folder import detect_dataset
-    from ..pose.data.synth.cache import ensure_default_set
+    from ..pose.people.folder import detect_dataset
+    from ..pose.synth.cache import ensure_default_set
 
     if data is None:
         with Bar("embedded data set", quiet) as bar:
@@ -329,8 +329,8 @@ def _data(data: Path | None, dataset: str | None, quiet: bool) -> tuple[Path, Da
 
 def _train_split(root: Path, split: str, options: dict[str, Any]) -> Any:
     """The people to train on. Those of the validation split only where they are asked for, and then with a word."""
-    from ..pose.data.folder import load_people
     from ..pose.models.as_trained import CONTAMINATED, EVALUATED_SPLITS
+    from ..pose.people.folder import load_people
 
     try:
         people = load_people(root, split, **options)

@@ -21,8 +21,8 @@ def run_cell(folder: Path, job: Job, reporter: Reporter) -> CellResult | None:
     """
     import torch
 
-    from ..benchmark.environment import conditions
-    from ..benchmark.flops import flops_row
+    from ..benchmark.counting.flops import flops_row
+    from ..benchmark.instruments.environment import conditions
     from .work import Stopwatch, build_model, evaluate_model, load_start, measure_memory, train_model
 
     config = job.config
@@ -62,7 +62,7 @@ def run_cell(folder: Path, job: Job, reporter: Reporter) -> CellResult | None:
 
 def _mask_in_training(config: CellConfig) -> str:
     """What the model's mask is called, also where the ratio 0 leaves it none."""
-    from ..benchmark.flops import untrained_model
+    from ..benchmark.counting.flops import untrained_model
 
     reduction = replace(config.model.reduction, ratio=max(config.trained_at))
     return untrained_model(replace(config.model, reduction=reduction)).spec.mask

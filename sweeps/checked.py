@@ -76,7 +76,7 @@ class Flag:
 
 def first_mistake(error: Any) -> tuple[str, str]:
     """(field, sentence) of the first mistake in a pydantic ValidationError."""
-    from ..pose.data.fields import shown
+    from ..pose.people.fields import shown
 
     first = error.errors(include_url=False)[0]
     said = first["ctx"]["error"] if first["type"] == "value_error" else f"{shown(first['input'])} {first['msg']}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from ..benchmark.config import RunConfig
+from ..benchmark.profiling.config import RunConfig
 from ..pose.datasets import metric_of
 from ..pose.metrics import Metric
 from ..pose.models.config import ModelConfig

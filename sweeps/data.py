@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..pose.data.folder import load_people
-from ..pose.data.person import DataSplit, Person
-from ..pose.data.synth.cache import TRAIN, VAL, default_set_path, ensure_default_set
 from ..pose.datasets.registry import DEFAULT, description_of, source_of
 from ..pose.errors import InputError
 from ..pose.models.config import ModelSpec
+from ..pose.people.folder import load_people
+from ..pose.people.person import DataSplit, Person
+from ..pose.synth.cache import TRAIN, VAL, default_set_path, ensure_default_set
 from .config import FINETUNE
 from .events import Event, Listener, ignore
 from .request import SweepRequest

@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
-from ..benchmark.flops import flops_row
-from ..pose.data.dataset import PoseDataset
+from ..benchmark.counting.flops import flops_row
+from ..pose.crops.dataset import PoseDataset
 from ..pose.models.config import ModelConfig
 from ..pose.models.model import PoseModel
 from .config import CellConfig

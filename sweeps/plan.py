@@ -7,10 +7,10 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..benchmark.config import RunConfig
-from ..benchmark.device import check_device
-from ..benchmark.flops import untrained_model
-from ..benchmark.interference import usable_cores
+from ..benchmark.counting.flops import untrained_model
+from ..benchmark.instruments.device import check_device
+from ..benchmark.instruments.interference import usable_cores
+from ..benchmark.profiling.config import RunConfig
 from ..pose.errors import InputError
 from ..pose.models.as_trained import load_model, trained_in_words
 from ..pose.models.config import ModelConfig, ModelSpec

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..benchmark.interference import usable_cores
+from ..benchmark.instruments.interference import usable_cores
 from ..pose.errors import InputError
 from ..pose.records import to_plain
 from ..reports.analysis.results import write_results

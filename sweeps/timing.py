@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..benchmark.config import RunConfig
+from ..benchmark.profiling.config import RunConfig
 from ..pose.models.config import ModelConfig
 from ..pose.records import digest
 from .child import Reporter, run_worker
@@ -63,11 +63,11 @@ def measure(folder: Path, job: TimingJob, reporter: Reporter) -> dict[str, Any]:
     """Time all models of a job at each batch size. Returns result.json's content."""
     import torch
 
-    from ..benchmark.allocator import keep_freed_memory
-    from ..benchmark.device import check_device, check_dtype
-    from ..benchmark.environment import conditions
-    from ..benchmark.precision import Precision
-    from ..benchmark.profiling import time_models
+    from ..benchmark.instruments.allocator import keep_freed_memory
+    from ..benchmark.instruments.device import check_device, check_dtype
+    from ..benchmark.instruments.environment import conditions
+    from ..benchmark.instruments.precision import Precision
+    from ..benchmark.profiling.models import time_models
     from .work import build_model
 
     torch.set_num_threads(job.run.threads)

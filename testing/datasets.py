@@ -10,17 +10,17 @@ from pathlib import Path
 
 import numpy as np
 
-from ..pose.data.affine import apply_affine, crop_matrix
-from ..pose.data.augment import flip_joints, mirror_order
-from ..pose.data.check import inspect_folder
-from ..pose.data.dataset import PoseDataset
-from ..pose.data.folder import detect_dataset, load_people
-from ..pose.data.person import DataSplit
+from ..pose.crops.affine import apply_affine, crop_matrix
+from ..pose.crops.augment import flip_joints, mirror_order
+from ..pose.crops.dataset import PoseDataset
 from ..pose.datasets import SQUARE, Dataset, find_dataset
 from ..pose.datasets.registry import description_of
 from ..pose.errors import InputError
 from ..pose.evaluation.bootstrap import score
 from ..pose.metrics import METRICS
+from ..pose.people.check import inspect_folder
+from ..pose.people.folder import detect_dataset, load_people
+from ..pose.people.person import DataSplit
 
 SIZE = {True: (128, 128), False: (128, 96)}
 MOST_PEOPLE = 8  # whose crops are made

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from ..benchmark.flops import count_flops
+from ..benchmark.counting.flops import count_flops
 from ..pose.models.model import PoseModel
 from ..pose.models.weights import load_weights
 from ..pose.models.zoo import create_model

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..benchmark.flops import count_flops
+from ..benchmark.counting.flops import count_flops
 from ..pose.models.zoo import create_model
 from ..pose.reductions import CUT, DROP, Reduction, ReductionConfig, find_reduction, reduction_config
 from ..pose.reductions.context import Attended, Context, Selected

@@ -61,7 +61,7 @@ from posebench.pose.keypoints import Skeleton
 JOINTS = [f"{finger}_{j}" for finger in ("thumb", "index", "middle", "ring", "little") for j in range(4)]
 HANDS = Dataset(
     "hands21", "Hands", Skeleton(("wrist", *JOINTS), (), ((0, 1), (0, 5), (0, 9)), oks_sigmas=(0.05,) * 21),
-    read="posebench.pose.data.coco:read_split", evaluate="posebench.pose.evaluation.coco_metrics:evaluate",
+    read="posebench.pose.people.coco:read_split", evaluate="posebench.pose.evaluation.coco_metrics:evaluate",
 )
 '''
 ENTRY_POINTS = """

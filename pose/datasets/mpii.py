@@ -25,8 +25,8 @@ MPII = Dataset(
     name="mpii",
     title="MPII",
     skeleton=SKELETON,
-    read="posebench.pose.data.mpii:read_split",
-    check="posebench.pose.data.check_mpii:check_folder",
+    read="posebench.pose.people.mpii:read_split",
+    check="posebench.pose.people.check_mpii:check_folder",
     evaluate="posebench.pose.evaluation.mpii_metrics:evaluate",
     marks=("annot",),
     example="annot/valid.json",
@@ -34,5 +34,5 @@ MPII = Dataset(
     splits=("train", "val", "trainval", "test"),
     crop=SQUARE,
     augment=Augmentation(scale=0.25, rotation=30.0, half_body=0.0),
-    synth="posebench.pose.data.synth.write_mpii",
+    synth="posebench.pose.synth.write_mpii",
 )

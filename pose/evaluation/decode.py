@@ -13,8 +13,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..data.affine import heatmap_to_image
-from ..data.boxes import CONVENTIONS
+from ..crops.affine import heatmap_to_image
+from ..crops.boxes import CONVENTIONS
 from ..errors import InputError
 
 METHODS = ("dark", "hrnet", "udp", "argmax")

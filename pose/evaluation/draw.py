@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ..data.affine import apply_affine, crop_matrix, warp_crop
+from ..crops.affine import apply_affine, crop_matrix, warp_crop
 from ..keypoints import Skeleton
 
 # BGR. Blue and orange stay apart for colour-blind readers and on most backgrounds.

@@ -12,10 +12,10 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset, default_collate
 
-from ..data.dataset import PoseDataset
-from ..data.person import Person
+from ..crops.dataset import PoseDataset
 from ..errors import InputError, NumericalError
 from ..keypoints import Skeleton
+from ..people.person import Person
 from ..ranks import ALONE, Ranks
 from .decode import convention_of, decode_to_image
 from .flip import average_flipped

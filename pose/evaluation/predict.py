@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..data.boxes import box_to_center_scale
-from ..data.dataset import PoseDataset
-from ..data.detections import PERSON, picture_id
-from ..data.images import read_image
-from ..data.person import Person
+from ..crops.boxes import box_to_center_scale
+from ..crops.dataset import PoseDataset
+from ..crops.images import read_image
 from ..errors import InputError
+from ..people.detections import PERSON, picture_id
+from ..people.person import Person
 from ..reductions import MERGE, find_reduction
 from .decode import decode_to_image
 from .inference import InferenceOptions, evaluating, predict_heatmaps

@@ -92,7 +92,7 @@ class ModelSpec(ModelConfig):
 
     @property
     def convention(self) -> str:
-        """Of the model's crops (pose/data/boxes.py), and the name of the decoding that goes with it."""
+        """Of the model's crops (pose/crops/boxes.py), and the name of the decoding that goes with it."""
         return "udp" if self.udp else "dark"
 
     @property

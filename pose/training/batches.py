@@ -9,7 +9,7 @@ import numpy as np
 from torch import Generator
 from torch.utils.data import DataLoader, Dataset, default_collate
 
-from ..data.dataset import PoseDataset
+from ..crops.dataset import PoseDataset
 from ..errors import InputError
 from ..ranks import ALONE, Ranks, Share
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..data.augment import SYNTH_AUGMENTATION
+from ..crops.augment import SYNTH_AUGMENTATION
 from ..datasets import Augmentation, Dataset, find_dataset
 from ..errors import InputError
 

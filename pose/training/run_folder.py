@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from ..data.person import DataSplit
-from ..data.synth.lock import file_lock
 from ..errors import InputError
 from ..files import write_atomic
+from ..people.person import DataSplit
+from ..synth.lock import file_lock
 from .checkpoint import read_checkpoint
 
 LAST, BEST, LOG = "last.pt", "best.pt", "log.csv"

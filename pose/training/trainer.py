@@ -13,10 +13,10 @@ import torch
 from torch import nn
 from torch.utils.data import default_collate
 
-from ..data.augment import Augmentation
-from ..data.dataset import PoseDataset
-from ..data.person import DataSplit
+from ..crops.augment import Augmentation
+from ..crops.dataset import PoseDataset
 from ..errors import InputError
+from ..people.person import DataSplit
 from ..ranks import ALONE, Ranks, Share
 from .accuracy import heatmap_accuracy
 from .batch_norm import synchronised

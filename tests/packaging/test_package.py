@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from posebench.pose.data.synth import write_synthetic
+from posebench.pose.synth import write_synthetic
 
 ROOT = Path(__file__).resolve().parents[2]
 CODE = [path.parent for path in ROOT.glob("*/__init__.py")]

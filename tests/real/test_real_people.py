@@ -16,12 +16,12 @@ from known_answers import KnowsTheAnswer
 from perfect_results import annotated_results
 from pycocotools.coco import COCO
 
-from posebench.pose.data.check import inspect_folder
-from posebench.pose.data.folder import load_people
-from posebench.pose.data.images import read_image, structure_fault
+from posebench.pose.crops.images import read_image, structure_fault
 from posebench.pose.evaluation.coco_metrics import coco_statistics, read_ground_truth
 from posebench.pose.evaluation.evaluate import evaluate
 from posebench.pose.models.zoo import create_model
+from posebench.pose.people.check import inspect_folder
+from posebench.pose.people.folder import load_people
 from posebench.pose.training.loop import train
 from posebench.pose.training.recipe import TINY_RECIPE
 

@@ -6,12 +6,12 @@ import torch
 from torch.nn import functional as F
 
 from posebench import create_model
-from posebench.pose.data.dataset import PoseDataset
-from posebench.pose.data.folder import load_people
-from posebench.pose.data.synth.write import write_synthetic
+from posebench.pose.crops.dataset import PoseDataset
 from posebench.pose.datasets.coco import SKELETON as COCO
 from posebench.pose.evaluation.decode import decode
+from posebench.pose.people.folder import load_people
 from posebench.pose.reductions import find_reduction, reduction_names
+from posebench.pose.synth.write import write_synthetic
 
 pytestmark = pytest.mark.speed
 

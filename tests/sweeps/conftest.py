@@ -2,7 +2,7 @@
 
 import pytest
 
-from posebench.pose.data.synth import write_synthetic
+from posebench.pose.synth import write_synthetic
 
 
 @pytest.fixture(scope="session")

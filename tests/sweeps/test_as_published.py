@@ -7,7 +7,7 @@ import pytest
 from small_sweeps import MODEL, unmasked
 
 from posebench import create_model
-from posebench.pose.data.synth.write import write_synthetic
+from posebench.pose.synth.write import write_synthetic
 from posebench.sweeps.config import EvalConfig, Job
 from posebench.sweeps.work import evaluate_model
 

@@ -11,10 +11,10 @@ import small_sweeps
 from small_sweeps import base, unmasked
 
 from posebench import create_model
-from posebench.pose.data.folder import load_people
 from posebench.pose.errors import InputError
 from posebench.pose.evaluation.evaluate import evaluate
 from posebench.pose.models.weights import load_weights
+from posebench.pose.people.folder import load_people
 from posebench.pose.records import from_plain, to_plain
 from posebench.pose.training.checkpoint import read_checkpoint
 from posebench.sweeps.config import CellConfig, ratios_text

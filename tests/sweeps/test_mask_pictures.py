@@ -9,9 +9,9 @@ import torch
 from small_sweeps import from_scratch
 
 from posebench import create_model
-from posebench.pose.data.folder import load_people
 from posebench.pose.datasets import DATASETS
 from posebench.pose.evaluation.draw import OUTLINE, show_merged
+from posebench.pose.people.folder import load_people
 from posebench.sweeps.cell_result import CellResult, write_cell_result
 from posebench.sweeps.pictures import draw_masks, mask_sheet
 from posebench.sweeps.request import SweepRequest

@@ -7,10 +7,10 @@ import pytest
 from scipy.io import loadmat
 
 from posebench import create_model, load_weights
-from posebench.pose.data.folder import load_people
-from posebench.pose.data.synth import write_synthetic
 from posebench.pose.datasets.mpii import SKELETON as MPII
 from posebench.pose.evaluation.evaluate import evaluate
+from posebench.pose.people.folder import load_people
+from posebench.pose.synth import write_synthetic
 from posebench.sweeps.request import parse
 from posebench.sweeps.runner import execute
 

@@ -62,7 +62,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(posebench, arguments, part):
 
 
 def test_a_dry_run_shows_every_cell_with_its_exact_count_and_writes_nothing(posebench, people):
-    from posebench.benchmark.flops import flops_row
+    from posebench.benchmark.counting.flops import flops_row
 
     code, out, err = posebench(
         "sweep", "--data", people, "--mask", "semantic,random", "--ratios", "0,0.4", "--seeds", "0,1", "--dry-run"

@@ -21,9 +21,9 @@ from ended import all_ended
 from rich.console import Console
 
 from posebench.commands.sweep_tables import print_results
-from posebench.pose.data.synth import write_synthetic
 from posebench.pose.errors import InputError
 from posebench.pose.records import from_plain
+from posebench.pose.synth import write_synthetic
 from posebench.reports.analysis.iso_flops_file import read_iso_flops
 from posebench.reports.analysis.results import is_missing, read_results, records_of
 from posebench.row import BY_NAME, part_of

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 from folders import write_crowdpose, write_hands
 
-from posebench.pose.data.synth import write_synthetic
 from posebench.pose.datasets import DATASETS
 from posebench.pose.datasets.mpii import MPII
+from posebench.pose.synth import write_synthetic
 from posebench.testing import DATASET_CHECKS, check_dataset
 from posebench.testing.datasets import dataset_case
 

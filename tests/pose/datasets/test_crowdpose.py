@@ -8,10 +8,10 @@ from folders import write_crowdpose
 from pycocotools.coco import COCO as Index
 from pycocotools.cocoeval import COCOeval
 
-from posebench.pose.data.folder import load_people
 from posebench.pose.datasets.crowdpose import CROWDPOSE
 from posebench.pose.errors import InputError
 from posebench.pose.evaluation.crowdpose_metrics import evaluate
+from posebench.pose.people.folder import load_people
 from posebench.testing.datasets import perfect
 
 #: as in the data set's own evaluation, times ten

@@ -6,13 +6,13 @@ import json
 import pytest
 from folders import HAND, HAND_LIMBS, write_hands
 
-from posebench.pose.data.folder import detect_dataset, load_people
 from posebench.pose.datasets import DATASETS, find_dataset
 from posebench.pose.datasets.described import describe, mirror_pairs
 from posebench.pose.datasets.registry import description_of, source_of
 from posebench.pose.errors import InputError
 from posebench.pose.keypoints import Skeleton
 from posebench.pose.models.zoo import create_model
+from posebench.pose.people.folder import detect_dataset, load_people
 
 
 @pytest.fixture

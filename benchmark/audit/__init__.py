@@ -1,0 +1,1 @@
+"""What papers say about cost, checked."""

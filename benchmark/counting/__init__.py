@@ -1,0 +1,1 @@
+"""Multiply-adds of any module, and of ours by part."""

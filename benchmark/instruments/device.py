@@ -1,0 +1,54 @@
+"""The device and number format to measure on, checked before anything is built."""
+
+from __future__ import annotations
+
+from typing import overload
+
+import torch
+
+from ...pose.errors import InputError
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def check_device(device: str | torch.device) -> torch.device:
+    """The torch device of "cpu", "cuda" or "cuda:N"; InputError when it is unknown or this machine has none such."""
+    try:
+        found = torch.device(device)
+    except (RuntimeError, TypeError):
+        found = None
+    if found is None or found.type not in ("cpu", "cuda"):
+        raise InputError(f"device {str(device)!r}: give cpu, cuda or cuda:N")
+    if found.type == "cpu":
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        built = "" if torch.version.cuda or torch.version.hip else f" (torch {torch.__version__} is built without CUDA)"
+        raise InputError(f"device {str(device)!r}: no CUDA device is usable here{built}; use --device cpu")
+    count = torch.cuda.device_count()
+    index = torch.cuda.current_device() if found.index is None else found.index
+    if index >= count:
+        raise InputError(f"device {str(device)!r}: this machine has {count} CUDA device(s), cuda:0 to cuda:{count - 1}")
+    return torch.device("cuda", index)
+
+
+def check_dtype(dtype: str | torch.dtype, device: torch.device) -> torch.dtype:
+    """The torch dtype of "float32", "bfloat16" or "float16"; InputError when unknown, or float16 on a CPU."""
+    name = str(dtype).removeprefix("torch.")
+    if name not in DTYPES:
+        raise InputError(f"dtype {name!r}: give one of {', '.join(DTYPES)}")
+    if name == "float16" and device.type == "cpu":
+        raise InputError("dtype 'float16' on cpu: few processors compute in it; use bfloat16 or float32, or a GPU")
+    return DTYPES[name]
+
+
+@overload
+def check_count(name: str, value: int) -> int: ...
+@overload
+def check_count(name: str, value: int | None) -> int | None: ...
+def check_count(name: str, value: int | None) -> int | None:
+    """`value` as an int of at least 1, or None; InputError otherwise."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or int(value) != value or value < 1:
+        raise InputError(f"{name} {value!r}: give a whole number of at least 1")
+    return int(value)

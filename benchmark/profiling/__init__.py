@@ -1,0 +1,1 @@
+"""Latency, memory and counts of our models and of any module, side by side."""

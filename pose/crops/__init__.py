@@ -1,0 +1,1 @@
+"""From a person in a picture to what a network sees, and its target."""

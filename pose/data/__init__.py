@@ -1,1 +1,0 @@
-"""COCO, MPII and synthetic pose data: people, crops, targets."""

@@ -1,0 +1,54 @@
+"""The data set that a sweep without --data uses: rendered once, kept in the user's cache folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import platformdirs
+
+from ..errors import InputError
+from .lock import file_lock
+from .scene import RENDERER_VERSION
+from .write import write_synthetic
+
+TRAIN, VAL, SEED = 6000, 1000, 0
+
+
+def default_cache_dir() -> Path:
+    """$POSEBENCH_CACHE, else $XDG_CACHE_HOME/posebench (if absolute: its specification), else where the system keeps
+    such things: ~/.cache/posebench on Linux."""
+    own = os.environ.get("POSEBENCH_CACHE")
+    if own:
+        return Path(os.path.abspath(Path(own).expanduser()))
+    shared = os.environ.get("XDG_CACHE_HOME")
+    if shared and os.path.isabs(shared):
+        return Path(shared) / "posebench"
+    return platformdirs.user_cache_path("posebench", appauthor=False)
+
+
+def default_set_path() -> Path:
+    """Where the default set lies or will lie; the name tells renderer and parameters, so an update renders anew."""
+    return default_cache_dir() / f"synthetic-coco-r{RENDERER_VERSION}-train{TRAIN}-val{VAL}-seed{SEED}"
+
+
+def ensure_default_set(progress: Callable[..., None] | None = None) -> Path:
+    """The default set's folder, rendered now if it is not there yet. Two processes at once make it once.
+
+    Raises InputError when the cache folder cannot be written to.
+    """
+    path = default_set_path()
+    if path.is_dir():
+        return path
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with file_lock(path.parent / f".{path.name}.making", wait=True):
+            if not path.is_dir():
+                write_synthetic(path, train=TRAIN, val=VAL, seed=SEED, progress=progress)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(
+            f"{path.parent}: cannot use this cache folder ({reason}); set POSEBENCH_CACHE to a writable one"
+        ) from error
+    return path

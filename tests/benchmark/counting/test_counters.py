@@ -1,0 +1,57 @@
+"""Counters side by side: fvcore and torch's own are independent witnesses, and what each misses is named."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from posebench import create_model
+from posebench.benchmark.counting.counters import compare_counters
+from posebench.pose.errors import InputError
+
+
+class Attends(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.project = nn.Linear(8, 8)
+        self.look = nn.Conv2d(3, 8, 2, 2)
+
+    def forward(self, images):
+        tokens = self.project(self.look(images).flatten(2).transpose(1, 2))
+        heads = tokens.unflatten(2, (2, 4)).transpose(1, 2)
+        return F.scaled_dot_product_attention(heads, heads, heads)
+
+
+CONVOLUTION, PROJECTION, ATTENTION = 16 * 8 * 12, 16 * 64, 2 * 16 * 16 * 8
+
+
+def by_counter(model, inputs=None, counters=("all",)):
+    return {row["counter"]: row for row in compare_counters([("it", model)], counters, inputs)}
+
+
+def test_each_counter_stands_for_what_it_sees_and_says_what_it_does_not():
+    found = by_counter(Attends(), (torch.zeros(1, 3, 8, 8),))
+    exact = CONVOLUTION + PROJECTION + ATTENTION
+    seen = (exact, exact - ATTENTION, exact, exact - ATTENTION, CONVOLUTION + 2 * PROJECTION)
+    assert tuple(row["macs"] for row in found.values()) == seen
+    assert found["posebench"]["missed_or_misread"] == found["torch-meta"]["missed_or_misread"] == ""
+    assert "missed aten::_scaled_dot_product_flash_attention_for_cpu" in found["torch"]["missed_or_misread"]
+    assert "missed aten::scaled_dot_product_attention (1 calls)" in found["fvcore"]["missed_or_misread"]
+    assert "tokens for channels" in found["published"]["missed_or_misread"]
+    assert found["torch"]["from_exact_percent"] == f"{-100 * ATTENTION / exact:+.2f}"
+
+
+def test_fvcore_agrees_where_it_knows_all_products():
+    model = create_model("tmpose_tiny", mask="none")
+    row = by_counter(model.backbone, (torch.zeros(1, 3, *model.spec.input_size),), ("fvcore",))["fvcore"]
+    assert "missed" not in row["missed_or_misread"] and "misread" not in row["missed_or_misread"]
+    assert "counted besides batch_norm" in row["missed_or_misread"]
+
+
+def test_a_counter_that_is_none_is_named_and_gradients_are_asked_for_as_before():
+    model = create_model("tmpose_tiny")
+    before = [parameter.requires_grad for parameter in model.parameters()]
+    with pytest.raises(InputError, match="counter thop: give all, or some of posebench, torch, torch-meta"):
+        by_counter(model, counters=("torch", "thop"))
+    by_counter(model, counters=("torch",))
+    assert [parameter.requires_grad for parameter in model.parameters()] == before

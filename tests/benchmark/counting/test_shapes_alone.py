@@ -1,0 +1,130 @@
+"""Counting without values: the short answers are torch's, and what repeats counts as if it ran."""
+
+import pytest
+import torch
+from torch import nn
+
+from posebench import create_model
+from posebench.benchmark.counting.flops import count_flops, flops_row
+from posebench.benchmark.counting.meta import copy_without_values, empty_parameters, run_for_shape
+from posebench.pose.errors import InputError
+from posebench.pose.models.blocks import Attention
+from posebench.pose.reductions import reduction_names
+
+aten = torch.ops.aten
+x, y = torch.randn(2, 6, 8), torch.randn(2, 8, 5)
+row, image = torch.randn(8), torch.randn(2, 4, 9, 7)
+index = torch.zeros(2, 3, 8, dtype=torch.int64)
+
+
+@pytest.mark.parametrize(
+    ("operator", "args"),
+    [
+        (aten.add.Tensor, (x, row)),
+        (aten.add.Tensor, (x.transpose(1, 2), 2)),
+        (aten.mul.Tensor, (x[:, :, :3], 0.5)),
+        (aten.mul.Scalar, (x.transpose(0, 1)[:, :, 2:5], 0.5)),
+        (aten.div.Tensor, (index, 2)),
+        (aten.ge.Scalar, (x, 0)),
+        (aten.where.self, (x > 0, x, row)),
+        (aten.relu.default, (x.half(),)),
+        (aten.clone.default, (x.transpose(1, 2),)),
+        (aten.mm.default, (x[0], y[0])),
+        (aten.bmm.default, (x, y)),
+        (aten.addmm.default, (torch.randn(5), x[0], y[0])),
+        (aten._softmax.default, (x, 2, False)),
+        (aten.native_layer_norm.default, (x, [8], row, row, 1e-5)),
+        (aten.convolution.default, (image, torch.randn(6, 2, 3, 2), None, [2, 1], [1], [2, 1], False, [0], 2)),
+        (aten.convolution.default, (image, torch.randn(4, 6, 3, 2), None, [2, 1], [1, 0], [1, 1], True, [0, 0], 1)),
+        (aten.upsample_nearest2d.default, (image, [18, 14])),
+        (aten.cat.default, ([x, x[:, :2]], 1)),
+        (aten.cat.default, ([x, x], -1)),
+        (aten.gather.default, (x, 1, index)),
+        (aten.mean.dim, (x, [1, -1], True)),
+        (aten.sum.dim_IntList, (x, [0])),
+        (aten.amax.default, (x, [2])),
+        (aten.max.dim, (x, 1)),
+        (aten.linalg_vector_norm.default, (x, 2, [2], True)),
+        (aten.sort.default, (x, 1, True)),
+        (aten.scatter_add.default, (x, 1, index, x)),
+    ],
+    ids=lambda value: str(value) if isinstance(value, torch._ops.OpOverload) else "",
+)
+def test_what_comes_out_without_values_has_the_shape_type_and_strides_that_torch_gives(operator, args):
+    found = run_for_shape(operator, torch.utils._pytree.tree_map(to_meta, args), {})
+    expected = operator(*args)
+    if operator is aten.native_layer_norm.default:  # nobody reads its statistics
+        found, expected = found[0], expected[0]
+    assert described(found) == described(expected)
+
+
+def described(found):
+    tensors = found if isinstance(found, tuple) else (found,)
+    return [(tensor.shape, tensor.dtype, tensor.stride()) for tensor in tensors]
+
+
+def to_meta(value):
+    return value.to("meta") if isinstance(value, torch.Tensor) else value
+
+
+def test_a_copy_without_values_shares_nothing_and_keeps_what_is_tied():
+    model = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3))
+    model.append(model[0])
+    twin = copy_without_values(model)
+    assert twin[0] is twin[2] and all(tensor.is_meta for tensor in (*twin.parameters(), *twin.buffers()))
+    assert not any(tensor.is_meta for tensor in (*model.parameters(), *model.buffers()))
+
+
+def test_a_model_built_without_values_keeps_its_constants_and_the_random_state():
+    state = torch.get_rng_state()
+    with empty_parameters():
+        model = create_model("sparse_tokenpose_tiny")
+    assert all(parameter.is_meta for name, parameter in model.named_parameters() if "position_table" not in name)
+    assert torch.equal(model.transformer.joint_mask, create_model("sparse_tokenpose_tiny").transformer.joint_mask)
+    torch.set_rng_state(state)
+    with empty_parameters():
+        create_model("tmpose_tiny")
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def rows():
+    for name in ("tmpose_tiny", "sparse_tokenpose_tiny", "ppt_s"):
+        for mask in reduction_names():
+            for ratio in (0.3, 0.6, 0.657, 0.004) if mask != "none" else (None,):
+                for execution in ("dense", "gather") if mask == "sparse" else (None,):
+                    yield name, {"mask": mask, "mask_ratio": ratio, **({"execution": execution} if execution else {})}
+    yield "tmpose_tiny", {"mask": "prune", "keep_ratio": (0.9, 0.5, 0.7)}
+    yield "tmpose_tiny", {"mask": "tome", "merge": 5, "dataset": "mpii"}
+    yield "sparse_tokenpose_tiny", {"as_published": True}
+
+
+def test_a_row_of_a_grid_is_that_of_the_model_itself_whatever_was_counted_before():
+    for name, options in rows():
+        try:
+            expected = flops_row(create_model(name, **options))
+        except InputError as error:
+            with pytest.raises(InputError) as caught:
+                flops_row(name, **options)
+            assert str(caught.value) == str(error)
+            continue
+        assert flops_row(name, **options) == expected
+
+
+@pytest.mark.parametrize("mask", ["sparse", "sparse(execution=gather)", "semantic"])
+def test_what_is_needed_is_what_the_masks_of_a_real_run_let_through(mask):
+    model = create_model("sparse_tokenpose_tiny", mask=mask, mask_ratio=0.45).eval()
+    counted, cut = count_flops(model).macs_masked, 0
+
+    def look(module, args, kwargs):
+        nonlocal cut
+        found = args[1] if len(args) > 1 else kwargs.get("mask")
+        if found is not None:
+            tokens, dim = args[0].shape[1:]
+            cut += int((~found.expand(1, 1, tokens, tokens)).sum()) * dim * (1 if kwargs.get("need_weights") else 2)
+
+    for module in model.modules():
+        if isinstance(module, Attention):
+            module.register_forward_pre_hook(look, with_kwargs=True)
+    with torch.no_grad():
+        model(torch.randn(1, 3, *model.spec.input_size))
+    assert counted == cut > 0
