@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..pose.crops.person import DataSplit, Person
 from ..pose.datasets.registry import DEFAULT, description_of, source_of
 from ..pose.errors import InputError
 from ..pose.models.config import ModelSpec
 from ..pose.people.folder import load_people
-from ..pose.people.person import DataSplit, Person
 from ..pose.synth.cache import TRAIN, VAL, default_set_path, ensure_default_set
 from .config import FINETUNE
 from .events import Event, Listener, ignore

@@ -13,13 +13,13 @@ import torch
 from ..pose.crops.affine import apply_affine, crop_matrix, warp_crop
 from ..pose.crops.dataset import PoseDataset
 from ..pose.crops.images import read_image
+from ..pose.crops.person import Person
 from ..pose.evaluation.draw import draw_skeleton, shade_dropped, show_merged
 from ..pose.files import write_atomic
 from ..pose.keypoints import Skeleton
 from ..pose.models.config import ModelConfig
 from ..pose.models.model import PoseModel
 from ..pose.models.weights import load_weights
-from ..pose.people.person import Person
 from ..pose.reductions import CUT, MERGE, find_reduction
 from .config import WEIGHTS, CellConfig
 from .data import load_split

@@ -13,13 +13,13 @@ from ..benchmark.instruments.device import check_device
 from ..benchmark.instruments.precision import Precision
 from ..benchmark.profiling.models import example_images
 from ..benchmark.profiling.modules import memory_columns, placed_memory
+from ..pose.crops.person import DataSplit
 from ..pose.evaluation.evaluate import Evaluation, evaluate
 from ..pose.files import atomic_path
 from ..pose.models.config import ModelConfig
 from ..pose.models.model import PoseModel
 from ..pose.models.weights import load_backbone_weights, load_weights
 from ..pose.models.zoo import create_model
-from ..pose.people.person import DataSplit
 from ..pose.training.loop import TrainingResult, train
 from .child import Reporter
 from .config import FINETUNE, Job

@@ -13,6 +13,7 @@ import numpy as np
 from ..pose.crops.affine import apply_affine, crop_matrix
 from ..pose.crops.augment import flip_joints, mirror_order
 from ..pose.crops.dataset import PoseDataset
+from ..pose.crops.person import DataSplit
 from ..pose.datasets import SQUARE, Dataset, find_dataset
 from ..pose.datasets.registry import description_of
 from ..pose.errors import InputError
@@ -20,7 +21,6 @@ from ..pose.evaluation.bootstrap import score
 from ..pose.metrics import METRICS
 from ..pose.people.check import inspect_folder
 from ..pose.people.folder import detect_dataset, load_people
-from ..pose.people.person import DataSplit
 
 SIZE = {True: (128, 128), False: (128, 96)}
 MOST_PEOPLE = 8  # whose crops are made

@@ -8,8 +8,8 @@ import numpy as np
 
 from ..datasets.augmentation import Augmentation
 from ..keypoints import Skeleton
-from ..people.person import Person
 from .boxes import PIXELS_PER_SCALE
+from .person import Person
 
 ROTATION_PROBABILITY = 0.6
 HALF_BODY_PADDING = 1.5

@@ -9,11 +9,11 @@ import torch
 from torch.utils.data import Dataset
 
 from ..keypoints import Skeleton
-from ..people.person import Person
 from .affine import apply_affine, crop_matrix, mirrored, warp_crop
 from .augment import WHOLE_AND_UPRIGHT, Augmentation, Draw, augmented_box, draw_augmentation, flip_joints
 from .boxes import check_convention
 from .images import read_image
+from .person import Person
 from .targets import gaussian_targets
 
 IMAGENET_MEAN = np.array([0.485, 0.456, 0.406])  # of RGB values in 0 .. 1

@@ -15,11 +15,11 @@ import numpy as np
 from pycocotools.coco import COCO as CocoIndex
 from pycocotools.cocoeval import COCOeval
 
+from ..crops.person import DataSplit
 from ..datasets.coco import COCO
 from ..datasets.descriptor import Dataset, Scored
 from ..files import write_atomic
 from ..people.coco import read_annotations, read_coco
-from ..people.person import DataSplit
 from .oks import rescore, suppress_duplicates
 
 #: of two poses of an image that are more similar than this, the worse one is dropped

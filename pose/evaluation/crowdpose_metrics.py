@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from ..crops.person import DataSplit
 from ..datasets.descriptor import Scored
 from ..people.coco import image_numbers
-from ..people.person import DataSplit
 from .bootstrap import scores
 from .coco_metrics import evaluate as evaluate_coco
 

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..crops.person import DataSplit
 from ..errors import InputError
-from ..people.person import DataSplit
 from ..ranks import ALONE, Ranks
 from .bootstrap import bootstrap_ap
 from .decode import METHODS

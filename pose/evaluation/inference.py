@@ -13,9 +13,9 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset, default_collate
 
 from ..crops.dataset import PoseDataset
+from ..crops.person import Person
 from ..errors import InputError, NumericalError
 from ..keypoints import Skeleton
-from ..people.person import Person
 from ..ranks import ALONE, Ranks
 from .decode import convention_of, decode_to_image
 from .flip import average_flipped

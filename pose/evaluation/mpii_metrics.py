@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 from scipy.io import loadmat
 
+from ..crops.person import DataSplit
 from ..datasets.descriptor import Scored
 from ..datasets.mpii import SKELETON as MPII
 from ..errors import InputError
 from ..people.mpii import ground_truth_file, read_entries
-from ..people.person import DataSplit
 
 HEAD_FACTOR = 0.6
 THRESHOLD, STRICT_THRESHOLD = 0.5, 0.1

@@ -15,9 +15,9 @@ from torch import nn
 from ..crops.boxes import box_to_center_scale
 from ..crops.dataset import PoseDataset
 from ..crops.images import read_image
+from ..crops.person import Person
 from ..errors import InputError
 from ..people.detections import PERSON, picture_id
-from ..people.person import Person
 from ..reductions import MERGE, find_reduction
 from .decode import decode_to_image
 from .inference import InferenceOptions, evaluating, predict_heatmaps

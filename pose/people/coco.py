@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from ..crops.boxes import box_to_center_scale, clip_box
+from ..crops.person import DataSplit, Person, known_split, present
 from ..datasets.descriptor import Dataset
 from ..errors import InputError
 from ..keypoints import Skeleton
@@ -35,7 +36,6 @@ from .fields import (
     read_json,
     shown,
 )
-from .person import DataSplit, Person, known_split, present
 
 PLACES = ("annotations", "json")
 DETECTION_FOLDER = "person_detection_results"

@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 
 from ..crops.boxes import check_convention
+from ..crops.person import DataSplit
 from ..datasets.descriptor import Dataset
 from ..datasets.registry import dataset_names, find_dataset
 from ..errors import InputError
-from .person import DataSplit
 
 
 def detect_dataset(root: str | os.PathLike[str], dataset: str | Dataset | None = None) -> tuple[Dataset, Path]:

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from ..crops.boxes import PADDING
+from ..crops.person import DataSplit, Person, known_split, present
 from ..datasets.descriptor import Dataset
 from ..datasets.mpii import SKELETON as MPII
 from ..errors import InputError
 from .fields import FieldError, OnFault, Stop, get, get_file_name, get_number, get_pixels, read_json, shown
-from .person import DataSplit, Person, known_split, present
 
 SPLITS = ("train", "valid", "trainval", "test")
 UNKNOWN = -1.0  # a centre whose x is this means: unknown

@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..crops.person import DataSplit
 from ..errors import InputError
 from ..evaluation.evaluate import evaluate
-from ..people.person import DataSplit
 from ..ranks import ALONE, Ranks
 from .checkpoint import save_checkpoint
 from .recipe import TrainingRecipe

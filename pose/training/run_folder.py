@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from ..crops.person import DataSplit
 from ..errors import InputError
 from ..files import write_atomic
-from ..people.person import DataSplit
 from ..synth.lock import file_lock
 from .checkpoint import read_checkpoint
 

@@ -15,8 +15,8 @@ from torch.utils.data import default_collate
 
 from ..crops.augment import Augmentation
 from ..crops.dataset import PoseDataset
+from ..crops.person import DataSplit
 from ..errors import InputError
-from ..people.person import DataSplit
 from ..ranks import ALONE, Ranks, Share
 from .accuracy import heatmap_accuracy
 from .batch_norm import synchronised

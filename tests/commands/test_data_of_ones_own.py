@@ -17,7 +17,7 @@ PLUGIN = '''
 """A list of people in a text file: picture, then x and y of two keypoints."""
 import numpy as np
 from posebench.pose.crops.boxes import box_to_center_scale
-from posebench.pose.people.person import DataSplit, Person
+from posebench.pose.crops.person import DataSplit, Person
 from posebench.pose.datasets import Dataset, Scored
 from posebench.pose.errors import InputError
 from posebench.pose.keypoints import Skeleton

@@ -19,8 +19,8 @@ import torch
 from torch import nn
 
 from posebench.pose.crops.augment import SYNTH_AUGMENTATION
+from posebench.pose.crops.person import DataSplit, Person
 from posebench.pose.datasets.coco import COCO
-from posebench.pose.people.person import DataSplit, Person
 from posebench.pose.training.loop import TrainingResult, train
 from posebench.pose.training.recipe import TrainingRecipe
 

@@ -14,10 +14,10 @@ from posebench.pose.crops.augment import (
     flip_joints,
     half_body_box,
 )
+from posebench.pose.crops.person import Person
 from posebench.pose.datasets import DATASETS
 from posebench.pose.datasets.coco import SKELETON as COCO
 from posebench.pose.datasets.mpii import SKELETON as MPII
-from posebench.pose.people.person import Person
 
 
 def draws(augmentation: Augmentation, count: int = 4000) -> list[Draw]:

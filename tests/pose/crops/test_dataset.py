@@ -9,12 +9,12 @@ from torch.utils.data import DataLoader
 from posebench.pose.crops.augment import Augmentation
 from posebench.pose.crops.boxes import box_to_center_scale
 from posebench.pose.crops.dataset import IMAGENET_MEAN, IMAGENET_STD, PoseDataset
+from posebench.pose.crops.person import Person
 from posebench.pose.datasets import DATASETS
 from posebench.pose.datasets.coco import SKELETON as COCO
 from posebench.pose.datasets.mpii import SKELETON as MPII
 from posebench.pose.errors import InputError
 from posebench.pose.people.folder import load_people
-from posebench.pose.people.person import Person
 
 LEFT_WRIST, RIGHT_WRIST = COCO.keypoints.index("left_wrist"), COCO.keypoints.index("right_wrist")
 AUGMENTATIONS = {
