@@ -119,6 +119,19 @@ def _convolved(args: tuple[Any, ...]) -> Any:
     return _new(source, (source.shape[0], weight.shape[0], *sides)) if min(sides) > 0 else None
 
 
+def _scattered(args: tuple[Any, ...]) -> Any:
+    return _new(args[0], args[0].shape) if args[0].is_contiguous() else None
+
+
+def _stacked(args: tuple[Any, ...]) -> Any:
+    tensors, dim = args[0], args[1] if len(args) > 1 else 0
+    first = tensors[0]
+    if any(tensor.shape != first.shape or tensor.dtype != first.dtype for tensor in tensors):
+        return None
+    dim %= first.ndim + 1
+    return _new(first, (*first.shape[:dim], len(tensors), *first.shape[dim:]))
+
+
 def _joined(args: tuple[Any, ...]) -> Any:
     tensors, dim = args[0], args[1] if len(args) > 1 else 0
     first = tensors[0]
@@ -166,6 +179,7 @@ _SHAPES: dict[Any, Callable[[tuple[Any, ...]], Any]] = {
     _aten.linalg_vector_norm.default: lambda args: _reduced(args[0], *args[2:4]),
     _aten.max.dim: _highest,
     **dict.fromkeys((_aten.sort.default, _aten.sort.stable), _sorted),
-    **dict.fromkeys((_aten.scatter.src, _aten.scatter_add.default), _as_first),
+    **dict.fromkeys((_aten.scatter.src, _aten.scatter_add.default), _scattered),
+    _aten.stack.default: _stacked,
     _aten.gather.default: lambda args: _new(args[0], args[2].shape),
 }  # fmt: skip

@@ -47,6 +47,9 @@ index = torch.zeros(2, 3, 8, dtype=torch.int64)
         (aten.linalg_vector_norm.default, (x, 2, [2], True)),
         (aten.sort.default, (x, 1, True)),
         (aten.scatter_add.default, (x, 1, index, x)),
+        (aten.scatter.src, (index, 1, index, index)),
+        (aten.stack.default, ([x, x.transpose(1, 2).contiguous().transpose(1, 2)], 2)),
+        (aten.stack.default, ([x[:, ::2], x[:, ::2]], -1)),
     ],
     ids=lambda value: str(value) if isinstance(value, torch._ops.OpOverload) else "",
 )
