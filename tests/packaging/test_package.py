@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+import posebench
 from posebench.pose.synth import write_synthetic
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(posebench.__file__).parent
 CODE = [path.parent for path in ROOT.glob("*/__init__.py")]
 
 

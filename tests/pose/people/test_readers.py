@@ -2,17 +2,15 @@
 
 import json
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
 from photographs import COCO_PEOPLE, DETECTIONS, MPII_PEOPLE
+from reference import DATA
 
 from posebench.pose.datasets import DATASETS
 from posebench.pose.errors import InputError
 from posebench.pose.people.folder import detect_dataset, load_people
-
-DATA = Path(__file__).resolve().parents[2] / "data"
 
 
 @pytest.fixture

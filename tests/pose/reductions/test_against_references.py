@@ -4,11 +4,11 @@ The arrays were made by running that code on made-up inputs: part 2 of the refer
 """
 
 from math import ceil, floor
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from reference import DATA
 from torch.nn import functional as F
 from vit_block import Inside
 
@@ -16,8 +16,6 @@ from posebench.pose.reductions import ats, dpcknn, dynamicvit, evit, pitome, tom
 from posebench.pose.reductions.context import Attended, Context
 from posebench.pose.reductions.groups import source_map
 from posebench.pose.reductions.tokens import pick, ranked
-
-DATA = Path(__file__).parents[2] / "data"
 
 
 def cases(method):

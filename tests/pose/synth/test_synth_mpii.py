@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.io
+from reference import DATA
 
 from posebench.pose.datasets.mpii import SKELETON as MPII
 from posebench.pose.evaluation.mpii_metrics import pckh, read_head_sizes
 from posebench.pose.people.check import inspect_folder
 from posebench.pose.people.folder import load_people
 
-REFERENCE = Path(__file__).resolve().parents[2] / "data" / "reference_mpii_gt_valid.mat"
+REFERENCE = DATA / "reference_mpii_gt_valid.mat"
 
 
 def entries(folder: Path, split: str) -> list[dict]:

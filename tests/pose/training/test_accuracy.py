@@ -1,15 +1,15 @@
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from reference import DATA
 
 from posebench.pose.training.accuracy import heatmap_accuracy
 
 
 @pytest.fixture(scope="module")
 def reference():
-    return np.load(Path(__file__).parents[2] / "data" / "reference_accuracy.npz")
+    return np.load(DATA / "reference_accuracy.npz")
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,8 @@
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from reference import DATA
 
 from posebench.pose.reductions.scorer import scorer_loss
 from posebench.pose.training.losses import mse, mse_hard_joints, sum_squares
@@ -10,7 +10,7 @@ from posebench.pose.training.losses import mse, mse_hard_joints, sum_squares
 
 @pytest.fixture(scope="module")
 def reference():
-    return np.load(Path(__file__).parents[2] / "data" / "reference_loss.npz")
+    return np.load(DATA / "reference_loss.npz")
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import tiny_run
 import torch
 from tiny_run import RECIPE, TinyModel, draw_people, run
 
@@ -49,7 +50,7 @@ def assert_equal(a, b, where="checkpoint"):
 
 @pytest.mark.parametrize("moment", ["epoch 3", "epoch 1", "save 3", "save 4"])
 def test_a_killed_run_resumes_to_the_very_weights_of_an_uninterrupted_one(moment, tmp_path, uninterrupted):
-    script = Path(__file__).parents[2] / "support" / "tiny_run.py"
+    script = Path(tiny_run.__file__)
     killed = subprocess.run([sys.executable, script, tmp_path, *moment.split()], capture_output=True)
     assert killed.returncode == -9, killed.stderr.decode()
     result = run(tmp_path, resume=True)
