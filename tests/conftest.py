@@ -1,8 +1,12 @@
 """One thread per test process: the suite runs in several, and threads that wait for each other cost minutes."""
 
+import sys
+
 import pytest
 import torch
 from photographs import write_photographs
+
+from posebench.cli import main
 
 torch.set_num_threads(1)
 
@@ -11,3 +15,27 @@ torch.set_num_threads(1)
 def photographs(tmp_path_factory):
     """A folder with coco and mpii: rendered people with the oddities of the real sets (see photographs.py)."""
     return write_photographs(tmp_path_factory.mktemp("photographs"))
+
+
+@pytest.fixture
+def columns():
+    """How wide the terminal of `posebench` is."""
+    return 80
+
+
+@pytest.fixture
+def posebench(monkeypatch, capsys, tmp_path, columns):
+    """Run a command line in an empty folder; gives (exit code, standard output, standard error)."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", str(columns))
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["posebench", *map(str, arguments)])
+        try:
+            main()
+            code = 0
+        except SystemExit as end:
+            code = end.code or 0
+        return code, *capsys.readouterr()
+
+    return run

@@ -3,7 +3,6 @@
 import io
 import os
 import re
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,7 +10,6 @@ import pytest
 from rich.console import Console
 from small_sweeps import base, from_scratch, grid, unmasked
 
-from posebench.cli import main
 from posebench.commands.sweep_display import SweepDisplay, duration
 from posebench.commands.sweep_tables import print_results
 from posebench.sweeps.cell_result import CellResult, write_cell_result
@@ -26,21 +24,8 @@ from posebench.sweeps.timing import timing_groups
 
 
 @pytest.fixture
-def posebench(monkeypatch, capsys, tmp_path):
-    """Run a command line in an empty folder; gives (exit code, standard output, standard error)."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "100")
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["posebench", *map(str, arguments)])
-        try:
-            main()
-            code = 0
-        except SystemExit as end:
-            code = end.code or 0
-        return code, *capsys.readouterr()
-
-    return run
+def columns():
+    return 100
 
 
 @pytest.mark.parametrize(
