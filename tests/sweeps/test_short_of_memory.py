@@ -1,5 +1,10 @@
 """A cell for which memory does not suffice is done with less, and comes to the same scores."""
 
+import os
+from pathlib import Path
+
+import numpy as np
+import own_model
 import pytest
 
 from posebench.pose.evaluation.evaluate import evaluate
@@ -19,7 +24,7 @@ GIB = 2**30
 
 class Hungry(Small):
     def forward(self, images):
-        if not self.training and os.environ.get("HUNGRY") == "yes":
+        if os.environ.get("HUNGRY") == ("in training" if self.training else "yes"):
             held = int(re.search(r"VmSize:\\s+(\\d+)", open("/proc/self/status").read())[1]) * 1024
             resource.setrlimit(resource.RLIMIT_AS, (held + 12 * GIB, -1))
             torch.empty(len(images) * GIB, dtype=torch.uint8)
@@ -33,11 +38,6 @@ def build(keypoints, input_size):
 
 @pytest.fixture
 def hungry(tmp_path, monkeypatch):
-    import os
-    from pathlib import Path
-
-    import own_model
-
     (tmp_path / "hungry_network.py").write_text(HUNGRY)
     paths = [str(tmp_path), str(Path(own_model.__file__).parent), os.environ.get("PYTHONPATH", "")]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
@@ -64,3 +64,18 @@ def test_a_cell_without_enough_memory_is_evaluated_in_smaller_batches_with_the_s
     at_once = evaluate(model, load_people(people, "val", input_size=(96, 72)), batch_size=32)
     assert row["ap"] == at_once.metrics["ap"] and row["ar"] == at_once.metrics["ar"]
     assert (row["ap_ci_low"], row["ap_ci_high"]) == at_once.ci["ap"]
+    with np.load(next((tmp_path / "out").glob("cells/*/evidence.npz"))) as evidence:
+        assert len(evidence["score"]) == 24
+        for name, values in at_once.evidence.items():
+            np.testing.assert_allclose(evidence[name], values, rtol=1e-5, err_msg=name)
+
+
+@pytest.mark.slow
+def test_a_training_that_does_not_fit_fails_and_never_with_another_batch(hungry, people, tmp_path, monkeypatch):
+    monkeypatch.setenv("HUNGRY", "in training")
+    events = []
+    options = {"models": hungry, "masks": "none", "data": people, "epochs": 1, "input_size": "96x72", "workers": 1}
+    outcome = execute(parse(options | {"latency": False, "out": tmp_path / "out", "jobs": 1}), events.append)
+    (error,) = outcome.failed.values()
+    assert "can't allocate memory" in error
+    assert len([event for event in events if event.kind == "retry"]) == 1  # without its loader process
