@@ -208,7 +208,9 @@ class SweepRequest:
         130, "timed passes of each configuration and batch size, at most (default: 130)"
     )
     threads: Annotated[int, Whole(1)] | None = _option(None, "CPU threads of each cell (default: 1 for tiny models)")
-    jobs: Annotated[int, Whole(1)] | None = _option(None, "cells at the same time (default: cores / threads; CUDA: 1)")
+    jobs: Annotated[int, Whole(1)] | None = _option(
+        None, "cells at the same time (default: cores / threads; on CUDA one on each device)"
+    )
     workers: Annotated[int, Whole(0)] = _option(0, "loader processes of each cell (default: 0)")
     margin: Annotated[float, Read(lambda value: check_margin(value, ""))] = _option(
         MARGIN, f"{MARGIN_HELP} (default: {MARGIN:g})"

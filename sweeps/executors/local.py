@@ -25,6 +25,8 @@ def run(tasks: Sequence[Task], resources: Resources, on_message: OnMessage, on_e
                 worker = _worker(task, lease, idle, lines)
                 running[worker] = lease
                 on_message(task.name, {"stage": "start", "where": lease.where})
+            if not running:
+                raise RuntimeError(f"{waiting[-1].name}: this machine has nothing left to run it on")
             worker, line = lines.get()
             if worker not in running:  # an idle one has ended
                 continue

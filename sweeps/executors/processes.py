@@ -48,7 +48,8 @@ class Worker:
                     lines.put((self, line))
             lines.put((self, None))
 
-        threading.Thread(target=listen, daemon=True).start()
+        self.listener = threading.Thread(target=listen, daemon=True)
+        self.listener.start()
         self.begin(task)
 
     def can_run(self, task: Task, environment: Mapping[str, str]) -> bool:
@@ -96,6 +97,7 @@ def message_of(line: bytes) -> dict[str, Any]:
 
 def end_all(workers: Iterable[Worker]) -> None:
     """SIGTERM, a little time, SIGKILL. A second Ctrl-C during the wait goes straight to SIGKILL."""
+    workers = list(workers)
     processes = [worker.process for worker in workers]
     for process in processes:
         process.terminate()
@@ -109,6 +111,8 @@ def end_all(workers: Iterable[Worker]) -> None:
             process.wait()
             with contextlib.suppress(BrokenPipeError):
                 process.stdin.close()
+    for worker in workers:
+        worker.listener.join(GRACE_SECONDS)  # a forked process holds the same output, until it has gone, too
 
 
 def last_line(log: Path) -> str:

@@ -4,6 +4,7 @@ import os
 import signal
 import time
 
+import psutil
 import pytest
 
 from posebench.pose.errors import InputError
@@ -95,8 +96,7 @@ def test_a_killed_task_of_a_forking_worker_costs_no_other(worker, tmp_path, kill
         if "pid" in message:
             pids.append(message["pid"])
             if len(pids) == 2:
-                stat = open(f"/proc/{pids[1]}/stat").read()
-                os.kill(pids[1] if killed == "task" else int(stat.rpartition(")")[2].split()[1]), signal.SIGKILL)
+                os.kill(pids[1] if killed == "task" else psutil.Process(pids[1]).ppid(), signal.SIGKILL)
 
     tasks = [worker(name, cuda=False, preload=("json",)) for name in "abcd"]
     run(tasks, Resources(tmp_path, jobs=1), on_message, codes.__setitem__)
