@@ -50,7 +50,8 @@ def _trade(subject: Subject, point: Point) -> str:
         if point.difference:
             difference, low, high, _ = point.difference
             ends = f"{signed(low, metric.digits)} to {signed(high, metric.digits)}"
-            over = " and over trainings" if point.seeds > 1 else ", of these trained models: another training may differ"
+            one = ", of these trained models: another training may differ"
+            over = " and over trainings" if point.seeds > 1 else one
             interval = f", 95 % interval {ends} over the same people{over}"
         unit = " points" if metric.is_percent else ""
         parts.append(

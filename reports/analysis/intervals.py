@@ -128,7 +128,7 @@ def holm(p_values: Sequence[float], level: float) -> list[bool]:
 def all_differences(
     values: np.ndarray, draws: np.ndarray, spread: SeedSpread, seeds: int, *, level: float = 0.95
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Half widths of simultaneous intervals of every difference between models, (M, M), and whether they are told apart.
+    """Half widths of simultaneous intervals of all differences between models, (M, M), and which are told apart.
 
     values: (M,) means over the seeds; draws: (M, R) the same in R draws of people, which the models share; spread: see
     `SeedSpread.beside_each_other`. All of the intervals hold together with the chance `level`, so that the best of M

@@ -29,7 +29,8 @@ def results_table(subject: Subject) -> Grid:
 
     scale = ("%" if metric.is_percent else "0 to 1") + (", mean ± std" if _is_over_seeds(points) else "")
     add(metric.name, scale, [spread_cell(p.accuracy, metric.digits) for p in points])
-    add("95 % interval", "people and trainings" if _is_over_seeds(points) else "people", [_interval_cell(p.ci, metric.digits) for p in points])
+    over = "people and trainings" if _is_over_seeds(points) else "people"
+    add("95 % interval", over, [_interval_cell(p.ci, metric.digits) for p in points])
     add("difference", "95 % interval, paired", [_difference_cell(p, metric.digits) for p in points])
     if subject.allowed_loss is not None:
         verdicts = loss_verdicts([p.difference for p in points], subject.allowed_loss)

@@ -247,7 +247,7 @@ def test_a_ratio_that_failed_for_one_seed_is_passed_over_for_its_mask_alone(tmp_
     for saving in ("0.2", "0.4", "0.6"):
         assert rows["semantic", saving]["ap"] == wanted["semantic", saving]["ap"]
     places = [("random", 0.6), ("random", 0.2), ("none", 0.0)]
-    curves = np.array([[score(found[*place, seed]) for seed in seeds] for place in places])
+    curves = np.array([[score(found[(*place, seed)]) for seed in seeds] for place in places])
     row = rows["random", "0.4"]
     between = pchip_interpolate([0.8, 1.6, 2.0], curves, 1.2)  # of each seed
     assert float(row["ap"]) == pytest.approx(between.mean()) and row["seeds"] == "2"
