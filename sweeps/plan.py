@@ -19,6 +19,7 @@ from ..pose.models.weights_file import read_weights
 from ..pose.models.zoo import create_model, is_tiny
 from ..pose.reductions import ReductionConfig
 from ..pose.training.recipe import TINY_FINETUNE, TINY_RECIPE, TrainingRecipe, paper_recipe
+from .budgets import reductions_within
 from .cells import expand, reductions_of
 from .config import FINETUNE, SCRATCH, UNTRAINED, WEIGHTS, CellConfig, EvalConfig, Start, TrainConfig
 from .data import DataFacts
@@ -65,17 +66,20 @@ def _checked_reductions(request: SweepRequest, name: str, data: DataFacts) -> li
     """The reductions of a model, each with its ratio. Every masked model is made without its weights: what cannot be
     made is told before anything runs."""
     found = []
-    for reduction in reductions_of(request):
-        config = ModelConfig(
-            name=name,
-            dataset=data.layout,
-            described=data.described,
-            input_size=request.input_size,
-            reduction=reduction,
-            as_published=request.as_published,
-        )
+    unmasked = ModelConfig(
+        name=name,
+        dataset=data.layout,
+        described=data.described,
+        input_size=request.input_size,
+        as_published=request.as_published,
+    )
+    if request.budgets:
+        reductions = reductions_within(unmasked, request.masks, request.budgets)
+    else:
+        reductions = reductions_of(request)
+    for reduction in reductions:
         try:
-            model = untrained_model(config)
+            model = untrained_model(replace(unmasked, reduction=reduction))
             if request.elastic and reduction.ratio == max(request.ratios):
                 model.set_mask_ratio(0.0)
         except InputError as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -45,6 +46,17 @@ def _ratio(value: Any) -> float:
     if isinstance(value, bool):
         raise InputError(f"mask ratio {value!r}: give a number from 0 to below 1, such as 0.4")
     return check_ratio(value) + 0.0  # -0.0 is the baseline, too
+
+
+def _budget(value: Any) -> float:
+    number = str(value).strip().removeprefix("gflops_t:")
+    try:
+        budget = math.nan if isinstance(value, bool) else float(number)
+    except ValueError:
+        budget = math.nan
+    if not 0 < budget < math.inf:
+        raise InputError(f"{value!r} is not a budget; give gflops_t: and 1e9 multiply-adds, such as gflops_t:0.021")
+    return budget
 
 
 def _path(value: Any) -> str:
@@ -155,6 +167,9 @@ class SweepRequest:
     ratios: Annotated[tuple[Annotated[float, Read(_ratio)], ...], Several()] = _option(
         (0.2, 0.4, 0.6), "{ratios} (default: 0.2,0.4,0.6)", also="ratio"
     )
+    budgets: Annotated[tuple[Annotated[float, Read(_budget)], ...], Several()] | None = _option(
+        None, "in place of ratios: each mask at the ratio whose exact count meets gflops_t:0.025,0.021", also="budget"
+    )
     elastic: Annotated[bool, Flag()] = _option(
         False,
         "evaluate every trained model at the other ratios too, and one per mask trained with a ratio drawn for each"
@@ -256,6 +271,10 @@ def parse(values: Mapping[str, Any], file: str | Path | None = None) -> SweepReq
         if value is not None:
             given[name], places[name] = value, option_name(name)
     request = _on_devices(_checked(given, places), "device" in given)
+    if request.budgets and "ratios" in given:
+        raise InputError(f"{places['budgets']} and {places['ratios']} contradict each other; leave one out")
+    if request.budgets and request.elastic:
+        raise InputError(f"{places['budgets']} and --elastic contradict each other: that evaluates at --ratios")
     unnamed = [path for name, path in request.weights if not name]
     if unnamed and "models" not in given and (name := _model_of(unnamed[0])):
         request = dataclasses.replace(request, models=(name,))

@@ -278,7 +278,7 @@ def _finish(store: SweepStore, plan: Plan, outcome: Outcome, on_event: Listener)
 
     parts = [("pictures", lambda: draw_masks(store, plan, on_event))]
     if can_compare(plan.cells):
-        parts.append(("equal_gflopst", lambda: write_equal(store, plan.cells)))
+        parts.append(("equal_gflopst", lambda: write_equal(store, plan.cells, plan.request.budgets or ())))
     parts.append(("report", lambda: write_report(store.root)))
     for name, work in parts:
         on_event(Event("start", name))

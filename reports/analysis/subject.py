@@ -7,11 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...pose.metrics import Metric
+from .intervals import Estimate
 from .margin import MARGIN, allowed_loss
 from .results import Spread, is_missing
-
-#: a value with the lower and the upper end of its interval, the widest over the seeds
-Estimate = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ class Timing:
 
 @dataclass(frozen=True)
 class Point:
-    """One mask at one ratio, over its seeds. `ci` and `difference` are the widest intervals over the seeds.
+    """One mask at one ratio, over its seeds. `ci` and `difference` (to the unmasked model) as `intervals` has them.
 
     `ratio`: what is gone after the last block; `mean_ratio`: the mean over the blocks, less where tokens go inside
     the network. `gflops_t` counts what is executed, `gflops_t_needed` (1e9 MAC; models that cut connections) leaves
