@@ -7,40 +7,121 @@ is counted as its authors' code has it (`Source`), and any other as it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from math import floor, prod
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import nn
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 
 from ...pose.errors import InputError
 from ...pose.models.blocks import Attention
 from ...pose.models.model import PoseModel
 from ...pose.models.vitpose import ViTPose
+from . import convention_rules as by
+from .convention_rules import AS_WRITTEN, Convention, Products, Source
 from .macs import Watch, run_watched
 from .products import RULES, Rule
-from .published import GIGA, published_layer_macs
+from .published import GIGA
 
-
-@dataclass(frozen=True)
-class Source:
-    """How the code that a counter runs on writes what posebench's networks write otherwise.
-
-    attention: its products are "fused" (one operator), "matmul" (queries are scaled, products made with @) or "einsum"
-    (logits are scaled). wrapped: transposed convolutions are a class of the authors' framework. calls: whether ReLU and
-    upsampling are "modules" or "functions"; "" for as they are here. traced: multiplications of sizes that a traced
-    graph of it holds.
-    """
-
-    attention: str = "fused"
-    wrapped: bool = False
-    calls: str = ""
-    traced: int = 0
-
-
-AS_WRITTEN = Source()
+CONVENTIONS: dict[str, Convention] = {
+    convention.name: convention
+    for convention in (
+        Convention("exact", "all products, and nothing else", operators=RULES, attention=by.all_products),
+        Convention(
+            "published",
+            "HRNet's summary: tokens for channels in linear layers, no attention products, G is 1024^3",
+            by.published,
+            unit=GIGA,
+        ),
+        Convention(
+            "torch",
+            "FlopCounterMode: exact (it prints two operations per multiply-add); a fused attention on the meta device",
+            operators=RULES,
+            attention=by.all_products,
+        ),
+        Convention(
+            "fvcore",
+            "no fused attention; besides, norms (5 and 2 per element) and upsampling (4 and 1); mmengine's is a copy",
+            operators={
+                **RULES,
+                **by.norm_operators(5, 2),
+                by.BILINEAR: by.elements(4),
+                by.NEAREST: by.elements(1),
+            },
+            attention=by.products_of_fvcore,
+            fused=False,
+        ),
+        Convention(
+            "mmcv",
+            "no attention products; besides, norms (2 per element), biases of convolutions, ReLU and upsampling (1)",
+            by.table(
+                (by.with_bias(by.convolution), by.CONVOLUTIONS),
+                (by.with_bias(by.transposed), by.TRANSPOSED),
+                (by.linear, (nn.Linear,)),
+                (by.times(2), (*by.BATCH_NORMS, nn.LayerNorm, nn.GroupNorm)),
+                (by.times(1), (nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.ELU)),
+                (by.as_module(by.times(1)), (nn.Upsample,)),
+            ),
+            relu=(1, 0),
+        ),
+        Convention(
+            "thop",
+            "no attention products, transposed convolutions times the square of their stride, or not at all in mmcv's "
+            "wrapper; besides, norms (4 per element) and upsampling",
+            by.table(
+                (by.convolution, by.CONVOLUTIONS),
+                (by.unless_wrapped(by.convolution), by.TRANSPOSED),
+                (by.linear, (nn.Linear,)),
+                (by.times(4), (*by.BATCH_NORMS, nn.LayerNorm)),
+                (by.as_module(by.upsampled_by_thop), (nn.Upsample,)),
+            ),
+        ),
+        Convention(
+            "ptflops",
+            "no attention products, no transposed convolution in mmcv's wrapper; besides, biases, norms (2 per element "
+            "or, LayerNorm, 1), GELU, ReLU and upsampling (2: the module, and the function that it calls)",
+            by.table(
+                (by.with_bias(by.convolution), by.CONVOLUTIONS),
+                (by.unless_wrapped(by.with_bias(by.transposed)), by.TRANSPOSED),
+                (by.with_bias(by.linear), (nn.Linear,)),
+                (by.times(2), by.BATCH_NORMS),
+                (by.times(1), (nn.LayerNorm,)),
+                (by.times(2), (nn.GELU,)),
+                (lambda m, x, y, source: (1 if source.calls == "functions" else 2) * y.numel(), (nn.Upsample,)),
+            ),
+            relu=(2, 1),
+        ),
+        Convention(
+            "ptflops-aten",
+            "no fused attention; besides, biases",
+            operators={**RULES, "aten::addmm": by.biased_product, "aten::convolution": by.biased_convolution},
+            attention=by.all_products,
+            fused=False,
+        ),
+        Convention(
+            "torchinfo",
+            "a linear layer once, whatever the number of tokens (so it is blind to pruning); no attention products; "
+            "transposed convolutions times the square of their stride",
+            by.parameters_once,
+        ),
+        Convention(
+            "torchprofile",
+            "transposed convolutions times the square of their stride; besides, norms and scaling (1 per element), "
+            "bilinear upsampling (4)",
+            operators={
+                **RULES,
+                **by.norm_operators(1, 1),
+                "aten::convolution": by.convolution_at_output,
+                "aten::mul": by.elements(1),
+                by.BILINEAR: by.elements(4),
+            },
+            attention=by.products_of_torchprofile,
+            traces=True,
+        ),
+    )
+}
 
 
 def source_of(model: nn.Module) -> Source:
@@ -54,254 +135,6 @@ def source_of(model: nn.Module) -> Source:
     if isinstance(model, PoseModel) and hasattr(model.transformer, "stacks"):
         return Source("einsum", calls="modules", traced=4 * (model.transformer.shape.blocks + 1))
     return AS_WRITTEN
-
-
-@dataclass(frozen=True)
-class Products:
-    """The two products of one attention: multiply-adds of each, elements of the queries and of the logits."""
-
-    macs: int
-    queries: int
-    logits: int
-
-
-#: (module, its first input, its output, how the code is written) -> what a counter adds for one call
-LayerRule = Callable[[nn.Module, torch.Tensor, torch.Tensor, Source], int]
-
-_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-_TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
-_BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
-
-
-def _times(factor: int) -> LayerRule:
-    """So much per element of the output."""
-    return lambda module, x, y, source: factor * y.numel()
-
-
-def _convolution(module: Any, x: torch.Tensor, y: torch.Tensor, source: Source) -> int:
-    return module.weight.numel() * _positions(y)
-
-
-def _transposed(module: Any, x: torch.Tensor, y: torch.Tensor, source: Source) -> int:
-    return module.weight.numel() * _positions(x)
-
-
-def _linear(module: Any, x: torch.Tensor, y: torch.Tensor, source: Source) -> int:
-    return y.numel() * module.in_features
-
-
-def _with_bias(rule: LayerRule) -> LayerRule:
-    """One more per element of the output where the module has a bias."""
-    return lambda m, x, y, source: rule(m, x, y, source) + (0 if m.bias is None else y.numel())
-
-
-def _unless_wrapped(rule: LayerRule) -> LayerRule:
-    return lambda m, x, y, source: 0 if source.wrapped else rule(m, x, y, source)
-
-
-def _as_module(rule: LayerRule) -> LayerRule:
-    """Nothing where the authors call a function."""
-    return lambda m, x, y, source: 0 if source.calls == "functions" else rule(m, x, y, source)
-
-
-def _positions(tensor: torch.Tensor) -> int:
-    """Places of an image-like tensor (B, C, ...), those of all samples."""
-    return tensor.shape[0] * prod(tensor.shape[2:])
-
-
-def _upsampled_by_thop(module: Any, x: torch.Tensor, y: torch.Tensor, source: Source) -> int:
-    return {"nearest": 1, "linear": 5, "bilinear": 11, "bicubic": 259}.get(module.mode, 0) * y.numel()
-
-
-def _parameters_once(module: nn.Module, x: torch.Tensor, y: torch.Tensor, source: Source) -> int:
-    """torchinfo: parameters times the places of a convolution's output, and once for any other module."""
-    if any(True for _ in module.children()):
-        return 0
-    count = sum(parameter.numel() for parameter in module.parameters(recurse=False))
-    return count * (_positions(y) if isinstance(module, nn.modules.conv._ConvNd) else y.shape[0])
-
-
-def _published(module: nn.Module, x: torch.Tensor, y: torch.Tensor, source: Source) -> int:
-    return published_layer_macs(module, (x,), y)
-
-
-def _table(*rows: tuple[LayerRule, tuple[type, ...]]) -> LayerRule:
-    """The rule of a module's exact type."""
-    rules = {kind: rule for rule, kinds in rows for kind in kinds}
-
-    def by_type(module: nn.Module, x: torch.Tensor, y: torch.Tensor, source: Source) -> int:
-        rule = rules.get(type(module))
-        return rule(module, x, y, source) if rule else 0
-
-    return by_type
-
-
-def _elements(factor: int) -> Rule:
-    """So much per element of an operator's first result."""
-    return lambda inputs, output: factor * (output[0] if isinstance(output, (tuple, list)) else output).numel()
-
-
-def _convolution_at_output(inputs: Sequence[Any], output: Any) -> int:
-    return inputs[1].numel() * _positions(output)
-
-
-def _biased_product(inputs: Sequence[Any], output: Any) -> int:
-    return RULES["aten::addmm"](inputs, output) + output.numel()
-
-
-def _biased_convolution(inputs: Sequence[Any], output: Any) -> int:
-    return RULES["aten::convolution"](inputs, output) + (0 if inputs[2] is None else output.numel())
-
-
-def _norm_operators(layer: int, batch: int) -> dict[str, Rule]:
-    names = ("native_batch_norm", "_native_batch_norm_legit", "_native_batch_norm_legit_no_training", "cudnn_batch_norm")
-    return {"aten::native_layer_norm": _elements(layer), **{f"aten::{name}": _elements(batch) for name in names}}
-
-
-_FUSED = (
-    "_scaled_dot_product_flash_attention", "_scaled_dot_product_flash_attention_for_cpu",
-    "_scaled_dot_product_efficient_attention", "_scaled_dot_product_cudnn_attention",
-    "_scaled_dot_product_fused_attention_overrideable",
-)  # fmt: skip
-_FUSED_UNSEEN: dict[str, Rule] = {f"aten::{name}": lambda inputs, output: 0 for name in _FUSED}
-_BILINEAR = "aten::upsample_bilinear2d"
-
-
-def _all_products(found: Products, source: Source) -> int:
-    return 2 * found.macs
-
-
-def _products_of_fvcore(found: Products, source: Source) -> int:
-    """An einsum is read from numpy's text, which prints four digits of twice its multiply-adds."""
-    if source.attention == "einsum":
-        return 2 * floor(float(f"{2 * found.macs:.3e}") / 2)
-    return 0 if source.attention == "fused" else 2 * found.macs
-
-
-def _seen_unless_fused(found: Products, source: Source) -> int:
-    return 0 if source.attention == "fused" else 2 * found.macs
-
-
-def _products_of_torchprofile(found: Products, source: Source) -> int:
-    """Products, and what multiplies the scale."""
-    return 2 * found.macs + {"matmul": found.queries, "einsum": found.logits}.get(source.attention, 0)
-
-
-def _no_products(found: Products, source: Source) -> int:
-    return 0
-
-
-@dataclass(frozen=True)
-class Convention:
-    """A counter by rule. layers: by module; operators: by operator where it sees these, in place of the exact rules;
-    attention: for the products of an attention of ours. relu: per element, of a module and of a function. traces: it
-    sees a traced graph. unit: what its printed G stands for."""
-
-    name: str
-    says: str
-    layers: LayerRule = field(default=lambda module, x, y, source: 0)
-    operators: Mapping[str, Rule] = field(default_factory=dict)
-    attention: Callable[[Products, Source], int] = _no_products
-    relu: tuple[int, int] = (0, 0)
-    traces: bool = False
-    unit: float = 1e9
-
-
-CONVENTIONS: dict[str, Convention] = {
-    convention.name: convention
-    for convention in (
-        Convention("exact", "all products, and nothing else", operators=RULES, attention=_all_products),
-        Convention(
-            "published",
-            "HRNet's summary: tokens for channels in linear layers, no attention products, G is 1024^3",
-            _published,
-            unit=GIGA,
-        ),
-        Convention(
-            "torch",
-            "FlopCounterMode: exact (it prints two operations per multiply-add); a fused attention on the meta device",
-            operators=RULES,
-            attention=_all_products,
-        ),
-        Convention(
-            "fvcore",
-            "no fused attention; besides, norms (5 and 2 per element) and bilinear upsampling (4); mmengine's is a copy",
-            operators={**RULES, **_FUSED_UNSEEN, **_norm_operators(5, 2), _BILINEAR: _elements(4)},
-            attention=_products_of_fvcore,
-        ),
-        Convention(
-            "mmcv",
-            "no attention products; besides, norms (2 per element), biases of convolutions, ReLU and upsampling (1)",
-            _table(
-                (_with_bias(_convolution), _CONVOLUTIONS),
-                (_with_bias(_transposed), _TRANSPOSED),
-                (_linear, (nn.Linear,)),
-                (_times(2), (*_BATCH_NORMS, nn.LayerNorm, nn.GroupNorm)),
-                (_times(1), (nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.ELU)),
-                (_as_module(_times(1)), (nn.Upsample,)),
-            ),
-            relu=(1, 0),
-        ),
-        Convention(
-            "thop",
-            "no attention products, transposed convolutions times the square of their stride, or not at all in mmcv's "
-            "wrapper; besides, norms (4 per element) and upsampling",
-            _table(
-                (_convolution, _CONVOLUTIONS),
-                (_unless_wrapped(_convolution), _TRANSPOSED),
-                (_linear, (nn.Linear,)),
-                (_times(4), (*_BATCH_NORMS, nn.LayerNorm)),
-                (_as_module(_upsampled_by_thop), (nn.Upsample,)),
-            ),
-        ),
-        Convention(
-            "ptflops",
-            "no attention products, no transposed convolution in mmcv's wrapper; besides, biases, norms (2 per element, "
-            "LayerNorm 1), GELU and ReLU (2: the module, and the function that it calls), upsampling",
-            _table(
-                (_with_bias(_convolution), _CONVOLUTIONS),
-                (_unless_wrapped(_with_bias(_transposed)), _TRANSPOSED),
-                (_with_bias(_linear), (nn.Linear,)),
-                (_times(2), _BATCH_NORMS),
-                (_times(1), (nn.LayerNorm,)),
-                (_times(2), (nn.GELU,)),
-                (_times(1), (nn.Upsample,)),
-            ),
-            relu=(2, 1),
-        ),
-        Convention(
-            "ptflops-aten",
-            "no fused attention; besides, biases",
-            operators={
-                **RULES,
-                **_FUSED_UNSEEN,
-                "aten::addmm": _biased_product,
-                "aten::convolution": _biased_convolution,
-            },
-            attention=_seen_unless_fused,
-        ),
-        Convention(
-            "torchinfo",
-            "a linear layer once, whatever the number of tokens (so it is blind to pruning); no attention products; "
-            "transposed convolutions times the square of their stride",
-            _parameters_once,
-        ),
-        Convention(
-            "torchprofile",
-            "transposed convolutions times the square of their stride; besides, norms and scaling (1 per element), "
-            "bilinear upsampling (4)",
-            operators={
-                **RULES,
-                **_norm_operators(1, 1),
-                "aten::convolution": _convolution_at_output,
-                "aten::mul": _elements(1),
-                _BILINEAR: _elements(4),
-            },
-            attention=_products_of_torchprofile,
-            traces=True,
-        ),
-    )
-}
 
 
 def count_conventions(
@@ -323,16 +156,40 @@ def count_conventions(
     def make(module: nn.Module, shapes_only: bool) -> Watch:
         totals.clear()
         totals.update({convention.name: source.traced * convention.traces for convention in wanted})
-        return _watch(module, wanted, source, totals, shapes_only)
+        return _watch(module, wanted, source, totals, fused, shapes_only)
 
-    run_watched(model, inputs, make)
+    with _Fused() as fused:
+        run_watched(model, inputs, make)
     return totals
 
 
+class _Fused(TorchFunctionMode):
+    """Knows whether a fused attention runs now; without values it is made of other operators."""
+
+    inside = False
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if function is not F.scaled_dot_product_attention:
+            return function(*args, **(kwargs or {}))
+        self.inside = True
+        try:
+            return function(*args, **(kwargs or {}))
+        finally:
+            self.inside = False
+
+
 def _watch(
-    model: nn.Module, wanted: Sequence[Convention], source: Source, totals: dict[str, int], shapes_only: bool
+    model: nn.Module,
+    wanted: Sequence[Convention],
+    source: Source,
+    totals: dict[str, int],
+    fused: _Fused,
+    shapes_only: bool,
 ) -> Watch:
-    ours = {name for name, module in model.named_modules() if type(module) is Attention}
+    """Adds to `totals` what each convention counts while the module runs."""
+    ours = {name for name, module in model.named_modules() if type(module) is Attention and source.attention}
     relus = {name for name, module in model.named_modules() if type(module) is nn.ReLU}
 
     def layer(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> int:
@@ -341,18 +198,19 @@ def _watch(
             return 0
         for convention in wanted:
             totals[convention.name] += convention.layers(module, x, y, source)
-        if type(module) is Attention:
+        if type(module) is Attention and source.attention:
             found = Products(x.numel() * x.shape[1], x.numel(), module.heads * x.shape[0] * x.shape[1] ** 2)
             for convention in wanted:
                 totals[convention.name] += convention.attention(found, source)
         return 0
 
     def rule_of(operator: str) -> Rule:
-        rules = {c.name: c.operators[operator] for c in wanted if operator in c.operators}
+        everywhere = {c.name: c.operators[operator] for c in wanted if operator in c.operators}
+        in_fused = {c.name: everywhere[c.name] for c in wanted if c.fused and operator in c.operators.keys() & RULES}
 
         def rule(inputs: Sequence[Any], output: Any) -> int:
             if watch.scope not in ours:
-                for name, its in rules.items():
+                for name, its in (in_fused if fused.inside else everywhere).items():
                     totals[name] += its(inputs, output)
             return 0
 

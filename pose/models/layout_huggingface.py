@@ -27,7 +27,8 @@ class HuggingFaceBlock(PatchedBlock):
     def __init__(self, module: nn.Module):
         self.module = module
         self.projections, self.norms = _names(module)
-        self.attention = module.attention if has(module, "attention.num_attention_heads") else module.attention.attention
+        inner = getattr(module.attention, "attention", None)
+        self.attention = module.attention if inner is None else inner
         self.heads = self.attention.num_attention_heads
         query = module.get_submodule(self.projections[0])
         self.width = query.in_features
