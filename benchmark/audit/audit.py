@@ -14,8 +14,8 @@ from ...pose.models.config import ModelConfig
 from ...pose.models.zoo import create_model, resolve_name
 from ...pose.reductions import NONE, reduction_config
 from ...pose.reductions import UNMASKED as UNMASKED_MODEL
-from ..counting.conventions import CONVENTIONS, count_conventions
-from ..counting.flops import FlopCount, count_flops, example_inputs, untrained_model
+from ..counting.conventions import CONVENTIONS, count_both
+from ..counting.flops import FlopCount, count_flops, example_inputs, flop_count, untrained_model
 from ..instruments.allocator import keep_freed_memory
 from ..instruments.device import check_count, check_device
 from ..instruments.environment import conditions
@@ -151,9 +151,12 @@ def _has_counters(claim: Claim) -> bool:
 def _count(model: nn.Module, subject: ModelConfig | PlainVit, *, with_conventions: bool) -> Count:
     plain = isinstance(subject, PlainVit)
     inputs = (torch.empty(1, 3, *subject.input_size, device="meta"),) if plain else example_inputs(model)
-    conventions = count_conventions(model, inputs) if with_conventions else {}
+    if not with_conventions:
+        return Count(count_flops(model, inputs), published_params(model), {})
+    conventions, exact = count_both(model, inputs, bare=True)
+    params = sum(parameter.numel() for parameter in model.parameters())
     return Count(
-        count_flops(model, inputs),
+        flop_count(model, exact, (tuple(inputs[0].shape),), params),
         published_params(model),
         {name: macs / CONVENTIONS[name].unit for name, macs in conventions.items()},
     )

@@ -21,9 +21,9 @@ from ...pose.models.model import PoseModel
 from ...pose.models.vitpose import ViTPose
 from . import convention_rules as by
 from .convention_rules import AS_WRITTEN, Convention, Products, Source
-from .macs import Watch, run_watched
+from .macs import MacCount, Watch, run_watched
 from .products import RULES, Rule
-from .published import GIGA
+from .published import GIGA, published_layer_macs
 
 CONVENTIONS: dict[str, Convention] = {
     convention.name: convention
@@ -140,9 +140,23 @@ def source_of(model: nn.Module) -> Source:
 def count_conventions(
     model: nn.Module, inputs: tuple[Any, ...], names: Sequence[str] | None = None, source: Source | None = None
 ) -> dict[str, int]:
-    """What each convention counts in one run of a module in evaluation mode, which is not changed.
+    """What each convention counts in one run of a module (see `count_both`)."""
+    return count_both(model, inputs, names, source)[0]
+
+
+def count_both(
+    model: nn.Module,
+    inputs: tuple[Any, ...],
+    names: Sequence[str] | None = None,
+    source: Source | None = None,
+    *,
+    bare: bool = False,
+) -> tuple[dict[str, int], MacCount]:
+    """What each convention counts in one run of a module in evaluation mode, which is not changed; and the exact count,
+    with HRNet's summary as its count by layers.
 
     names: of CONVENTIONS, by default all. source: how the counted code is written, by default as `source_of` says.
+    bare: the module has no values, and may be run itself.
 
     Raises InputError for an unknown name, and what `count_macs` raises.
     """
@@ -159,8 +173,8 @@ def count_conventions(
         return _watch(module, wanted, source, totals, fused, shapes_only)
 
     with _Fused() as fused:
-        run_watched(model, inputs, make)
-    return totals
+        exact = run_watched(model, inputs, make, bare=bare)
+    return totals, exact
 
 
 class _Fused(TorchFunctionMode):
@@ -198,21 +212,23 @@ def _watch(
             return 0
         for convention in wanted:
             totals[convention.name] += convention.layers(module, x, y, source)
+        layers = published_layer_macs(module, inputs, output)
         if type(module) is Attention and source.attention:
             found = Products(x.numel() * x.shape[1], x.numel(), module.heads * x.shape[0] * x.shape[1] ** 2)
             for convention in wanted:
                 totals[convention.name] += convention.attention(found, source)
-        return 0
+        return layers
 
     def rule_of(operator: str) -> Rule:
         everywhere = {c.name: c.operators[operator] for c in wanted if operator in c.operators}
+        exact = RULES.get(operator)
         in_fused = {c.name: everywhere[c.name] for c in wanted if c.fused and operator in c.operators.keys() & RULES}
 
         def rule(inputs: Sequence[Any], output: Any) -> int:
             if watch.scope not in ours:
                 for name, its in (in_fused if fused.inside else everywhere).items():
                     totals[name] += its(inputs, output)
-            return 0
+            return exact(inputs, output) if exact else 0
 
         return rule
 

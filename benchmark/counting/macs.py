@@ -77,13 +77,13 @@ def count_macs(
 
 
 def run_watched(
-    model: nn.Module, inputs: tuple[Any, ...], make: Callable[[nn.Module, bool], Watch]
+    model: nn.Module, inputs: tuple[Any, ...], make: Callable[[nn.Module, bool], Watch], *, bare: bool = False
 ) -> MacCount:
     """One forward pass under what `make` (module, whether it has shapes alone) gives: of a copy without values, or of
-    `model` itself where that needs values. Raises as `count_macs` does."""
+    `model` itself where that needs values. bare: it has none, and may be run itself. Raises as `count_macs` does."""
     with evaluation_mode(model), torch.random.fork_rng(devices=[]), _eager():
         try:
-            return make(copy_without_values(model), True).run(shapes_of(inputs))
+            return make(model if bare else copy_without_values(model), True).run(shapes_of(inputs))
         except UncountedOperatorError:
             raise
         except Exception:  # what a module does without values can fail in any way; with them, only as it always does
