@@ -149,8 +149,10 @@ def _has_counters(claim: Claim) -> bool:
 
 
 def _count(model: nn.Module, subject: ModelConfig | PlainVit, *, with_conventions: bool) -> Count:
-    plain = isinstance(subject, PlainVit)
-    inputs = (torch.empty(1, 3, *subject.input_size, device="meta"),) if plain else example_inputs(model)
+    if isinstance(subject, PlainVit):
+        inputs = (torch.empty(1, 3, *subject.input_size, device="meta"),)
+    else:
+        inputs = example_inputs(model)
     if not with_conventions:
         return Count(count_flops(model, inputs), published_params(model), {})
     conventions, exact = count_both(model, inputs, bare=True)
@@ -172,7 +174,7 @@ def _time_all(
     """The latency columns of each pair. Models that share a baseline are measured interleaved with it."""
     groups: dict[ModelConfig, list[ModelConfig]] = {}
     for subject, baseline in pairs:
-        if baseline is not None:
+        if baseline is not None and isinstance(subject, ModelConfig):
             groups.setdefault(baseline, []).append(subject)
     if not groups:
         return {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 from torch import nn
@@ -56,8 +57,8 @@ def read_plain_vit(text: str, input_size: tuple[int, int] | None, reduction: Red
         wants = "an input_size" if input_size is None else f"give dim, depth, heads, and of {', '.join(sorted(known))}"
         raise InputError(f"{text!r}: {wants}")
     sizes = {name: _whole_numbers(f"{text!r}: {name}", value) for name, value in given.items()}
-    several = {name: sizes.pop(name) for name in ("drop_before", "left") if name in sizes}
-    single = {name: value[0] for name, value in sizes.items()}
+    several: dict[str, Any] = {name: sizes.pop(name) for name in ("drop_before", "left") if name in sizes}
+    single: dict[str, Any] = {name: value[0] for name, value in sizes.items()}
     if len({len(value) for value in several.values()}) > 1 or single["dim"] % single["heads"]:
         raise InputError(f"{text!r}: drop_before and left go together, and heads divide dim")
     return PlainVit(**single, **several, input_size=input_size, reduction=reduction)

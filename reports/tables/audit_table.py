@@ -24,7 +24,7 @@ AUDIT_COLUMNS = (
 
 #: what a reader needs who has never heard of the counter
 EXPLANATION = (
-    "These papers count with the model summary of the HRNet code base. For a linear layer, that counter multiplies the"
+    "TMPose, TokenPose and PPT count with HRNet's model summary. For a linear layer, that counter multiplies the"
     " size of the output by the number of tokens, where the number of input channels belongs; it leaves out the"
     " attention products, and its G is 1024³. So its cost of a transformer goes with the square of the token count.",
     "That is why 61 % and 42 % are the same masking of the same model: of 256 visual and 17 keypoint tokens, 153 and 17"

@@ -28,6 +28,7 @@ def test_every_cell_has_the_decoder_that_is_asked_for(folder):
     usual = plan(folder)
     simple = plan(folder, decoder="simple")
     assert {cell.model.decoder for cell in (*simple.cells, *simple.bases.values())} == {"simple"}
+    assert {cell.model.decoder for cell in usual.cells} == {None}, "keys of earlier sweeps hold"
     assert not {cell.key for cell in usual.cells} & {cell.key for cell in simple.cells}
     assert [cell.key for cell in plan(folder, decoder="classic").cells] == [cell.key for cell in usual.cells]
 
