@@ -16,7 +16,7 @@ from ..pose.models.as_trained import load_model, trained_in_words
 from ..pose.models.config import ModelConfig, ModelSpec
 from ..pose.models.weights import load_backbone_weights
 from ..pose.models.weights_file import read_weights
-from ..pose.models.zoo import create_model, is_tiny
+from ..pose.models.zoo import create_model, is_tiny, usual_decoder
 from ..pose.reductions import ReductionConfig
 from ..pose.training.recipe import TINY_FINETUNE, TINY_RECIPE, TrainingRecipe, paper_recipe
 from .budgets import reductions_within
@@ -72,6 +72,7 @@ def _checked_reductions(request: SweepRequest, name: str, data: DataFacts) -> li
         described=data.described,
         input_size=request.input_size,
         as_published=request.as_published,
+        decoder=request.decoder,
     )
     if request.budgets:
         reductions = reductions_within(unmasked, request.masks, request.budgets)
@@ -92,8 +93,9 @@ def _checked_reductions(request: SweepRequest, name: str, data: DataFacts) -> li
 def _checked_model(request: SweepRequest, name: str, data: DataFacts) -> tuple[ModelSpec, str]:
     """The unmasked model, and what the weights given for it were trained with: a file that does not fit, or was trained
     as another model, is told before anything runs."""
-    size = {"input_size": request.input_size} if request.input_size else {}
-    asked = {"name": name, "dataset": data.dataset, "mask": "none", "as_published": request.as_published, **size}
+    given = {"input_size": request.input_size, "decoder": request.decoder}
+    asked = {"name": name, "dataset": data.dataset, "mask": "none", "as_published": request.as_published}
+    asked |= {key: value for key, value in given.items() if value}
     model, note = create_model(**asked), ""
     weights = request.weights_of(name)
     if weights:
@@ -113,6 +115,7 @@ def _unmasked_cell(request: SweepRequest, spec: ModelSpec, data: DataFacts) -> C
     model = ModelConfig(
         name=spec.name, dataset=data.layout, described=data.described, input_size=size,
         as_published=request.as_published, source=spec.source,
+        decoder=spec.decoder if spec.decoder != usual_decoder(spec.name) else None,
     )
     weights = request.weights_of(model.name)
     mode = request.training or (WEIGHTS if weights else FINETUNE if is_tiny(model.name) else SCRATCH)

@@ -116,6 +116,13 @@ def _training(value: Any) -> str:
     return value
 
 
+def _decoder(value: Any) -> str:
+    known = ("classic", "simple")
+    if value not in known:
+        raise InputError(f"{value!r} is not a decoder; give one of {', '.join(known)}")
+    return value
+
+
 def _size(value: Any) -> list[Any]:
     parts = re.split("[x,]", value.strip()) if isinstance(value, str) else value
     if not isinstance(parts, (list, tuple)) or len(parts) != 2:
@@ -211,6 +218,9 @@ class SweepRequest:
         (), "evaluate these weights instead of training: FILE, or NAME=FILE per model; repeatable"
     )
     backbone_weights: _Path | None = _option(None, "an ImageNet HRNet that training starts from (papers' models)")
+    decoder: Annotated[str, Read(_decoder)] | None = _option(
+        None, "of ViTPose: classic or simple (default: the weights' own, else classic)"
+    )
     as_published: Annotated[bool, Flag()] = _option(
         False, "switch on the reference code's own behaviours", "--as-published"
     )

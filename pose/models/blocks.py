@@ -35,13 +35,7 @@ class Attention(nn.Module):
         logits. Each query must see at least one key.
         """
         q, k, v = (self.split(part) for part in self.to_qkv(x).chunk(3, dim=2))
-        if need_weights:
-            logits = (q * self.scale) @ k.transpose(2, 3)
-            weights = masked(logits, mask).softmax(dim=3)
-            mixed, attn = weights @ v, Attended(k, logits, weights, v)
-        else:
-            mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=self.scale)
-            attn = Attended(k, values=v)
+        mixed, attn = attend(q, k, v, mask, scale=self.scale, need_weights=need_weights)
         return self.to_out(mixed.transpose(1, 2).flatten(2)), attn
 
     def over_connections(self, x: torch.Tensor, prefix: int, connections: torch.Tensor) -> torch.Tensor:
@@ -86,6 +80,25 @@ class Attention(nn.Module):
             bias = self.to_qkv.bias.split(dim)
         q, k = (self.split(F.linear(x, weight[i], bias[i])) for i, x in enumerate((queries, keys)))
         return ((q * self.scale) @ k.transpose(2, 3)).softmax(dim=3).mean(dim=1)
+
+
+def attend(
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    mask: torch.Tensor | None,
+    *,
+    scale: float,
+    need_weights: bool,
+    dropout: float = 0.0,
+) -> tuple[torch.Tensor, Attended]:
+    """Values (B, heads, n, d) mixed by attention, and its inside; q, k, v: (B, heads, n, d), the rest as above."""
+    if not need_weights:
+        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout, scale=scale)
+        return mixed, Attended(k, values=v)
+    logits = (q * scale) @ k.transpose(2, 3)
+    weights = masked(logits, mask).softmax(dim=3)
+    return F.dropout(weights, dropout) @ v if dropout else weights @ v, Attended(k, logits, weights, v)
 
 
 def masked(logits: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
