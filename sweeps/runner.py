@@ -18,6 +18,7 @@ from .config import CellConfig, Job
 from .data import find_data
 from .events import Event, Listener, ignore
 from .plan import Plan, folder_of, make_plan
+from .presence import RUN, Presence
 from .processes import Task, last_line, run_tasks
 from .request import SweepRequest, parse
 from .results import assemble_rows, paired_differences
@@ -59,7 +60,7 @@ def execute(request: SweepRequest, on_event: Listener = ignore) -> Outcome:
     plan = make_plan(request, find_data(request, on_event))
     root = folder_of(plan)
     outcome = Outcome(root, plan)
-    with open_store(root, manifest_of(plan)) as store:
+    with open_store(root, manifest_of(plan)) as store, Presence(store.root / RUN, request.device):
         finished = {cell.key for cell in plan.cells if is_complete(store, cell, request)}
         on_event(Event("plan", info={"plan": plan, "root": root, "finished": finished}))
         try:
