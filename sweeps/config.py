@@ -150,7 +150,7 @@ class Job:
     """What a worker is given: a configuration, paths, and settings that change no result.
 
     start: the weights that the model gets (of the cell that it evaluates, given ones, or its base model's); backbone:
-    an HRNet's. device: where it runs, "cuda:1" say.
+    an HRNet's. device: cpu or cuda, of which the process sees the one that it was given.
     """
 
     config: CellConfig

@@ -32,8 +32,8 @@ _DATA = ("data_dir", "train_people", "eval_people")
 
 @dataclass(frozen=True)
 class Merged:
-    """What a merge came to. taken: cells from each folder, in the order given; same: cells that several folders had, with
-    the same result; unfinished: cells without a result anywhere."""
+    """What a merge came to. taken: cells from each folder, in the order given; same: cells that several folders had,
+    with the same result; unfinished: cells without a result anywhere."""
 
     root: Path
     taken: dict[str, int]
@@ -44,10 +44,10 @@ class Merged:
 def merge_sweeps(folders: Sequence[str | Path], out: str | Path) -> Merged:
     """Join sweeps in a new folder: all cells that have ended, their rows with machine and folder, and the page.
 
-    A cell that several folders have is taken from the first that has it done; its results must be equal in all but clock
-    times and conditions. Times stay with the machine that took them (see reports/analysis/timed.py). The folder is
-    written whole or not at all. Raises InputError for a folder that is no sweep's, is of another schema or layout, or was
-    made with other settings; for a cell with two results; and for an `out` that holds anything.
+    A cell that several folders have is taken from the first that has it done; its results must be equal in all but
+    clock times and conditions. Times stay with the machine that took them (see reports/analysis/timed.py). The folder
+    is written whole or not at all. Raises InputError for a folder that is no sweep's, is of another schema or layout,
+    or was made with other settings; for a cell with two results; and for an `out` that holds anything.
     """
     from ..reports.report import write_report
 
@@ -57,7 +57,7 @@ def merge_sweeps(folders: Sequence[str | Path], out: str | Path) -> Merged:
     _check_settings(sources)
     chosen, same = _choose(sources)
     if not chosen:
-        raise InputError(f"{sources[0].store.root}, {sources[1].store.root}: no cell has ended yet; there is nothing to merge")
+        raise InputError(f"{sources[0].store.root} and the others: no cell has ended yet; there is nothing to merge")
     root = Path(out)
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise InputError(f"{root}: exists already; give --out a new or empty folder")
@@ -102,8 +102,9 @@ def _check_settings(sources: Sequence[StoredSweep]) -> None:
                 if names:
                     parts = [f"{n} is {theirs.get(n)} there and {settings.get(n)} here" for n in names[:3]]
                     raise InputError(
-                        f"{source.store.root}: its {name or 'people'} cannot be joined with those of {other.store.root}: "
-                        f"{', '.join(parts)}; merge sweeps that differ in models, masks, ratios, seeds or machine alone"
+                        f"{source.store.root}: its {name or 'people'} cannot be joined with those of "
+                        f"{other.store.root}: {', '.join(parts)}; merge sweeps that differ in models, masks, ratios, "
+                        "seeds or machine alone"
                     )
 
 

@@ -58,7 +58,7 @@ def columns_of(store: SweepStore, cell: CellConfig, origins: Mapping[str, Origin
 
 
 def timings_in(folder: Path, machine: str | None = None) -> dict[str, dict[str, Any]]:
-    """Key of what is executed -> batch size (text) -> latency columns, of a timing's folder; with the machine, if any."""
+    """Key of what is executed -> batch size (text) -> latency columns, of a timing's folder; with the machine's name."""
     told = {"timed_on": machine} if machine else {}
     result = read_result(folder) or {}
     return {

@@ -22,6 +22,7 @@ from ..pose.training.recipe import TINY_FINETUNE, TINY_RECIPE, TrainingRecipe, p
 from .cells import expand, reductions_of
 from .config import FINETUNE, SCRATCH, WEIGHTS, CellConfig, EvalConfig, Start, TrainConfig
 from .data import DataFacts
+from .executors import find_executor
 from .request import SweepRequest
 
 # Ours, for --finetune on the papers' models: a tenth of their schedule, from the learning rate of its second phase.
@@ -45,7 +46,8 @@ def make_plan(request: SweepRequest, data: DataFacts) -> Plan:
     """Resolve recipes, weights and threads and expand the grid. InputError for a device that is not there, weights that
     cannot be read or do not fit, or a model that cannot be built for this data or masked by one of the ratios.
     """
-    check_device(request.device)
+    if find_executor(request.executor).here:
+        check_device(request.device)
     reductions = {name: _checked_reductions(request, name, data) for name in request.models}
     models, bases, notes = [], [], []
     for name in request.models:

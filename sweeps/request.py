@@ -20,6 +20,7 @@ from ..pose.errors import InputError
 from ..pose.reductions import NONE, check_ratio, find_reduction, reduction_config, split_reductions
 from ..reports.analysis.margin import MARGIN, check_margin
 from .checked import Flag, Read, Several, Whole, first_mistake
+from .executors import find_executor
 
 LARGEST_FILE = 100_000  # bytes of YAML
 LONGEST_NAME = 255  # bytes, of a file
@@ -57,6 +58,43 @@ def _device(value: Any) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"cpu|cuda(:\d{1,3})?", value):
         raise InputError(f"{value!r} is not a device; give cpu or cuda")
     return value
+
+
+def _devices(value: Any) -> str:
+    text = ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+    text = text.replace(" ", "")
+    if isinstance(value, bool) or not re.fullmatch(r"all|cpu|\d{1,3}(-\d{1,3})?(,\d{1,3}(-\d{1,3})?)*", text):
+        raise InputError(f"{value!r} names no devices; give numbers such as 0-7 or 0,2, or all, or cpu")
+    numbers = _numbers(text) or ()
+    if text not in ("all", "cpu") and (not numbers or len(set(numbers)) < len(numbers)):
+        raise InputError(f"{value!r} names a device twice, or none; give each once, such as 0-7 or 0,2")
+    return text
+
+
+def _numbers(devices: str) -> tuple[int, ...] | None:
+    """Of "0,4-6" these are 0, 4, 5 and 6; None for "all" and "cpu"."""
+    if devices in ("all", "cpu"):
+        return None
+    ends = [part.partition("-") for part in devices.split(",")]
+    return tuple(number for first, _, last in ends for number in range(int(first), int(last or first) + 1))
+
+
+def _executor(value: Any) -> str:
+    find_executor(str(value))
+    return str(value)
+
+
+def _pairs(value: Any) -> list[tuple[str, str]]:
+    """`KEY=VALUE`, one or several, or a mapping."""
+    if isinstance(value, Mapping):
+        value = [f"{name}={'' if text is None else text}" for name, text in value.items()]
+    pairs = []
+    for item in value if isinstance(value, (list, tuple)) else [value]:
+        name, equals, text = ("=".join(item) if isinstance(item, tuple) else str(item)).partition("=")
+        if not equals or not name.strip() or not text.strip():
+            raise InputError(f"{item!r} is not an option of an executor; give KEY=VALUE, such as gpus=1")
+        pairs.append((name.strip().replace("-", "_"), text.strip()))
+    return pairs
 
 
 def _training(value: Any) -> str:
@@ -135,6 +173,9 @@ class SweepRequest:
         None, "crop as HEIGHTxWIDTH (default: the model's own)"
     )
     device: Annotated[str, Read(_device)] = _option("cpu", "cpu or cuda (default: cpu)")
+    devices: Annotated[str, Read(_devices)] | None = _option(
+        None, "CUDA devices, one cell at a time on each: 0-7, or 0,2, or all; or cpu (default with cuda: all)"
+    )
     batch_sizes: Annotated[tuple[Annotated[int, Whole(1)], ...], Several()] = _option(
         (1,), "batch sizes of latency and memory (default: 1)", also="batch_size"
     )
@@ -169,11 +210,23 @@ class SweepRequest:
     margin: Annotated[float, Read(lambda value: check_margin(value, ""))] = _option(
         MARGIN, f"{MARGIN_HELP} (default: {MARGIN:g})"
     )
+    executor: Annotated[str, Read(_executor)] = _option("local", "what runs the cells: {executors} (default: local)")
+    executor_options: Annotated[tuple[tuple[str, str], ...], Read(_pairs)] = _option(
+        (), "KEY=VALUE for the executor; repeatable (in a file: a mapping)", "--executor-option"
+    )
     out: _Path | None = _option(None, "folder (default: runs/..., named after the grid)")
 
     def weights_of(self, model: str) -> str | None:
         """The weights file given for `model`, if any."""
         return dict(self.weights).get(model)
+
+    @property
+    def device_numbers(self) -> tuple[int, ...] | None:
+        """The CUDA devices that were asked for; None: all that there are, or none on the CPU."""
+        if self.devices is None:
+            number = self.device.partition(":")[2]
+            return (int(number),) if number else None
+        return _numbers(self.devices)
 
 
 OPTIONS = {field.name: field for field in dataclasses.fields(SweepRequest)}
@@ -197,7 +250,7 @@ def parse(values: Mapping[str, Any], file: str | Path | None = None) -> SweepReq
         name = _field_name(key, "")
         if value is not None:
             given[name], places[name] = value, option_name(name)
-    request = _checked(given, places)
+    request = _on_devices(_checked(given, places), "device" in given)
     unnamed = [path for name, path in request.weights if not name]
     if unnamed and "models" not in given and (name := _model_of(unnamed[0])):
         request = dataclasses.replace(request, models=(name,))
@@ -212,6 +265,17 @@ def _checked(given: dict[str, Any], places: Mapping[str, str]) -> SweepRequest:
     except ValidationError as error:
         field, mistake = first_mistake(error)
         raise InputError(f"{places[field]}: {mistake}") from None
+
+
+def _on_devices(request: SweepRequest, named: bool) -> SweepRequest:
+    """`devices` decides the kind of device where that is not named."""
+    if request.devices is None:
+        return request
+    kind = "cpu" if request.devices == "cpu" else "cuda"
+    if named and request.device != kind:
+        given = f"--device {request.device} and --devices {request.devices}"
+        raise InputError(f"{given} contradict each other; leave one out")
+    return dataclasses.replace(request, device=kind)
 
 
 def _model_of(weights: str) -> str | None:
@@ -288,6 +352,9 @@ def _consistent(request: SweepRequest) -> SweepRequest:
         raise InputError(f"--weights is missing for {', '.join(without)}")
     if request.device == "cpu" and request.amp:
         raise InputError("--amp needs --device cuda; on the CPU everything runs in float32")
+    find_executor(request.executor).check_options(dict(request.executor_options))
+    if request.devices is not None and not find_executor(request.executor).here:
+        raise InputError(f"--devices are those of this machine; leave them out with --executor {request.executor}")
     request = dataclasses.replace(request, weights=tuple(resolved))
     for check, applies in ((_check_published, request.as_published), (_check_elastic, request.elastic)):
         if applies:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..benchmark.instruments.interference import usable_cores
+from ..benchmark.profiling.config import RunConfig
 from ..pose.errors import InputError
 from ..pose.records import to_plain
 from ..reports.analysis.results import write_results
@@ -17,9 +17,10 @@ from .cell_result import CellResult, read_cell_result, write_cell_result
 from .config import CellConfig, Job
 from .data import find_data
 from .events import Event, Listener, ignore
+from .executors import Resources, Task, find_executor
+from .executors.processes import last_line
 from .plan import Plan, folder_of, make_plan
 from .presence import RUN, Presence
-from .processes import Task, last_line, run_tasks
 from .request import SweepRequest, parse
 from .results import assemble_rows, paired_differences
 from .store import SweepStore, is_ok, make_manifest, memory_file, open_store, read_result, write_json
@@ -83,12 +84,20 @@ def manifest_of(plan: Plan) -> dict[str, Any]:
 
 
 def jobs_of(plan: Plan) -> int:
-    """Cells at the same time: as many as the cores carry on the CPU, one on CUDA."""
-    if plan.request.jobs is not None:
-        return plan.request.jobs
-    if plan.request.device != "cpu":
-        return 1
-    return max(1, usable_cores() // max(cell.run.threads for cell in plan.models))
+    """Cells at the same time: as many as the cores carry on the CPU, one on each CUDA device. Of another executor than
+    this machine nothing is known but what was asked for."""
+    from .executors.leases import Leases
+
+    request = plan.request
+    if not find_executor(request.executor).here:
+        return request.jobs or 1
+    cells = [Task(cell.key, "", Path(), cell.run.threads, cuda=cell.run.device == "cuda") for cell in plan.models]
+    return Leases.of_machine(cells, resources_of(request, Path())).places
+
+
+def resources_of(request: SweepRequest, root: Path) -> Resources:
+    """What a request lets its executor take."""
+    return Resources(root, request.jobs, request.device_numbers, dict(request.executor_options))
 
 
 def is_complete(store: SweepStore, cell: CellConfig, request: SweepRequest) -> bool:
@@ -109,8 +118,8 @@ def _run_bases(store: SweepStore, plan: Plan, outcome: Outcome, on_event: Listen
     folders = {key: store.base_dir(key) for key in missing_bases(store, plan)}
     for key, folder in folders.items():
         _write_job(folder, _job(plan, plan.bases[key], store))
-    threads = {key: base.run.threads for key, base in plan.bases.items()}
-    _run_folders("posebench.sweeps.base", folders, threads, 1, outcome, on_event)
+    tasks = [_task("posebench.sweeps.base", key, folder, plan.bases[key].run) for key, folder in folders.items()]
+    _run(tasks, plan, outcome, on_event)
     for folder in folders.values():
         _raise_input_error(folder)
 
@@ -143,8 +152,9 @@ def _run_some(
         else:
             _write_job(folder, _job(plan, cell, store))
             folders[cell.key] = folder
-    threads = {cell.key: cell.run.threads for cell in cells}
-    _run_folders("posebench.sweeps.cell", folders, threads, jobs_of(plan), outcome, on_event)
+    runs = {cell.key: cell.run for cell in cells}
+    tasks = [_task("posebench.sweeps.cell", key, folder, runs[key]) for key, folder in folders.items()]
+    _run(tasks, plan, outcome, on_event)
     return folders
 
 
@@ -152,48 +162,46 @@ def _run_timing(store: SweepStore, plan: Plan, outcome: Outcome, on_event: Liste
     """Latency of all configurations, alone on the machine; what is stored already is not measured again."""
     done = [cell for cell in plan.cells if store.is_done(cell.key)]
     for key, job in timing_groups(done, plan.request).items():
-        folder, name = store.timing_dir(key), f"timing {key}"
+        folder = store.timing_dir(key)
         if not is_ok(folder):
             _write_job(folder, job)
-            _run_folders(TIMING, {name: folder}, {name: job.run.threads}, 1, outcome, on_event)
+            _run([_task(TIMING, f"timing {key}", folder, job.run)], plan, outcome, on_event)
 
 
-def _run_folders(
-    module: str,
-    folders: dict[str, Path],
-    threads: dict[str, int],
-    jobs: int,
-    outcome: Outcome,
-    on_event: Listener,
-) -> None:
-    """One process per folder. It reads config.json there and leaves result.json, which says how it went."""
+def _task(module: str, name: str, folder: Path, run: RunConfig) -> Task:
+    """The process for a folder. It reads config.json there and leaves result.json, which says how it went."""
+    measures = module == TIMING
+    settings = {} if measures or os.environ.keys() & {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} else SPIN
+    return Task(name, module, folder, run.threads, run.device == "cuda", measures, settings)
+
+
+def _run(tasks: list[Task], plan: Plan, outcome: Outcome, on_event: Listener) -> None:
+    """Have the tasks done by the sweep's executor, and tell of each."""
+    folders = {task.name: task.folder for task in tasks}
+    measures = {task.name: task.alone for task in tasks}
     for folder in folders.values():
         if not is_ok(folder):
             (folder / "result.json").unlink(missing_ok=True)  # an earlier failure is not this run's
 
-    settings = {} if module == TIMING or os.environ.keys() & {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} else SPIN
-
     def on_message(name: str, message: dict[str, Any]) -> None:
         kind = "start" if message.get("stage") == "start" else "progress"
-        fields = {name: message[name] for name in ("stage", "done", "total", "info") if name in message}
+        fields = {name: message[name] for name in ("stage", "done", "total", "info", "where") if name in message}
         on_event(Event(kind, name, **fields))
 
     def on_exit(name: str, code: int) -> None:
-        if read_result(folders[name]) is None:
-            write_cell_result(folders[name], CellResult(error=_why_ended(folders[name], code)))
-        if not is_ok(folders[name]):
-            _report_failure(name, read_cell_result(folders[name]).error, outcome, on_event)
+        folder = folders[name]
+        if read_result(folder) is None:
+            write_cell_result(folder, CellResult(error=_why_ended(folder, code)))
+        if not is_ok(folder):
+            _report_failure(name, read_cell_result(folder).error, outcome, on_event)
         elif code != 0:  # done before, but what was still missing (memory at another batch size) failed
-            _report_failure(name, _why_ended(folders[name], code), outcome, on_event)
+            _report_failure(name, _why_ended(folder, code), outcome, on_event)
         else:
-            info = {} if module == TIMING else read_cell_result(folders[name]).columns
-            on_event(Event("done", name, info=info))
+            on_event(Event("done", name, info={} if measures[name] else read_cell_result(folder).columns))
 
-    tasks = [
-        Task(name, module, (str(folder), "--child"), folder / "log.txt", threads[name], settings)
-        for name, folder in folders.items()
-    ]
-    run_tasks(tasks, jobs, on_message, on_exit)
+    if tasks:
+        executor = find_executor(plan.request.executor)
+        executor.run(tasks, resources_of(plan.request, outcome.root), on_message, on_exit)
 
 
 def _why_ended(folder: Path, code: int) -> str:
@@ -222,7 +230,7 @@ def _job(plan: Plan, cell: CellConfig, store: SweepStore) -> Job:
         config=cell,
         data_root=str(plan.data.root),
         boxes=plan.data.boxes,
-        device=plan.request.device,
+        device=cell.run.device,
         workers=plan.request.workers,
         batch_sizes=plan.request.batch_sizes,
         start=str(start.resolve()) if start else None,

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..row import STATUS_OK
+from .executors.processes import last_line
 from .origins import FILE as MERGED_FILE
 from .presence import RUN, WORKER, Owner, is_alive, read_owner
-from .processes import last_line
 from .store import SweepStore, read_result
 from .stored import StoredSweep, read_stored
 from .timing import timing_groups
@@ -21,8 +21,8 @@ FINISHED, STOPPED, DIED, MERGED = "finished", "stopped", "died", "merged"
 @dataclass(frozen=True)
 class Part:
     """A base model, a cell or the latency. state: "waiting", "running", "done", "failed", or "lost": its process went
-    without a word, and it is done again from its last checkpoint. owner: who works on it, or did last. why: in one line,
-    where it failed or was lost."""
+    without a word, and it is done again from its last checkpoint. owner: who works on it, or did last. why: in one
+    line, where it failed or was lost."""
 
     name: str
     label: str
@@ -33,8 +33,8 @@ class Part:
 
 @dataclass(frozen=True)
 class Status:
-    """state: "running", "finished" (nothing is left), "stopped" (it ended and something is left), "died", or "merged" (no
-    sweep has run in this folder). why: in one line, where it did not end as it should."""
+    """state: "running", "finished" (nothing is left), "stopped" (it ended and something is left), "died", or "merged"
+    (no sweep has run in this folder). why: in one line, where it did not end as it should."""
 
     root: Path
     state: str
@@ -60,7 +60,8 @@ def read_status(root: str | Path) -> Status:
     elif is_alive(file, owner):
         state, why = RUNNING, ""
     elif owner.ended is None:
-        state, why = DIED, f"process {owner.pid} on {owner.host} is gone without a word (killed, or the machine went down)"
+        gone = f"process {owner.pid} on {owner.host} is gone without a word"
+        state, why = DIED, f"{gone} (killed, out of memory, or the machine went down)"
     else:
         state, why = (STOPPED if left else FINISHED), owner.how
     return Status(store.root, state, owner, why, parts)

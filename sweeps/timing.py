@@ -25,7 +25,7 @@ SECONDS = 20.0  # for the samples of one batch size, all configurations together
 
 @dataclass(frozen=True)
 class TimingJob:
-    """Models that are timed together. device: where they run, "cuda:1" say; seconds: for the samples of one batch size,
+    """Models that are timed together. device: cpu or cuda; seconds: for the samples of one batch size,
     all models together."""
 
     models: tuple[ModelConfig, ...]
@@ -47,7 +47,7 @@ def timing_groups(cells: list[CellConfig], request: SweepRequest) -> dict[str, T
         if not cell.is_elastic:
             groups.setdefault(cell.run, {})[cell.executed] = None
     sizes = tuple(sorted(request.batch_sizes))
-    jobs = [TimingJob(tuple(models), run, request.device, sizes, request.samples) for run, models in groups.items()]
+    jobs = [TimingJob(tuple(models), run, run.device, sizes, request.samples) for run, models in groups.items()]
     return {digest(job): job for job in jobs}
 
 

@@ -15,6 +15,7 @@ from .grouping import SUBJECT_KEYS, SeriesNames, grouped, is_elastic, label_of, 
 from .margin import MARGIN, check_margin
 from .results import is_failed, is_missing, once_per_cell, records_of, spread, to_frame
 from .subject import Estimate, PartLatency, Point, Subject, Timing, mean_of
+from .timed import Times, times_of
 
 _RUN = (*(metric.column for metric in METRICS), "latency_ms_median", "latency_transformer_ms_median")
 _COUNTED = ("gflops_t", "gflops")
@@ -41,12 +42,13 @@ def compare(rows: pd.DataFrame | Sequence[Mapping[str, Any]], margin: float | No
         cells: dict[tuple[str, float], list[dict[str, Any]]] = {}
         for row in members:
             cells.setdefault((name_of(row), row["mask_ratio"] or 0.0), []).append(row)
-        points = [_point(name, ratio, of_cell, metric) for (name, ratio), of_cell in cells.items()]
+        times = times_of(members)
+        points = [_point(name, ratio, of_cell, metric, times) for (name, ratio), of_cell in cells.items()]
         masks = dict.fromkeys(point.mask for point in points if point.mask != NONE)
         series = {mask: sorted((p for p in points if p.mask == mask), key=lambda p: p.ratio) for mask in masks}
         baseline = next((point for point in points if point.mask == NONE and point.ratio == 0), None)
         label = label_of(keys, models[keys["model"]])
-        subjects.append(Subject(label, keys, metric, baseline, series, margin or _recorded_margin(members)))
+        subjects.append(Subject(label, keys, metric, baseline, series, margin or _recorded_margin(members), times))
     return subjects
 
 
@@ -56,13 +58,13 @@ def has_measurement(row: Mapping[str, Any]) -> bool:
     return not all(is_missing(row[name]) for name in wanted)
 
 
-def _point(mask: str, ratio: float, rows: Sequence[dict[str, Any]], metric: Metric) -> Point:
+def _point(mask: str, ratio: float, rows: Sequence[dict[str, Any]], metric: Metric, times: Times) -> Point:
     cells = once_per_cell(rows)
     column = _column_of(cells)
     scores: list[Score] = [part_of(row, metric.column) for row in cells]
     difference = _estimate((score.diff, score.diff_low, score.diff_high) for score in scores)
     sizes = dict.fromkeys(row["batch_size"] for row in rows if not is_missing(row["batch_size"]))
-    timings = {int(size): _timing([row for row in rows if row["batch_size"] == size]) for size in sizes}
+    timings = {int(size): _timing([row for row in rows if row["batch_size"] == size], times) for size in sizes}
     return Point(
         mask=mask,
         ratio=float(ratio),
@@ -85,9 +87,10 @@ def _point(mask: str, ratio: float, rows: Sequence[dict[str, Any]], metric: Metr
     )
 
 
-def _timing(rows: Sequence[Mapping[str, Any]]) -> Timing:
+def _timing(rows: Sequence[Mapping[str, Any]], times: Times) -> Timing:
     memory = spread(row["peak_memory_mib"] for row in rows)
-    return Timing(_latency(rows, "latency"), _latency(rows, "latency_transformer"), memory)
+    timed = [row for row in rows if times.counts(row)]
+    return Timing(_latency(timed, "latency"), _latency(timed, "latency_transformer"), memory)
 
 
 def _latency(rows: Sequence[Mapping[str, Any]], prefix: str) -> PartLatency | None:

@@ -9,6 +9,7 @@ from typing import Any
 from ...pose.metrics import Metric
 from .margin import MARGIN, allowed_loss
 from .results import Spread, is_missing
+from .timed import Times
 
 #: a value with the lower and the upper end of its interval, the widest over the seeds
 Estimate = tuple[float, float, float]
@@ -73,7 +74,8 @@ class Point:
 class Subject:
     """One model under one set of conditions: its unmasked baseline and, per mask, its points by rising ratio.
 
-    `margin`: the loss that counts as negligible, as a fraction of the metric's full scale.
+    `margin`: the loss that counts as negligible, as a fraction of the metric's full scale. `times`: of which machine
+    they are.
     """
 
     label: str
@@ -82,6 +84,7 @@ class Subject:
     baseline: Point | None
     series: Mapping[str, Sequence[Point]]
     margin: float = MARGIN
+    times: Times = Times()
 
     @property
     def allowed_loss(self) -> float | None:
