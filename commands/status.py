@@ -12,7 +12,7 @@ import typer
 from .options import count
 
 if TYPE_CHECKING:
-    from ..sweeps.presence import Owner
+    from ..sweeps.executors.presence import Owner
     from ..sweeps.status import Part, Status
 
 EXAMPLE = "Example:  posebench status runs/three-masks"

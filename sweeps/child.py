@@ -19,7 +19,7 @@ from ..pose.errors import InputError, NumericalError
 from ..pose.records import from_plain, to_plain
 from ..row import STATUS_OK
 from .cell_result import CellResult, write_cell_result
-from .presence import WORKER, Presence
+from .executors.presence import WORKER, Presence
 from .store import is_ok, read_json, write_json
 
 REPORT_EVERY_SECONDS = 0.2

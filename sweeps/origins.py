@@ -12,7 +12,7 @@ from typing import Any
 
 from ..pose.records import from_plain, to_plain
 from .config import CellConfig
-from .presence import WORKER, read_owner
+from .executors.presence import WORKER, read_owner
 from .store import SweepStore, read_json, read_result, write_json
 
 FILE = "merged.json"
@@ -58,7 +58,7 @@ def columns_of(store: SweepStore, cell: CellConfig, origins: Mapping[str, Origin
 
 
 def timings_in(folder: Path, machine: str | None = None) -> dict[str, dict[str, Any]]:
-    """Key of what is executed -> batch size (text) -> latency columns, of a timing's folder; with the machine's name."""
+    """Key of what is executed -> batch size (text) -> latency columns, of a timing's folder; with the machine."""
     told = {"timed_on": machine} if machine else {}
     result = read_result(folder) or {}
     return {

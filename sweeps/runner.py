@@ -18,9 +18,9 @@ from .config import CellConfig, Job
 from .data import find_data
 from .events import Event, Listener, ignore
 from .executors import Resources, Task, find_executor
+from .executors.presence import RUN, Presence
 from .executors.processes import last_line
 from .plan import Plan, folder_of, make_plan
-from .presence import RUN, Presence
 from .request import SweepRequest, parse
 from .results import assemble_rows, paired_differences
 from .store import SweepStore, is_ok, make_manifest, memory_file, open_store, read_result, write_json

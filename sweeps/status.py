@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..row import STATUS_OK
+from .executors.presence import RUN, WORKER, Owner, is_alive, read_owner
 from .executors.processes import last_line
 from .origins import FILE as MERGED_FILE
-from .presence import RUN, WORKER, Owner, is_alive, read_owner
 from .store import SweepStore, read_result
 from .stored import StoredSweep, read_stored
 from .timing import timing_groups

@@ -9,7 +9,7 @@ from typing import Any
 from ...pose.metrics import Metric
 from .margin import MARGIN, allowed_loss
 from .results import Spread, is_missing
-from .timed import Times
+from .timed import ALL_TIMES, Times
 
 #: a value with the lower and the upper end of its interval, the widest over the seeds
 Estimate = tuple[float, float, float]
@@ -84,7 +84,7 @@ class Subject:
     baseline: Point | None
     series: Mapping[str, Sequence[Point]]
     margin: float = MARGIN
-    times: Times = Times()
+    times: Times = ALL_TIMES
 
     @property
     def allowed_loss(self) -> float | None:

@@ -1,4 +1,4 @@
-"""Whose times are compared: clock times of different machines, or of one machine under different software, never are."""
+"""Whose times are compared: those of different machines, or of one under different software, never are."""
 
 from __future__ import annotations
 
@@ -32,12 +32,16 @@ class Times:
         return self.place is None or _place(row) == self.place
 
 
+ALL_TIMES = Times()
+
+
 def times_of(rows: Sequence[Mapping[str, Any]]) -> Times:
-    """The times to compare among rows of one subject: of the place where most were taken, the unmasked model's first."""
+    """The times to compare among rows of one subject: of the place where the unmasked model and most others were timed.
+    """
     timed = [row for row in rows if not all(is_missing(row.get(name)) for name in _TIMES)]
     places = Counter(map(_place, timed))
     if len(places) < 2:
-        return Times()
+        return ALL_TIMES
     with_baseline = {_place(row) for row in timed if is_unmasked(row)}
     chosen = max(places, key=lambda place: (place in with_baseline, places[place]))
     differing = [n for n, name in enumerate(PLACE) if len({place[n] for place in places}) > 1]

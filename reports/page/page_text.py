@@ -79,7 +79,8 @@ def warnings(records: Sequence[Mapping[str, Any]], subjects: Sequence[Subject]) 
     untrained = [row for row in records if row.get("training") == "none"]
     if any(not is_missing(row.get(metric.column)) for row in untrained for metric in METRICS):
         sentences.append("Some accuracies are those of untrained weights.")
-    differing = [name for name in ("device", "device_name", "dtype", "threads", "torch_version", "git_revision", "machine")
+    differing = [name for name in ("device", "device_name", "dtype", "threads", "torch_version", "git_revision",
+                                   "machine")
                  if len({row.get(name) for row in records if not is_missing(row.get(name))}) > 1]  # fmt: skip
     if differing:
         labels = ", ".join(describe(name).label for name in differing)

@@ -14,9 +14,8 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..pose.errors import InputError
-from ..pose.records import from_plain, to_plain
-from .store import read_json
+from ...pose.errors import InputError
+from ...pose.records import from_plain, to_plain
 
 WORKER, RUN = "worker.json", "run.json"
 BEAT_SECONDS = 10.0
@@ -93,8 +92,8 @@ class Presence:
 def read_owner(file: Path) -> Owner | None:
     """Who owns a folder, or did last; None where nobody has yet, or what is there cannot be read."""
     try:
-        return from_plain(Owner, read_json(file, ""), str(file)) if file.is_file() else None
-    except InputError:
+        return from_plain(Owner, json.loads(file.read_text(encoding="utf-8")), str(file))
+    except (OSError, ValueError, InputError):
         return None
 
 
