@@ -106,6 +106,7 @@ def _engine(cluster: str, folder: Path, tasks: list[Task], resources: Resources,
     engine.update_parameters(
         job_name=f"posebench {resources.root.name}",
         time=minutes,
+        signal_delay_s=min(90, 20 * minutes),
         cpus_per_task=whole(options, "cpus", max(task.threads for task in tasks), 1),
         array_parallelism=resources.jobs or len(tasks),
         setup=setup or None,
