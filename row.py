@@ -155,6 +155,7 @@ class Row:
     epochs: Integer = _column("epochs", "epochs trained for this cell")
     train_people: Integer = _column("train people", "people in the training split")
     eval_people: Integer = _column("eval people", "people that were evaluated")
+    eval_batch: Integer = _column("eval batch", "people per batch in evaluation; half the usual where memory was short")
     boxes: Text = _column("boxes", "person boxes at evaluation: gt, or the detection file")
     flip_test: Flag = _column("flip test", "heatmaps are averaged with those of the mirrored image")
 

@@ -24,6 +24,7 @@ HOW = {
     "finetune": "every cell is fine-tuned from one unmasked model",
     "scratch": "every cell is trained from scratch",
     "weights": "the given weights are evaluated",
+    "none": "counted and measured only",
 }
 #: shown on top when they are the same in all rows, else as columns
 COMMON = {"model": "model", "dataset": "data", "device": "device", "seed": "seed", "batch_size": "batch"}

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ..row import BY_NAME, Score, flat
 from .cell_result import CellResult
 from .child import Reporter, run_worker
 from .config import CellConfig, Job
 from .store import is_ok
+
+if TYPE_CHECKING:
+    from ..pose.evaluation.evaluate import Evaluation
 
 
 def run_cell(folder: Path, job: Job, reporter: Reporter) -> CellResult | None:
@@ -41,23 +45,30 @@ def run_cell(folder: Path, job: Job, reporter: Reporter) -> CellResult | None:
             trained = train_model(model, job, folder, reporter)
         if not config.is_elastic:
             training = {"loss_final": trained.history[-1]["loss"], "train_seconds": trained.seconds}
-    with stopwatch("evaluation"):
-        evaluation = evaluate_model(model, job, folder, reporter)
+    accuracy = {}
+    if config.evaluates:
+        with stopwatch("evaluation"):
+            accuracy = _accuracy(evaluate_model(model, job, folder, reporter), job)
     with stopwatch("counting"):
         counts = flops_row(model.cpu())
         if config.is_elastic and not config.ratio:
             counts["mask"] = _mask_in_training(config)
-    metric = config.metric.column
-    score = Score(evaluation.metrics.get(metric), *evaluation.ci.get(metric, ()))
     return CellResult(
         counts=counts,
-        accuracy={name: value for name, value in evaluation.metrics.items() if name in BY_NAME}
-        | flat(metric, score)
-        | {"eval_people": evaluation.num_people, "eval_seconds": evaluation.seconds},
+        accuracy=accuracy,
         training=training,
         conditions=conditions(job.device, config.run.dtype, config.run.threads, None),
         seconds=stopwatch.seconds,
     )
+
+
+def _accuracy(evaluation: Evaluation, job: Job) -> dict[str, Any]:
+    """The columns that an evaluation fills."""
+    metric = job.config.metric.column
+    score = Score(evaluation.metrics.get(metric), *evaluation.ci.get(metric, ()))
+    known = {name: value for name, value in evaluation.metrics.items() if name in BY_NAME}
+    how = {"eval_people": evaluation.num_people, "eval_seconds": evaluation.seconds, "eval_batch": job.eval_batch}
+    return known | flat(metric, score) | how
 
 
 def _mask_in_training(config: CellConfig) -> str:

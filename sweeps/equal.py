@@ -77,7 +77,7 @@ def can_compare(cells: Iterable[CellConfig]) -> bool:
     """Whether a grid holds anything to compare: one model under two masks or more."""
     masks: dict[str, set[str]] = {}
     for cell in cells:
-        if not cell.is_baseline:
+        if cell.evaluates and not cell.is_baseline:
             masks.setdefault(cell.model.name, set()).add(cell.model.mask)
     return any(len(names) > 1 for names in masks.values())
 

@@ -13,7 +13,8 @@ class Event:
     "report".
 
     kind: "plan" (info: plan, root, finished), "start" (where: a device, a machine), "progress" (stage, done, total,
-    info), "done" (info: the row), "failed" (info: error) or "skipped" (it was done in an earlier run; info: the row).
+    info), "done" (info: the row), "failed" (info: error), "retry" (with less memory; info: error) or "skipped"
+    (it was done in an earlier run; info: the row).
     """
 
     kind: str

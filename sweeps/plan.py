@@ -20,7 +20,7 @@ from ..pose.models.zoo import create_model, is_tiny
 from ..pose.reductions import ReductionConfig
 from ..pose.training.recipe import TINY_FINETUNE, TINY_RECIPE, TrainingRecipe, paper_recipe
 from .cells import expand, reductions_of
-from .config import FINETUNE, SCRATCH, WEIGHTS, CellConfig, EvalConfig, Start, TrainConfig
+from .config import FINETUNE, SCRATCH, UNTRAINED, WEIGHTS, CellConfig, EvalConfig, Start, TrainConfig
 from .data import DataFacts
 from .executors import find_executor
 from .request import SweepRequest
@@ -111,8 +111,9 @@ def _unmasked_cell(request: SweepRequest, spec: ModelSpec, data: DataFacts) -> C
     )
     weights = request.weights_of(model.name)
     mode = request.training or (WEIGHTS if weights else FINETUNE if is_tiny(model.name) else SCRATCH)
+    mode = UNTRAINED if request.profile_only else mode
     long, short = _recipes(model)
-    recipe = {FINETUNE: short, SCRATCH: long, WEIGHTS: None}[mode]
+    recipe = {FINETUNE: short, SCRATCH: long}.get(mode)
     backbone = file_sha256(request.backbone_weights) if request.backbone_weights and mode == SCRATCH else None
     return CellConfig(
         model=model,

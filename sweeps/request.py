@@ -189,6 +189,9 @@ class SweepRequest:
         "--from-scratch/--finetune",
         words=("scratch", "finetune"),
     )
+    profile_only: Annotated[bool, Flag()] = _option(
+        False, "count and measure only: no training, no evaluation, and no data needed", "--profile-only"
+    )
     weights: Annotated[tuple[tuple[str, str], ...], Read(_weights)] = _option(
         (), "evaluate these weights instead of training: FILE, or NAME=FILE per model; repeatable"
     )
@@ -350,6 +353,11 @@ def _consistent(request: SweepRequest) -> SweepRequest:
         raise InputError("--weights and --from-scratch contradict each other; leave one out")
     if request.training == "weights" and without:
         raise InputError(f"--weights is missing for {', '.join(without)}")
+    if request.profile_only and (resolved or request.training or request.elastic or request.backbone_weights):
+        raise InputError(
+            "--profile-only neither trains nor evaluates; leave --weights, --from-scratch, --finetune, --elastic and "
+            "--backbone-weights out"
+        )
     if request.device == "cpu" and request.amp:
         raise InputError("--amp needs --device cuda; on the CPU everything runs in float32")
     find_executor(request.executor).check_options(dict(request.executor_options))

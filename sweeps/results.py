@@ -56,7 +56,7 @@ def asked_columns(cell: CellConfig, plan: Plan) -> dict[str, Any]:
         "cell": cell.key,
         "model": model.name,
         "dataset": model.dataset,
-        "data_dir": str(plan.data.root),
+        "data_dir": str(plan.data.root) if cell.evaluates else None,
         "input_size": "x".join(map(str, model.input_size)),
         "mask": model.mask,
         "mask_ratio": model.mask_ratio,
@@ -66,9 +66,9 @@ def asked_columns(cell: CellConfig, plan: Plan) -> dict[str, Any]:
         "training": cell.train.mode,
         "epochs": cell.train.epochs,
         "train_people": plan.data.train_people if recipe else 0,
-        "eval_people": plan.data.eval_people,
-        "boxes": plan.data.boxes,
-        "flip_test": cell.eval.flip_test,
+        "eval_people": plan.data.eval_people if cell.evaluates else 0,
+        "boxes": plan.data.boxes if cell.evaluates else None,
+        "flip_test": cell.eval.flip_test if cell.evaluates else None,
         "amp": recipe is not None and recipe.amp,
         "threads": cell.run.threads,
         "device": cell.run.device,
@@ -85,7 +85,7 @@ def paired_differences(store: SweepStore, cells: list[CellConfig]) -> dict[str, 
     differences = {}
     for cell in cells:
         base = baselines[cell.group]
-        if not cell.is_baseline and store.is_done(cell.key) and store.is_done(base):
+        if cell.evaluates and not cell.is_baseline and store.is_done(cell.key) and store.is_done(base):
             differences[cell.key] = paired_bootstrap(read_evidence(store, cell.key), read_evidence(store, base))
     return differences
 

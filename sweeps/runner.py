@@ -5,13 +5,13 @@ point.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ..benchmark.profiling.config import RunConfig
 from ..pose.errors import InputError
-from ..pose.records import to_plain
+from ..pose.records import from_plain, to_plain
 from ..reports.analysis.results import write_results
 from .cell_result import CellResult, read_cell_result, write_cell_result
 from .config import CellConfig, Job
@@ -23,10 +23,13 @@ from .executors.processes import last_line
 from .plan import Plan, folder_of, make_plan
 from .request import SweepRequest, parse
 from .results import assemble_rows, paired_differences
-from .store import SweepStore, is_ok, make_manifest, memory_file, open_store, read_result, write_json
+from .shortage import with_less_memory
+from .store import SweepStore, is_ok, make_manifest, memory_file, open_store, read_json, read_result, write_json
 from .timing import read_timings, timing_groups
 
 TIMING = "posebench.sweeps.timing"
+#: what cells and base models import; torch's profiler, which measures memory, imports the last when it is first used
+PRELOAD = ("posebench.sweeps.work", "posebench.benchmark.counting.flops", "torch._dynamo")
 # How long the threads of a worker spin while they wait for each other (GNU OpenMP). At its default, two threads beside
 # another job on the same two cores trained on 3 crops/s instead of 100; so they do, and alone on 400 instead of 440.
 # Latency is measured at the default, as everybody's program runs.
@@ -86,13 +89,13 @@ def manifest_of(plan: Plan) -> dict[str, Any]:
 def jobs_of(plan: Plan) -> int:
     """Cells at the same time: as many as the cores carry on the CPU, one on each CUDA device. Of another executor than
     this machine nothing is known but what was asked for."""
-    from .executors.leases import Leases
+    from .executors.leases import places
 
     request = plan.request
     if not find_executor(request.executor).here:
         return request.jobs or 1
-    cells = [Task(cell.key, "", Path(), cell.run.threads, cuda=cell.run.device == "cuda") for cell in plan.models]
-    return Leases.of_machine(cells, resources_of(request, Path())).places
+    largest = max((cell.run for cell in plan.models), key=lambda run: run.threads)
+    return places(_task("", "", Path(), largest), resources_of(request, Path()))
 
 
 def resources_of(request: SweepRequest, root: Path) -> Resources:
@@ -119,7 +122,10 @@ def _run_bases(store: SweepStore, plan: Plan, outcome: Outcome, on_event: Listen
     for key, folder in folders.items():
         _write_job(folder, _job(plan, plan.bases[key], store))
     tasks = [_task("posebench.sweeps.base", key, folder, plan.bases[key].run) for key, folder in folders.items()]
-    _run(tasks, plan, outcome, on_event)
+    resources = resources_of(plan.request, outcome.root)
+    if not any(task.cuda for task in tasks):  # each takes all cores, however many cells are to share them
+        resources = replace(resources, jobs=1)
+    _run(tasks, plan, outcome, on_event, resources)
     for folder in folders.values():
         _raise_input_error(folder)
 
@@ -172,13 +178,16 @@ def _task(module: str, name: str, folder: Path, run: RunConfig) -> Task:
     """The process for a folder. It reads config.json there and leaves result.json, which says how it went."""
     measures = module == TIMING
     settings = {} if measures or os.environ.keys() & {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} else SPIN
-    return Task(name, module, folder, run.threads, run.device == "cuda", measures, settings)
+    preload = () if measures else PRELOAD
+    return Task(name, module, folder, run.threads, run.device == "cuda", measures, settings, preload)
 
 
-def _run(tasks: list[Task], plan: Plan, outcome: Outcome, on_event: Listener) -> None:
+def _run(
+    tasks: list[Task], plan: Plan, outcome: Outcome, on_event: Listener, resources: Resources | None = None
+) -> None:
     """Have the tasks done by the sweep's executor, and tell of each."""
+    by_name = {task.name: task for task in tasks}
     folders = {task.name: task.folder for task in tasks}
-    measures = {task.name: task.alone for task in tasks}
     for folder in folders.values():
         if not is_ok(folder):
             (folder / "result.json").unlink(missing_ok=True)  # an earlier failure is not this run's
@@ -188,20 +197,37 @@ def _run(tasks: list[Task], plan: Plan, outcome: Outcome, on_event: Listener) ->
         fields = {name: message[name] for name in ("stage", "done", "total", "info", "where") if name in message}
         on_event(Event(kind, name, **fields))
 
+    again: list[Task] = []
+
     def on_exit(name: str, code: int) -> None:
         folder = folders[name]
         if read_result(folder) is None:
             write_cell_result(folder, CellResult(error=_why_ended(folder, code)))
-        if not is_ok(folder):
+        if not is_ok(folder) and _ask_for_less(folder):
+            on_event(Event("retry", name, info={"error": read_cell_result(folder).error}))
+            again.append(by_name[name])
+        elif not is_ok(folder):
             _report_failure(name, read_cell_result(folder).error, outcome, on_event)
         elif code != 0:  # done before, but what was still missing (memory at another batch size) failed
             _report_failure(name, _why_ended(folder, code), outcome, on_event)
         else:
-            on_event(Event("done", name, info={} if measures[name] else read_cell_result(folder).columns))
+            on_event(Event("done", name, info={} if by_name[name].alone else read_cell_result(folder).columns))
 
     if tasks:
-        executor = find_executor(plan.request.executor)
-        executor.run(tasks, resources_of(plan.request, outcome.root), on_message, on_exit)
+        resources = resources or resources_of(plan.request, outcome.root)
+        find_executor(plan.request.executor).run(tasks, resources, on_message, on_exit)
+        _run(again, plan, outcome, on_event, resources)
+
+
+def _ask_for_less(folder: Path) -> bool:
+    """Where memory did not suffice, and the same result can be had with less: make this its job."""
+    shortage = read_cell_result(folder).shortage
+    file = folder / "config.json"
+    job = from_plain(Job, read_json(file, "run the sweep again"), str(file)) if shortage else None
+    less = job and with_less_memory(job, shortage)
+    if less:
+        _write_job(folder, less)
+    return less is not None
 
 
 def _why_ended(folder: Path, code: int) -> str:

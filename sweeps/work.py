@@ -48,11 +48,12 @@ def measure_memory(model: PoseModel, job: Job, folder: Path, reporter: Reporter)
     memory's peak only grows). Run it before anything else in a process.
     """
     missing = [size for size in sorted(job.batch_sizes) if not memory_file(folder, size).is_file()]
+    progress = reporter.progress("memory")
     for number, size in enumerate(missing):
         batch = (example_images(model, size), torch.arange(size))
         found = placed_memory(model, batch, float32_on(job.device), job.config.run.threads)
         write_json(memory_file(folder, size), memory_columns(found))
-        reporter.progress("memory")(number + 1, len(missing))
+        progress(number + 1, len(missing))
 
 
 def float32_on(device: str) -> Precision:
@@ -86,7 +87,7 @@ def evaluate_model(model: PoseModel, job: Job, folder: Path, reporter: Reporter)
         workers=job.workers,
         progress=reporter.progress("evaluation"),
         as_published=job.config.model.as_published,
-        batch_size=how.batch_size,
+        batch_size=job.eval_batch,
         flip_test=how.flip_test,
         decode=how.decode,
     )

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import queue
 import signal
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from ...pose.errors import InputError
 from .presence import WORKER, Owner, is_alive, read_owner
-from .processes import Line, end_all, start
+from .processes import Worker, end_all, message_of
 from .task import OnMessage, Task
 
 
@@ -24,20 +23,19 @@ def run_here(
     deaf_to: a signal that an engine sends to all processes and that is meant for this one. What is ignored when a
     process starts stays so in it.
     """
-    lines: queue.Queue[Line] = queue.Queue()
+    lines: queue.Queue[tuple[Worker, bytes | None]] = queue.Queue()
     former = signal.signal(deaf_to, signal.SIG_IGN) if deaf_to else None
-    process = start(task, lines, {})
+    worker = Worker(replace(task, preload=()), {}, lines)
     if deaf_to:
         signal.signal(deaf_to, former)
     try:
         while (line := lines.get()[1]) is not None:
-            with contextlib.suppress(json.JSONDecodeError):
-                message = json.loads(line)
-                if on_message:
-                    on_message(message)
-        return process.wait()
+            message = message_of(line)
+            if message and on_message:
+                on_message(message)
+        return worker.wait()
     finally:
-        end_all([process])
+        end_all([worker])
 
 
 class Follower:

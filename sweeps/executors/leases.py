@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ...benchmark.instruments.interference import usable_cores
@@ -14,47 +14,67 @@ from .task import Resources, Task
 @dataclass(frozen=True)
 class Lease:
     """What a task holds while it runs. where: in words; environment: what shows it to the process; devices: numbers of
-    CUDA devices; share: of the places for tasks on the CPU."""
+    CUDA devices; cores: how many of the CPU's."""
 
     where: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
     devices: tuple[int, ...] = ()
+    cores: int = 0
     alone: bool = False
 
 
 class Leases:
-    """The devices, and the places for tasks on the CPU, that are free. A task that is to run alone gets its lease when
-    nothing else has one, and nothing gets one beside it."""
+    """The devices and cores that are free. A task that is to run alone gets its lease when nothing else has one, and
+    nothing gets one beside it."""
 
-    def __init__(self, devices: Iterable[int] = (), places: int = 1) -> None:
+    def __init__(self, devices: Iterable[int] = (), cores: int = 1, jobs: int | None = None) -> None:
+        """jobs: at most so many leases at once. On the CPU it goes over the number of cores, which the tasks share."""
         self._free = sorted(devices)
-        self.places = places
+        self._cores = cores
+        self._jobs = jobs
         self._held: list[Lease] = []
 
     @classmethod
-    def of_machine(cls, tasks: Sequence[Task], resources: Resources) -> Leases:
-        """Those of this machine for these tasks. On CUDA `jobs` can only lower how many run at once."""
+    def of_machine(cls, tasks: Iterable[Task], resources: Resources) -> Leases:
+        """Those of this machine for these tasks. InputError where it has no device and one is needed."""
+        devices: tuple[int, ...] = ()
         if any(task.cuda for task in tasks):
             devices = cuda_devices() if resources.devices is None else resources.devices
-            return cls(devices, min(resources.jobs or len(devices), len(devices)))
-        threads = max((task.threads for task in tasks), default=1)
-        return cls((), resources.jobs or cpu_places(threads))
+            if not devices:
+                raise InputError("no CUDA device is usable here; use --device cpu")
+        return cls(devices, usable_cores(), resources.jobs)
 
     def take(self, task: Task) -> Lease | None:
         """A lease for the task, or None while there is no room for it."""
-        full = len(self._held) >= self.places or any(lease.alone for lease in self._held)
-        if full or (task.alone and self._held) or (task.cuda and not self._free):
+        if any(lease.alone for lease in self._held) or (task.alone and self._held):
             return None
-        lease = Lease("cpu", alone=task.alone)
+        if self._jobs is not None and len(self._held) >= self._jobs:
+            return None
         if task.cuda:
+            if not self._free:
+                return None
             device = self._free.pop(0)
-            lease = Lease(f"cuda:{device}", {"CUDA_VISIBLE_DEVICES": visible(device)}, (device,), task.alone)
+            lease = Lease(f"cuda:{device}", {"CUDA_VISIBLE_DEVICES": visible(device)}, (device,), alone=task.alone)
+        else:
+            cores = min(task.threads, self._cores)
+            if self._jobs is None and cores > self._cores - sum(lease.cores for lease in self._held):
+                return None
+            lease = Lease("cpu", cores=cores, alone=task.alone)
         self._held.append(lease)
         return lease
 
     def give_back(self, lease: Lease) -> None:
         self._held.remove(lease)
         self._free = sorted([*self._free, *lease.devices])
+
+
+def places(task: Task, resources: Resources) -> int:
+    """How many such tasks run on this machine at once."""
+    leases = Leases.of_machine([task], resources)
+    count = 0
+    while leases.take(task) is not None:
+        count += 1
+    return count
 
 
 def cuda_devices() -> tuple[int, ...]:
@@ -71,8 +91,3 @@ def visible(device: int) -> str:
     if named and device >= len(named):
         raise InputError(f"--devices {device}: CUDA_VISIBLE_DEVICES shows {len(named)} here; give 0-{len(named) - 1}")
     return named[device] if named else str(device)
-
-
-def cpu_places(threads: int) -> int:
-    """How many tasks of so many threads the cores of this machine carry."""
-    return max(1, usable_cores() // threads)

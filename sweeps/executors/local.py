@@ -3,13 +3,11 @@ for."""
 
 from __future__ import annotations
 
-import contextlib
-import json
 import queue
 from collections.abc import Sequence
 
 from .leases import Lease, Leases
-from .processes import Line, Process, end_all, start
+from .processes import Worker, end_all, message_of
 from .task import OnExit, OnMessage, Resources, Task
 
 
@@ -17,24 +15,40 @@ def run(tasks: Sequence[Task], resources: Resources, on_message: OnMessage, on_e
     """See Executor."""
     leases = Leases.of_machine(tasks, resources)
     waiting = list(reversed(tasks))
-    running: dict[str, tuple[Process, Lease]] = {}
-    lines: queue.Queue[Line] = queue.Queue()
+    running: dict[Worker, Lease] = {}
+    idle: list[Worker] = []
+    lines: queue.Queue[tuple[Worker, bytes | None]] = queue.Queue()
     try:
         while waiting or running:
             while waiting and (lease := leases.take(waiting[-1])) is not None:
                 task = waiting.pop()
-                running[task.name] = start(task, lines, lease.environment), lease
-                if lease.where:
-                    on_message(task.name, {"stage": "start", "where": lease.where})
-            name, line = lines.get()
-            if line is not None:
-                with contextlib.suppress(json.JSONDecodeError):
-                    on_message(name, json.loads(line))
+                worker = _worker(task, lease, idle, lines)
+                running[worker] = lease
+                on_message(task.name, {"stage": "start", "where": lease.where})
+            worker, line = lines.get()
+            if worker not in running:  # an idle one has ended
                 continue
-            process, lease = running.pop(name)
-            code = process.wait()
-            process.stdin.close()
-            leases.give_back(lease)
-            on_exit(name, code)
+            message = {} if line is None else message_of(line)
+            if line is not None and "exit" not in message:
+                if message:
+                    on_message(worker.task.name, message)
+                continue
+            leases.give_back(running.pop(worker))
+            code = worker.wait() if line is None else message["exit"]
+            if line is not None:
+                idle.append(worker)
+            on_exit(worker.task.name, code)
     finally:
-        end_all([process for process, _ in running.values()])
+        end_all([*running, *idle])
+
+
+def _worker(task: Task, lease: Lease, idle: list[Worker], lines: queue.Queue[tuple[Worker, bytes | None]]) -> Worker:
+    """One that waits for such a task, or a new one, for which those that wait in vain make room."""
+    for worker in idle:
+        if worker.can_run(task, lease.environment):
+            idle.remove(worker)
+            worker.begin(task)
+            return worker
+    end_all(idle)
+    idle.clear()
+    return Worker(task, lease.environment, lines)

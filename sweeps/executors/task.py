@@ -22,6 +22,7 @@ class Task:
     leaves result.json (a failure, too), and ends when its standard input does. What it has written before it goes on
     from, so that it may be run again anywhere. threads: CPU threads that it computes with. cuda: it needs one CUDA
     device, which it knows as "cuda:0". alone: it measures time, so that nothing else may run on its machine meanwhile.
+    preload: modules that take long to import; a process that has them may fork for the task.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Task:
     cuda: bool = False
     alone: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
+    preload: tuple[str, ...] = ()
 
     @property
     def command(self) -> list[str]:
