@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -202,7 +202,7 @@ def _origins(
         own = [source.cells[key] for key, taken in chosen.items() if taken is source]
         before, folder = read_origins(source.store), source.store.root.resolve()
         unknown = f"unknown ({folder.name})"
-        timings = _timings(source)
+        timings = _timings(source, {origin.timing for origin in before.values()})
         copied: dict[str, str] = {}
         for cell in own:
             known = before.get(cell.key)
@@ -214,10 +214,11 @@ def _origins(
     return found
 
 
-def _timings(source: StoredSweep) -> dict[str, str]:
-    """Key of what is executed -> the folder in timing/ that holds its latency."""
+def _timings(source: StoredSweep, merged: Collection[str | None]) -> dict[str, str]:
+    """Key of what is executed -> the folder in timing/ that holds its latency, as it was measured for the whole sweep;
+    merged: folders that are a part's."""
     groups = timing_groups(source.done, source.request)
-    measured = {key: job for key, job in groups.items() if is_ok(source.store.timing_dir(key))}
+    measured = {k: job for k, job in groups.items() if k not in merged and is_ok(source.store.timing_dir(k))}
     return {
         cell.timing_key: key
         for key, job in measured.items()

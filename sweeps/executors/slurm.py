@@ -65,7 +65,7 @@ def run(tasks: Sequence[Task], resources: Resources, on_message: OnMessage, on_e
         for alone in (False, True):
             group = [task for task in tasks if task.alone == alone]
             if group:
-                found = _engine(cluster, folder, group, resources, options).submit_array(list(map(CellJob, group)))
+                found = _submit(_engine(cluster, folder, group, resources, options), group)
                 jobs |= dict(zip((task.name for task in group), found, strict=True))
                 write_atomic(record, json.dumps([job.job_id for job in jobs.values()]))
         _collect({task.name: task for task in tasks}, jobs, cluster, follower, on_exit)
@@ -114,6 +114,15 @@ def _engine(cluster: str, folder: Path, tasks: list[Task], resources: Resources,
         **named,
     )
     return engine
+
+
+def _submit(engine: Any, tasks: list[Task]) -> list[Any]:
+    from submitit.core.utils import FailedJobError
+
+    try:
+        return engine.submit_array(list(map(CellJob, tasks)))
+    except FailedJobError as error:  # sbatch said why: an unknown partition, say
+        raise InputError(f"--executor slurm: {' '.join(str(error).split())}") from None
 
 
 def _minutes(text: str) -> int:

@@ -2,8 +2,8 @@
 # A SLURM cluster of one node, this machine, for as long as a test needs it: munged, slurmctld and slurmd with all their
 # files in one folder, on ports of their own. Needs root and Debian's packages: apt-get install slurm-wlm munge
 #
-#   cluster.sh start FOLDER [PORT]    then export SLURM_CONF=FOLDER/slurm.conf
-#   cluster.sh stop FOLDER
+#   slurm_cluster.sh start FOLDER [PORT]    then export SLURM_CONF=FOLDER/slurm.conf
+#   slurm_cluster.sh stop FOLDER
 set -euo pipefail
 PATH=$PATH:/usr/sbin
 folder=$(realpath -m "$2")
