@@ -223,7 +223,9 @@ class Row:
         "peak memory", "peak of live tensors above the weights", "MiB", _CALL.format("whole model"), 1
     )
     weights_mib: Number = _column("weights", "parameters and buffers, shared ones once", "MiB", "whole model", 1)
-    peak_rss_mib: Number = _column("peak RSS", "peak resident memory", "MiB", "process", 1)
+    peak_rss_mib: Number = _column(
+        "peak RSS", "peak resident memory; a process forked for a cell maps less of the libraries", "MiB", "process", 1
+    )
     train_seconds: Number = _column("training time", "wall time of training", "s", digits=1)
     eval_seconds: Number = _column("evaluation time", "wall time of evaluation", "s", digits=1)
 

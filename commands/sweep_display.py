@@ -82,7 +82,7 @@ class SweepDisplay:
             line.stage, line.info = event.stage, event.info
             line.fraction = _overall(event.stage, event.done / max(event.total, 1))
         if event.kind == "retry":
-            line.state, line.stage, line.info, line.started = WAITING, "for less memory", {}, None
+            line.state, line.stage, line.info, line.started = WAITING, "with less memory", {}, None
         if event.kind in ("done", "skipped"):
             line.state, line.fraction = DONE, 1.0
             line.info = {name: event.info[name] for name in _METRICS if name in event.info}

@@ -47,7 +47,8 @@ def make_plan(request: SweepRequest, data: DataFacts) -> Plan:
     cannot be read or do not fit, or a model that cannot be built for this data or masked by one of the ratios.
     """
     if find_executor(request.executor).here:
-        check_device(request.device)
+        for device in [f"cuda:{number}" for number in request.device_numbers or ()] or [request.device]:
+            check_device(device)
     reductions = {name: _checked_reductions(request, name, data) for name in request.models}
     models, bases, notes = [], [], []
     for name in request.models:
