@@ -67,8 +67,9 @@ class Presence:
         self._write()
 
     def report(self, stage: str, done: int = 0, total: int = 0) -> None:
+        begins = stage != self._owner.stage
         self._owner = replace(self._owner, stage=stage, done=done, total=total)
-        if time.monotonic() - self._written >= WRITE_EVERY_SECONDS:
+        if begins or time.monotonic() - self._written >= WRITE_EVERY_SECONDS:
             self._write()
 
     def _write(self) -> None:

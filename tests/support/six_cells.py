@@ -9,7 +9,7 @@ OPTIONS = {
 }  # fmt: skip
 CELLS = 6
 #: what a clock, a machine or a day decides
-_ELSEWHERE = {"train_seconds", "eval_seconds", "date_utc", "peak_rss_mib", "git_dirty"}
+_ELSEWHERE = {"train_seconds", "eval_seconds", "date_utc", "peak_rss_mib", "git_revision", "git_dirty"}
 
 
 def six_cells(data, **options):
