@@ -162,12 +162,12 @@ def _write(store: SweepStore, sources: Sequence[StoredSweep], chosen: dict[str, 
     for source in sources:
         for key in source.bases:
             if is_ok(source.store.base_dir(key)) and not store.base_dir(key).exists():
-                shutil.copytree(source.store.base_dir(key), store.base_dir(key))
+                _copy(source.store.base_dir(key), store.base_dir(key))
         pictures = source.store.root / "plots" / "masks"
         if pictures.is_dir():
-            shutil.copytree(pictures, store.root / "plots" / "masks", dirs_exist_ok=True)
+            _copy(pictures, store.root / "plots" / "masks")
     for key, source in chosen.items():
-        shutil.copytree(source.store.cell_dir(key), store.cell_dir(key))
+        _copy(source.store.cell_dir(key), store.cell_dir(key))
     write_origins(store, _origins(store, sources, chosen))
     ended = [cell for key, cell in cells.items() if key in chosen]
     data = DataFacts(
@@ -232,5 +232,14 @@ def _copy_timing(source: SweepStore, key: str, store: SweepStore) -> str:
     name = key
     while store.timing_dir(name).exists():
         name = digest([key, name])
-    shutil.copytree(source.timing_dir(key), store.timing_dir(name))
+    _copy(source.timing_dir(key), store.timing_dir(name))
     return name
+
+
+def _copy(folder: Path, to: Path) -> None:
+    """A folder's files, but for what a process was still writing. Links are not followed: a sweep makes none."""
+    for file in sorted(folder.rglob("*")):
+        if file.is_file() and not file.is_symlink() and not file.name.endswith(".part"):
+            target = to / file.relative_to(folder)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(file, target)

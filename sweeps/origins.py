@@ -5,11 +5,13 @@ The name of a machine is in the rows of a merged sweep alone: what one machine m
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..pose.errors import InputError
 from ..pose.records import from_plain, to_plain
 from .config import CellConfig
 from .executors.presence import WORKER, read_owner
@@ -34,7 +36,11 @@ def read_origins(store: SweepStore) -> dict[str, Origin]:
     if not file.is_file():
         return {}
     content = read_json(file, "merge the sweeps again")
-    return {key: from_plain(Origin, plain, str(file)) for key, plain in content.items()}
+    origins: dict[str, Origin] = {key: from_plain(Origin, plain, str(file)) for key, plain in content.items()}
+    for origin in origins.values():
+        if origin.timing is not None and not re.fullmatch(r"[0-9a-f]{16}", str(origin.timing)):
+            raise InputError(f"{file}: {str(origin.timing)!r} is not the key of a timing; merge the sweeps again")
+    return origins
 
 
 def write_origins(store: SweepStore, origins: Mapping[str, Origin]) -> None:

@@ -225,13 +225,19 @@ def _cancel(ids: Sequence[str]) -> None:
     arrays = sorted({job.partition("_")[0] for job in ids if re.fullmatch(r"\d+(_\d+)?", job)})
     if not arrays:
         return
-    live = {job for job, state in (_states(arrays) or {}).items() if state in _LIVE}
-    if live:
-        subprocess.run(["scancel", *arrays], capture_output=True, timeout=60)
     end = time.monotonic() + APPEAR_SECONDS
-    while live and time.monotonic() < end:
+    cancelled = False
+    while _any_live(arrays) and time.monotonic() < end:
+        if not cancelled:
+            subprocess.run(["scancel", *arrays], capture_output=True, timeout=60)
+            cancelled = True
         time.sleep(LOOK_SECONDS)
-        live = {job for job, state in (_states(arrays) or {}).items() if state in _LIVE}
+
+
+def _any_live(arrays: list[str]) -> bool:
+    """Whether one of the jobs waits or runs; where SLURM does not answer, that is not ruled out."""
+    states = _states(arrays)
+    return states is None or any(state in _LIVE for state in states.values())
 
 
 def _end_local(jobs: list[Any]) -> None:
