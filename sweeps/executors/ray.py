@@ -92,7 +92,7 @@ def _run(
     ray: Any, waiting: list[Task], jobs: int, options: dict[str, str], on_message: OnMessage, on_exit: OnExit
 ) -> None:
     here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), True)
-    mailbox = ray.remote(num_cpus=0)(Mailbox).options(scheduling_strategy=here).remote()
+    mailbox = ray.remote(num_cpus=0, max_restarts=-1)(Mailbox).options(scheduling_strategy=here).remote()
     running: dict[Any, Task] = {}
     sent: dict[str, Any] = {}
 
