@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import socket
 import tempfile
 from collections.abc import Sequence
@@ -48,6 +49,7 @@ def work(task: Task, files: dict[str, bytes] | None, inputs: dict[str, Any], mai
     """What a node does: (exit code, files that the process left, or None where the folder is shared)."""
     import ray
 
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # a Ray that looks after children itself would take their exit codes
     device = os.environ.get("CUDA_VISIBLE_DEVICES")
     where = " ".join(filter(None, (socket.gethostname(), task.cuda and device and f"cuda:{device}")))
     mailbox.put.remote(task.name, {"stage": "start", "where": where})
@@ -165,8 +167,6 @@ def _connect(address: str) -> tuple[Any, bool]:
         raise InputError("--executor ray needs Ray: pip install 'posebench[ray]'") from None
     if ray.is_initialized():
         return ray, False
-    # Of a cluster that we start: a worker's descendants, too, are ended with it.
-    os.environ.setdefault("RAY_kill_child_processes_on_worker_exit_with_raylet_subreaper", "1")
     try:
         ray.init(address=address, log_to_driver=False, logging_level="ERROR")
     except (ConnectionError, ValueError, RuntimeError) as error:
