@@ -247,6 +247,9 @@ class Row:
     git_dirty: Flag = _condition("uncommitted changes", "the working tree differed from the commit")
     processor: Text = _condition("processor", "name of the CPU")
     platform: Text = _condition("platform", "operating system")
+    machine: Text = _condition("machine", "machine that the cell ran on; in merged sweeps", "row")
+    timed_on: Text = _condition("timed on", "machine that the latency was measured on; in merged sweeps", "row")
+    sweep_dir: Text = _condition("sweep folder", "sweep that the row was merged from", "row")
     date_utc: Text = _condition("date", "when the cell ended, UTC", "row")
     error: Text = _column("error", "why the cell failed; empty otherwise", scope="row")
 

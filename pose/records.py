@@ -23,13 +23,15 @@ def to_plain(value: Any) -> Any:
     return [to_plain(member) for member in value] if isinstance(value, (tuple, list)) else value
 
 
-def from_plain(kind: type, values: Any, where: str) -> Any:
+def from_plain(kind: type, values: Any, where: str, *, older: bool = False) -> Any:
     """The record of a kind that `to_plain` took apart. InputError, beginning with `where`, for a field too many or too
-    few: what another version wrote is not guessed at."""
+    few: what another version wrote is not guessed at. older: a field with a default may be missing, as in what was
+    written before there was that field."""
     if not isinstance(values, Mapping):
         raise InputError(f"{where}: holds a {type(values).__name__} where a {kind.__name__} belongs")
     hints = _hints(kind)
-    for name in hints.keys() ^ values.keys():
+    optional = _defaulted(kind) if older else frozenset()
+    for name in (hints.keys() ^ values.keys()) - (optional - values.keys()):
         what = "unknown" if name in values else "missing"
         raise InputError(f"{where}: {kind.__name__}.{name} is {what}: written by another version of posebench")
     return kind(**{name: _value(hints[name], value, where) for name, value in values.items()})
@@ -45,6 +47,13 @@ def digest(value: Any) -> str:
 def _hints(kind: type) -> dict[str, Any]:
     hints = typing.get_type_hints(kind)
     return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
+
+
+@lru_cache
+def _defaulted(kind: type) -> frozenset[str]:
+    missing = dataclasses.MISSING
+    fields = dataclasses.fields(kind)
+    return frozenset(f.name for f in fields if f.default is not missing or f.default_factory is not missing)
 
 
 def _value(hint: Any, value: Any, where: str) -> Any:

@@ -13,6 +13,7 @@ from ..pose.evaluation.bootstrap import PairedDifference, paired_bootstrap
 from ..row import Row, flat, part_of
 from .cell_result import read_cell_result
 from .config import CellConfig, ratios_text
+from .origins import columns_of, origin_timings, read_origins
 from .plan import Plan
 from .store import SweepStore
 
@@ -26,11 +27,13 @@ def assemble_rows(
     -> difference to the unmasked cell. InputError for a value that has no column.
     """
     rows = []
+    origins = read_origins(store)
     for cell in plan.cells:
         result = read_cell_result(store.cell_dir(cell.key))
         if result is None:
             continue
         row = asked_columns(cell, plan) | {"status": result.status, "error": result.error} | result.columns
+        row |= columns_of(store, cell, origins)
         if cell.key in differences:
             metric = cell.metric.column
             difference, low, high = differences[cell.key]
@@ -38,8 +41,9 @@ def assemble_rows(
         if cell.is_elastic:
             rows.append(Row.of(row).columns())
             continue
+        timed = timings.get(cell.timing_key) or origin_timings(store, cell, origins)
         for batch_size in plan.request.batch_sizes:
-            timing = timings.get(cell.timing_key, {}).get(str(batch_size), {})
+            timing = timed.get(str(batch_size), {})
             memory = store.memory(cell.key, batch_size) or {}
             rows.append(Row.of(row | memory | timing | {"batch_size": batch_size}).columns())
     return rows

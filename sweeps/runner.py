@@ -18,6 +18,7 @@ from .config import CellConfig, Job
 from .data import find_data
 from .events import Event, Listener, ignore
 from .executors import Resources, Task, find_executor
+from .executors.presence import RUN, Presence
 from .executors.processes import last_line
 from .plan import Plan, folder_of, make_plan
 from .request import SweepRequest, parse
@@ -63,7 +64,7 @@ def execute(request: SweepRequest, on_event: Listener = ignore) -> Outcome:
     plan = make_plan(request, find_data(request, on_event))
     root = folder_of(plan)
     outcome = Outcome(root, plan)
-    with open_store(root, manifest_of(plan)) as store:
+    with open_store(root, manifest_of(plan)) as store, Presence(store.root / RUN, request.device):
         finished = {cell.key for cell in plan.cells if is_complete(store, cell, request)}
         on_event(Event("plan", info={"plan": plan, "root": root, "finished": finished}))
         try:

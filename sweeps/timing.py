@@ -15,8 +15,9 @@ from ..pose.models.config import ModelConfig
 from ..pose.records import digest
 from .child import Reporter, run_worker
 from .config import CellConfig, timing_key
+from .origins import machine_of, read_origins, timings_in
 from .request import SweepRequest
-from .store import SweepStore, is_ok, read_result
+from .store import SweepStore, is_ok
 
 VERSION = 3
 SECONDS = 20.0  # for the samples of one batch size, all configurations together
@@ -53,9 +54,11 @@ def timing_groups(cells: list[CellConfig], request: SweepRequest) -> dict[str, T
 def read_timings(store: SweepStore, cells: list[CellConfig], request: SweepRequest) -> dict[str, dict[str, Any]]:
     """Key of what is executed -> batch size (text) -> columns, of the groups that are measured already."""
     found: dict[str, dict[str, Any]] = {}
+    merged = bool(read_origins(store))
     for key in timing_groups(cells, request):
-        if is_ok(store.timing_dir(key)):
-            found |= read_result(store.timing_dir(key))["timings"]
+        folder = store.timing_dir(key)
+        if is_ok(folder):
+            found |= timings_in(folder, machine_of(folder) if merged else None)
     return found
 
 
