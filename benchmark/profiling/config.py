@@ -61,19 +61,28 @@ class ProfileConfig:
         return cls(run=RunConfig(**run), **rest)
 
     def runs(self) -> tuple[tuple[RunConfig, ...], tuple[str, ...]]:
-        """What each model is run in, and what of the runtimes x precisions there is not, a line each. InputError for
-        one that is unknown, that this machine lacks, or that goes with none of the others."""
-        runtimes, precisions = self.runtimes or (self.run.runtime,), self.precisions or (self.run.dtype,)
-        kind = self.run.device.partition(":")[0]
-        known = {name: find_runtime(name).precisions(kind) for name in dict.fromkeys(runtimes)}
-        runs, left_out = [], []
-        for name, there in known.items():
-            possible = [one for one in dict.fromkeys(precisions) if check_precision(one) in there]
-            check_runtime(name, (possible or precisions)[0], kind)
-            runs += [dataclasses.replace(self.run, runtime=name, dtype=one) for one in possible]
-            rest = [one for one in dict.fromkeys(precisions) if one not in there]
-            left_out += [f"runtime {name} does not compute in {one} on {kind}" for one in rest]
-        for one in precisions:
-            if all(run.dtype != one for run in runs):
-                raise InputError(f"none of {', '.join(known)} computes in {one} on {kind}")
-        return tuple(runs), tuple(left_out)
+        """What each model is run in, and what of the runtimes x precisions there is not (see runs_of)."""
+        return runs_of(self.run, self.runtimes, self.precisions)
+
+
+def runs_of(
+    run: RunConfig, runtimes: tuple[str, ...], precisions: tuple[str, ...]
+) -> tuple[tuple[RunConfig, ...], tuple[str, ...]]:
+    """`run` in each of the runtimes x precisions (none given: its own), and what of these there is not, a line each.
+
+    InputError for one that is unknown, that this machine lacks, or that goes with none of the others.
+    """
+    runtimes, precisions = runtimes or (run.runtime,), precisions or (run.dtype,)
+    kind = run.device.partition(":")[0]
+    known = {name: find_runtime(name).precisions(kind) for name in dict.fromkeys(runtimes)}
+    runs, left_out = [], []
+    for name, there in known.items():
+        possible = [one for one in dict.fromkeys(precisions) if check_precision(one) in there]
+        check_runtime(name, (possible or precisions)[0], kind)
+        runs += [dataclasses.replace(run, runtime=name, dtype=one) for one in possible]
+        rest = [one for one in dict.fromkeys(precisions) if one not in there]
+        left_out += [f"runtime {name} does not compute in {one} on {kind}" for one in rest]
+    for one in precisions:
+        if all(run.dtype != one for run in runs):
+            raise InputError(f"none of {', '.join(known)} computes in {one} on {kind}")
+    return tuple(runs), tuple(left_out)

@@ -66,7 +66,7 @@ def place_model(
         part = prepare(run.runtime, Task(model.transformer, inputs, run.dtype, device, run.threads, calibration))
         columns = {"runtime": run.runtime} | whole.provenance().columns()
         if not run.is_reference:
-            columns |= compare(model, whole, run, images, crops)
+            columns |= compare(model, whole, images, crops)
     except InputError as error:
         return InRuntime(None, None, {"runtime": run.runtime}, str(error))
     error = _unequal(columns) if run.dtype == FLOAT32 and not run.is_reference else None
@@ -74,7 +74,7 @@ def place_model(
 
 
 def compare(
-    model: PoseModel, prepared: Prepared, run: RunConfig, images: torch.Tensor, crops: Crops | None
+    model: PoseModel, prepared: Prepared, images: torch.Tensor, crops: Crops | None
 ) -> dict[str, Any]:
     """The drift_... columns: how far heatmaps and keypoints are from those of eager float32."""
     shown = images if crops is None else crops.compared
