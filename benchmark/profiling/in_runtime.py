@@ -69,8 +69,8 @@ def place_model(
             columns |= compare(model, whole, images, crops)
     except InputError as error:
         return InRuntime(None, None, {"runtime": run.runtime}, str(error))
-    error = _unequal(columns) if run.dtype == FLOAT32 and not run.is_reference else None
-    return InRuntime(whole.bind(images, ids), part.bind(*inputs), columns, error)
+    unequal = _unequal(columns) if run.dtype == FLOAT32 and not run.is_reference else None
+    return InRuntime(whole.bind(images, ids), part.bind(*inputs), columns, unequal)
 
 
 def compare(

@@ -192,7 +192,7 @@ def time_models(
             for number, run in enumerate(runs):
                 placed = place_model(model, replace(run, threads=threads), device, images, crops)
                 columns[name, run] = placed.columns
-                if placed.error is not None:
+                if placed.error is not None or placed.whole is None:
                     failed[name, run] = {"status": STATUS_FAILED, "error": placed.error}
                     continue
                 subjects[name, run] = Subject(

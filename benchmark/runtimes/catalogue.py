@@ -41,7 +41,7 @@ _TABLE = (
         "OpenVINO on the CPU",
         devices=("cpu",),
         cpu_precisions=(FLOAT32, "bfloat16", "float16"),
-        packages=("onnx", "onnxscript", "openvino"),
+        packages=("onnx", "onnxruntime", "onnxscript", "openvino"),
         extra="openvino",
     ),
 )

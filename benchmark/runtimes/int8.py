@@ -50,4 +50,6 @@ class _Reader:
 
     def get_next(self) -> dict[str, Any] | None:
         batch = next(self._batches, None)
-        return batch and {f"input_{number}": tensor.contiguous().numpy() for number, tensor in enumerate(batch)}
+        if batch is None:
+            return None
+        return {f"input_{number}": tensor.contiguous().numpy() for number, tensor in enumerate(batch)}

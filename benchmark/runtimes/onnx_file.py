@@ -9,6 +9,7 @@ import warnings
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -81,8 +82,8 @@ def with_constants(path: Path, values: Mapping[str, np.ndarray]) -> Path | bytes
     """A file's network in which inputs, by name, are constants, and what is made of these alone is computed; the file
     as it is where it uses none of them."""
     import onnx
+    import onnxruntime
     from onnx import numpy_helper
-    from onnx.reference import ReferenceEvaluator
 
     model = onnx.load(path)
     graph = model.graph
@@ -90,7 +91,8 @@ def with_constants(path: Path, values: Mapping[str, np.ndarray]) -> Path | bytes
     if not values.keys() & {name for node in graph.node for name in node.input}:
         return path
     known = {tensor.name for tensor in graph.initializer} | values.keys()
-    folded, others = [], []
+    folded: list[Any] = []
+    others: list[Any] = []
     for node in graph.node:
         constant = all(name in known for name in node.input if name)
         (folded if constant else others).append(node)
@@ -105,8 +107,11 @@ def with_constants(path: Path, values: Mapping[str, np.ndarray]) -> Path | bytes
         [onnx.helper.make_empty_tensor_value_info(name) for name in wanted],
         [tensor for tensor in graph.initializer if tensor.name in used],
     )
-    evaluator = ReferenceEvaluator(onnx.helper.make_model(part, opset_imports=model.opset_import))
-    constants = evaluator.run(wanted, dict(values))
+    alone = onnx.helper.make_model(part, opset_imports=model.opset_import, ir_version=model.ir_version)
+    settings = onnxruntime.SessionOptions()
+    settings.log_severity_level, settings.intra_op_num_threads = 3, 1
+    session = onnxruntime.InferenceSession(alone.SerializeToString(), settings, providers=["CPUExecutionProvider"])
+    constants = session.run(wanted, values)
     left = [value for value in graph.input if value.name not in values]
     for field, members in (("node", others), ("input", left)):
         graph.ClearField(field)
