@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..benchmark.profiling.config import RunConfig
 from ..pose.errors import InputError
 from ..pose.records import from_plain, to_plain
-from .config import CellConfig
+from .config import CellConfig, timing_key
 from .executors.presence import WORKER, read_owner
 from .store import SweepStore, read_json, read_result, write_json
 
@@ -73,10 +74,12 @@ def timings_in(folder: Path, machine: str | None = None) -> dict[str, dict[str, 
     }
 
 
-def origin_timings(store: SweepStore, cell: CellConfig, origins: Mapping[str, Origin]) -> dict[str, Any]:
-    """Batch size (text) -> latency columns of a cell, as its origin measured them."""
+def origin_timings(
+    store: SweepStore, cell: CellConfig, origins: Mapping[str, Origin], run: RunConfig
+) -> dict[str, Any]:
+    """Batch size (text) -> latency columns of a cell in a runtime, as its origin measured them."""
     origin = origins.get(cell.key)
     if origin is None or origin.timing is None:
         return {}
     folder = store.timing_dir(origin.timing)
-    return timings_in(folder, machine_of(folder) or origin.machine).get(cell.timing_key, {})
+    return timings_in(folder, machine_of(folder) or origin.machine).get(timing_key(cell.executed, run), {})

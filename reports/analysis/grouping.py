@@ -15,7 +15,7 @@ from .results import is_missing
 #: Times are compared only where more agrees (timed.py)
 SUBJECT_KEYS: tuple[str, ...] = (
     "model", "dataset", "input_size", "data_dir", "boxes", "flip_test", "training", "epochs", "as_published", "device",
-    "dtype", "threads", "amp",
+    "runtime", "dtype", "threads", "amp",
 )  # fmt: skip
 _WORDS = {"threads": "{} threads", "epochs": "{} epochs", "training": "training: {}", "boxes": "boxes: {}"}
 _FLAG_WORDS = {"flip_test": "flip test", "as_published": "as published", "amp": "AMP"}
