@@ -27,10 +27,11 @@ class Attention(nn.Module):
         return x.unflatten(2, (self.heads, -1)).transpose(1, 2)
 
     def forward(
-        self, x: torch.Tensor, mask: torch.Tensor | None = None, *, need_weights: bool = False
+        self, x: torch.Tensor, mask: torch.Tensor | None = None, *, need_weights: bool = False, rows: int = 0
     ) -> tuple[torch.Tensor, Attended]:
         """Attention of x (B, n, dim) over itself, and its inside: keys, and with `need_weights` logits and weights.
 
+        rows: the logits and weights of the first so many queries alone, beside a fused attention of all.
         mask: broadcast to (B, heads, n, n); booleans, False where a query does not see a key, or numbers to add to the
         logits. Each query must see at least one key.
         """
@@ -41,7 +42,9 @@ class Attention(nn.Module):
             mixed, attn = weights @ v, Attended(k, logits, weights, v)
         else:
             mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=self.scale)
-            attn = Attended(k, values=v)
+            logits = (q[:, :, :rows] * self.scale) @ k.transpose(2, 3) if rows else None
+            weights = None if logits is None else masked(logits, mask).softmax(dim=3)
+            attn = Attended(k, logits, weights, v)
         return self.to_out(mixed.transpose(1, 2).flatten(2)), attn
 
     def over_connections(self, x: torch.Tensor, prefix: int, connections: torch.Tensor) -> torch.Tensor:
