@@ -65,8 +65,8 @@ def fold_batch_norms(module: nn.Module, *inputs: Any) -> int:
     """Change a module in evaluation mode: each batch norm that alone reads what one convolution or linear layer makes
     goes into its weights, and an identity stands in its place. Returns how many did.
 
-    Which these are is seen in a pass over the example `inputs`, not read from names: a norm whose layer is run twice, or
-    whose input something else reads too, stays.
+    Which these are is seen in a pass over the example `inputs`, not read from names: a norm whose layer is run twice,
+    or whose input something else reads too, stays.
     """
     uses = _Uses()
     with uses:

@@ -21,13 +21,18 @@ def fuse(model: Module, *inputs: torch.Tensor) -> Module:
 
     Batch norms are folded into the layers before them, convolutions compute channels last, and a transformer with
     keypoint tokens computes only what its heatmaps are made of (FusedTransformer). The model itself is not touched.
-    inputs: an example of what it is called with; posebench's own models need none. Call it under torch.inference_mode.
+    inputs: an example of what it is called with; posebench's own models need none, a transformer alone gives a
+    FusedTransformer. Call it under torch.inference_mode.
     """
     fused = copy.deepcopy(model).eval().requires_grad_(False)
     if isinstance(fused, PoseModel) and not inputs:
         weight = next(fused.parameters())
         inputs = (weight.new_zeros(1, 3, *fused.spec.input_size),)
     fold_batch_norms(fused, *inputs)
-    if isinstance(fused, PoseModel) and isinstance(fused.transformer, PoseTransformer):
-        fused.transformer = FusedTransformer(fused.transformer)
+    for parent in list(fused.modules()):
+        for name, child in parent.named_children():
+            if type(child) is PoseTransformer:
+                setattr(parent, name, FusedTransformer(child))
+    if type(fused) is PoseTransformer:
+        fused = FusedTransformer(fused)
     return fused.to(memory_format=torch.channels_last)

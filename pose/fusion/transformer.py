@@ -57,7 +57,7 @@ class FusedTransformer(PoseTransformer):
     def __init__(self, eager: PoseTransformer):
         nn.Module.__init__(self)
         self.__dict__.update(eager.__dict__)
-        self.last = self.shape.blocks - 1
+        self.keypoint_block = self.shape.blocks - 1
         self.stacks[-1][-1] = KeypointBlock(self.stacks[-1][-1])
         for stack in self.stacks:
             for block in stack:
@@ -86,7 +86,7 @@ class FusedTransformer(PoseTransformer):
     def _through(
         self, block: nn.Module, x: torch.Tensor, state: TokenState, number: int, sample_ids: torch.Tensor | None
     ) -> tuple[torch.Tensor, TokenState]:
-        if number == self.last:
+        if number == self.keypoint_block:
             # Of what the keypoint tokens see nothing is ever cut.
             mask = None if state.allowed is not None else state.attention_mask(x.dtype)
             return block(x, state.prefix, mask), state
