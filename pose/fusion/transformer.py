@@ -10,7 +10,6 @@ from ..models.blocks import Block
 from ..models.token_state import TokenState
 from ..models.transformer import PoseTransformer
 from ..reductions.descriptor import DROP, KEYPOINT_WEIGHTS
-from .attention import FusedAttention
 
 
 class KeypointBlock(nn.Module):
@@ -59,10 +58,6 @@ class FusedTransformer(PoseTransformer):
         self.__dict__.update(eager.__dict__)
         self.keypoint_block = self.shape.blocks - 1
         self.stacks[-1][-1] = KeypointBlock(self.stacks[-1][-1])
-        for stack in self.stacks:
-            for block in stack:
-                if isinstance(block, Block):
-                    block.attention = FusedAttention(block.attention)
 
     @property
     def embeds_what_it_keeps(self) -> bool:

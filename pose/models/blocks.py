@@ -41,15 +41,11 @@ class Attention(nn.Module):
             weights = masked(logits, mask).softmax(dim=3)
             mixed, attn = weights @ v, Attended(k, logits, weights, v)
         else:
-            mixed = self.mix(q, k, v, mask)
+            mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=self.scale)
             logits = (q[:, :, :rows] * self.scale) @ k.transpose(2, 3) if rows else None
             weights = None if logits is None else masked(logits, mask).softmax(dim=3)
             attn = Attended(k, logits, weights, v)
         return self.to_out(mixed.transpose(1, 2).flatten(2)), attn
-
-    def mix(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-        """softmax(q k^T scale + mask) v, each (B, heads, n, dim / heads), without showing its inside."""
-        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=self.scale)
 
     def over_connections(self, x: torch.Tensor, prefix: int, connections: torch.Tensor) -> torch.Tensor:
         """The same where each visual query sees the keypoint tokens and its `connections` (B, n, k) only, computed for

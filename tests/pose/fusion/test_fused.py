@@ -5,6 +5,9 @@ import copy
 import pytest
 import torch
 from closed_form import SIZES, backbone_macs, transformer_macs
+from torch import nn
+from torch.nn import functional as F
+
 from posebench.benchmark.counting.flops import count_flops
 from posebench.benchmark.runtimes.prepared import Task, prepare
 from posebench.pose.fusion.folding import fold_batch_norms
@@ -12,8 +15,6 @@ from posebench.pose.fusion.fuse import fuse
 from posebench.pose.models.zoo import create_model
 from posebench.pose.reductions import reduction_names
 from posebench.pose.reductions.schedule import kept_tokens
-from torch import nn
-from torch.nn import functional as F
 
 BLIND = ("random", "uniform", "block", "first", "centre", "prior")
 TINY = ("tmpose_tiny", "sparse_tokenpose_tiny", "vitpose_tiny")
