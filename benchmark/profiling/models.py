@@ -120,10 +120,11 @@ def profile_models(
     sizes = [check_count("batch size", size) for size in how.batch_sizes]
     keep_freed_memory()
     models: dict[ModelConfig, PoseModel] = {}
-    counts: dict[ModelConfig, Row] = {}
+    counts: dict[tuple[ModelConfig, str], Row] = {}
     for config in chosen:
         models[config] = _build(config, weights).eval()
-        counts[config] = flops_row(models[config])
+        for name in {run.runtime for run in runs}:
+            counts[config, name] = executed_row(models[config], name)
     rows: list[Row] = []
     memory: list[Callable[[], Row]] = []
     for size in sizes:
@@ -140,7 +141,7 @@ def profile_models(
         )
         for config, run in product(chosen, runs):
             now = conditions(device, run.dtype, threads, size) | {"precision": precision_text(run, device)}
-            rows.append({"status": STATUS_OK, **counts[config], **now, **timed[config, run]})
+            rows.append({"status": STATUS_OK, **counts[config, run.runtime], **now, **timed[config, run]})
             memory.append(partial(_memory, config, models[config], size, run, device, weights))
     if how.memory:
         for done, (row, measure) in enumerate(zip(rows, memory, strict=True), start=1):
@@ -149,6 +150,14 @@ def profile_models(
             if progress is not None:
                 progress(done, len(rows), stage="memory")
     return rows
+
+
+def executed_row(model: PoseModel, runtime: str) -> Row:
+    """The FLOP columns of a model as a runtime executes it; those of the papers' counter are the model's own."""
+    own, form = flops_row(model), find_runtime(runtime).executed(model)
+    if form is model:
+        return own
+    return flops_row(form) | {name: value for name, value in own.items() if name.startswith("published")}
 
 
 def precision_text(run: RunConfig, device: torch.device) -> str:

@@ -9,6 +9,13 @@ _HERE = "posebench.benchmark.runtimes"
 
 _TABLE = (
     Runtime(EAGER, f"{_HERE}.eager:prepare", "torch, operator by operator", in_torch=True),
+    Runtime(
+        "fused",
+        f"{_HERE}.fused:prepare",
+        "torch, on the model without what its heatmaps do not need",
+        in_torch=True,
+        form="posebench.pose.fusion.fuse:fuse",
+    ),
     Runtime("compile", f"{_HERE}.compile:prepare", "torch.compile: inductor's fused kernels", in_torch=True),
     Runtime(
         "cudagraph",

@@ -20,6 +20,7 @@ class Runtime:
     summary: one line. devices: kinds of device that it runs on. cpu_precisions, cuda_precisions: what it computes in
     there. packages: what must be installed for it; extra: the extra of posebench that brings them.
     in_torch: torch's own operators do the work, so that torch's profiler sees all of its memory.
+    form: (a pose model) -> the module that it executes, whose multiply-adds are counted; None for the model as it is.
     """
 
     name: str
@@ -31,10 +32,18 @@ class Runtime:
     packages: tuple[str, ...] = ()
     extra: str = ""
     in_torch: bool = False
+    form: str | Callable[..., Any] | None = None
 
     def function(self) -> Callable[..., Any]:
         """`prepare` itself, imported if need be."""
         return load_object(self.prepare) if isinstance(self.prepare, str) else self.prepare
+
+    def executed(self, module: Any) -> Any:
+        """The module whose operators it executes."""
+        if self.form is None:
+            return module
+        form = load_object(self.form) if isinstance(self.form, str) else self.form
+        return form(module)
 
     def precisions(self, device: str) -> tuple[str, ...]:
         """Those that it computes in on a kind of device, "cpu" or "cuda"."""
