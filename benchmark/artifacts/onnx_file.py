@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import weakref
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from .artifact import Describe, Step, sizes
 LARGEST = 2**31 - 2**20  # one protobuf file
 _SCOPES = "pkg.torch.onnx.name_scopes"
 PROVIDER = "CPUExecutionProvider"
+_forms: weakref.WeakKeyDictionary[Any, bytes] = weakref.WeakKeyDictionary()
 
 
 class OnnxArtifact:
@@ -69,18 +71,25 @@ class OnnxArtifact:
 
 def write(program: Any, path: Path, known: Mapping[str, str], describe: Describe) -> None:
     """Write a torch.export program. InputError where it is too large for one file, or has no ONNX form."""
-    weights = sum(value.numel() * value.element_size() for value in program.state_dict.values())
-    if weights > LARGEST:
-        raise InputError(f"the model has {weights / 1e9:.1f} GB of weights: one ONNX file holds 2 GB")
-    names: dict[str, Any] = {"input_names": ["images"], "output_names": ["heatmaps"]}
-    try:
-        exported: Any = torch.onnx.export(program, dynamo=True, verbose=False, **names)
-    except torch.onnx.OnnxExporterError as error:
-        raise InputError(f"no ONNX form: {str(error.__cause__ or error).strip().splitlines()[0]}") from None
-    exported.save(str(path), external_data=False)
+    path.write_bytes(_form(program))
     artifact = read(path)
     _finish(artifact.proto, dict(known) | describe(artifact))
     path.write_bytes(artifact.proto.SerializeToString())
+
+
+def _form(program: Any) -> bytes:
+    """The program's ONNX form, found once for all runtimes that start from it."""
+    if program not in _forms:
+        weights = sum(value.numel() * value.element_size() for value in program.state_dict.values())
+        if weights > LARGEST:
+            raise InputError(f"the model has {weights / 1e9:.1f} GB of weights: one ONNX file holds 2 GB")
+        names: dict[str, Any] = {"input_names": ["images"], "output_names": ["heatmaps"]}
+        try:
+            exported: Any = torch.onnx.export(program, dynamo=True, verbose=False, **names)
+        except torch.onnx.OnnxExporterError as error:
+            raise InputError(f"no ONNX form: {str(error.__cause__ or error).strip().splitlines()[0]}") from None
+        _forms[program] = exported.model_proto.SerializeToString()
+    return _forms[program]
 
 
 def _finish(proto: Any, known: Mapping[str, str]) -> None:

@@ -61,7 +61,7 @@ class OpenvinoArtifact:
 
 
 def write(program: Any, path: Path, known: Mapping[str, str], describe: Describe) -> None:
-    """Write a torch.export program as `path` (.xml) and its .bin."""
+    """Write a torch.export program as `path` (.xml) and its .bin, through its ONNX form."""
     import openvino
 
     with tempfile.TemporaryDirectory() as folder:
