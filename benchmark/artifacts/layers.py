@@ -74,11 +74,12 @@ def layers_of(artifact: Artifact, module: nn.Module, images: torch.Tensor) -> di
 
 
 def compare_layers(
-    artifact: Artifact, layers: Mapping[str, str], module: nn.Module, images: torch.Tensor
-) -> list[Layer]:
-    """Those of `layers` that the file still has, in eager's order."""
+    artifact: Artifact, layers: Mapping[str, str], module: nn.Module, given: np.ndarray, images: torch.Tensor
+) -> tuple[list[Layer], int]:
+    """Those of `layers` that the file still has, in eager's order, and how many there are in eager. given: what the
+    file takes, images: what the module takes."""
     outputs = module_outputs(module, images)
-    found = artifact.values(images.numpy(), [layers[call] for call in outputs if call in layers])
+    found = artifact.values(given, [layers[call] for call in outputs if call in layers])
     compared = []
     for call, output in outputs.items():
         value = found.get(layers.get(call, ""))
@@ -86,7 +87,7 @@ def compare_layers(
             continue
         difference = _difference(value, output) if value.shape == output.shape else float("inf")
         compared.append(Layer(call, difference, float(np.abs(output).max(initial=0.0))))
-    return compared
+    return compared, len(outputs)
 
 
 def _difference(found: np.ndarray, expected: np.ndarray) -> float:

@@ -88,6 +88,7 @@ def metadata(model: PoseModel, *, dynamic_batch: bool, normalise: bool) -> dict[
         "mask_ratio": spec.mask_ratio,
         "seed": spec.seed,
         "as_published": spec.as_published,
+        **{name: getattr(spec, name) for name in _OPTIONAL if getattr(spec, name) is not None},
         "input_size": list(spec.input_size),
         "heatmap_size": list(spec.heatmap_size),
         "batch": "any" if dynamic_batch else 1,
@@ -96,7 +97,7 @@ def metadata(model: PoseModel, *, dynamic_batch: bool, normalise: bool) -> dict[
         "std": IMAGENET_STD.tolist(),
         **{name: described[name] for name in ("keypoints", "flip_pairs", "limbs", "upper_body", "sigmas", "crop")},
         "decode": DECODING,
-        "decoder": spec.convention,
+        "decode_method": spec.convention,
         "sigma": spec.sigma,
         "precision": "float32",
         "dropping": "none" if reduction.kind == CUT or spec.reduction.is_none else DROPPING,
@@ -135,9 +136,9 @@ def read_spec(file: str, known: Mapping[str, str]) -> FileSpec:
         described = {name: values[name] for name in names if values.get(name) is not None}
         dataset = from_description(json.dumps({"name": str(values["dataset"]), **described}))
         mean, std = _numbers(values, "mean"), _numbers(values, "std")
-        decode = values.get("decoder", "dark")
+        decode = values.get("decode_method", "dark")
         if min(std) <= 0 or decode not in METHODS:
-            raise ValueError(f"std {std}, decoder {decode!r}")
+            raise ValueError(f"std {std}, decode_method {decode!r}")
         if values["input"] not in (RAW, NORMALISED) or values["batch"] not in (1, "any"):
             raise ValueError(f"input {values['input']!r}, batch {values['batch']!r}")
         layers = values.get("layers") or {}
@@ -170,11 +171,15 @@ def read_spec(file: str, known: Mapping[str, str]) -> FileSpec:
 
 
 #: metadata that are text as they stand
-_TEXTS = ("model", "dataset", "mask", "input", "decode", "decoder", "crop", "precision", "dropping", "merging", "ties")
+_OPTIONAL = ("position_type", "joint_mask", "decoder")
+_TEXTS = (
+    "model", "dataset", "mask", *_OPTIONAL, "input", "decode", "decode_method", "crop", "precision", "dropping",
+    "merging", "ties", "runtime", "weights_sha256", *PROVENANCE,
+)  # fmt: skip
 
 
 def _value(name: str, text: str) -> Any:
-    if name in _TEXTS or name == "weights_sha256" or name in PROVENANCE:
+    if name in _TEXTS:
         return text
     try:
         return json.loads(text)

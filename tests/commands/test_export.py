@@ -64,10 +64,10 @@ def test_several_masks_go_into_a_folder_and_nothing_is_overwritten(posebench, tm
 
 def test_what_cannot_be_is_one_line(posebench, monkeypatch):
     code, _, error = posebench("export", "tmpose_tiny", "--runtime", "tensorrt", "--out", "m.plan")
-    assert code == 2 and "give one of onnx, torch" in error and error.count("\n") == 1
+    assert code == 2 and "give one of onnx, openvino, torch" in error and error.count("\n") == 1
     there = importlib.util.find_spec
     lacks = lambda name, *rest: None if name == "onnxruntime" else there(name, *rest)  # noqa: E731
-    monkeypatch.setattr("posebench.benchmark.export.find_spec", lacks)
+    monkeypatch.setattr("posebench.benchmark.artifacts.formats.find_spec", lacks)
     code, _, error = posebench("export", "tmpose_tiny", "--out", "m.onnx")
     assert code == 2 and "pip install 'posebench[export]'" in error and error.count("\n") == 1
 
