@@ -97,16 +97,16 @@ def _print(artifact: Path, found: Any, metric: Any, margin: float) -> None:
 
     from ..reports.tables import text_table
 
-    header = ["people", "count", f"{metric.name} file", "95 % interval", "eager", "difference", "95 % interval", ""]
+    header = ["people (size, px)", "", f"{metric.name} of the file", "eager", "difference", "margin"]
     cells = [
         (
-            group.people, str(group.count), f"{group.score:.4f}", f"{group.score_low:.4f} to {group.score_high:.4f}",
-            f"{group.eager:.4f}", f"{group.difference:+.4f}", f"{group.low:+.4f} to {group.high:+.4f}", group.verdict,
+            group.people, str(group.count), f"{group.score:.3f} [{group.score_low:.3f}, {group.score_high:.3f}]",
+            f"{group.eager:.3f}", f"{group.difference:+.4f} [{group.low:+.4f}, {group.high:+.4f}]", group.verdict,
         )
         for group in found.groups
     ]  # fmt: skip
-    widths = [max(len(header[place]), *(len(row[place]) for row in cells)) for place in range(len(header))]
-    Console(highlight=False).print(text_table(header, cells, [False, *[True] * 6, False], widths), soft_wrap=True)
+    table = text_table(header, cells, [False, *[True] * 4, False])
+    Console(highlight=False, width=10_000).print(table)
     stages = found.stages
     print(
         f"on the people that differ most: heatmaps {stages.heatmaps:.1e} apart, with the flip {stages.flipped:.1e}, "

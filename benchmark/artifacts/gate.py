@@ -15,7 +15,7 @@ from ...pose.evaluation.bootstrap import Evidence, bootstrap_ap, paired_bootstra
 from ...pose.evaluation.decode import decode_to_image
 from ...pose.evaluation.evaluate import Evaluation, evaluate
 from ...pose.evaluation.flip import average_flipped
-from ...pose.evaluation.sizes import area_text, evidence_by_size
+from ...pose.evaluation.sizes import evidence_by_size, size_text
 from ...pose.models.model import PoseModel
 from ..export import TOLERANCE, Deployed
 from .file_model import FileModel, SameSamples
@@ -134,7 +134,7 @@ def run_gate(
     groups = [_group("all", len(splits[0].people), found.evidence, expected.evidence, margin)]
     if isinstance(found.predictions, list):
         for size, (a, b) in evidence_by_size(splits[0], [found.predictions, expected.predictions]):
-            groups.append(_group(f"{size.name}, {area_text(size)}", size.people, a, b, margin))
+            groups.append(_group(size_text(size), size.people, a, b, margin))
     distance = np.linalg.norm(found.keypoints[..., :2] - expected.keypoints[..., :2], axis=2).max(axis=1)
     return _examined(file, same, splits, groups, distance, flip_test)
 

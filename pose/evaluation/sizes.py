@@ -55,7 +55,7 @@ def evidence_by_size(
     return [(group, [evidence[number] for evidence in found]) for number, group in enumerate(groups)]
 
 
-def area_text(group: SizeGroup) -> str:
-    """Such as "32^2 to 96^2 px"."""
+def size_text(group: SizeGroup) -> str:
+    """Such as "medium 32-96": roots of the areas, px."""
     low, high = (math.sqrt(value) for value in group.area)
-    return f"over {low:.0f}^2 px" if high >= 1e5 else f"{low:.0f}^2 to {high:.0f}^2 px"
+    return f"{group.name} " + (f">{low:.0f}" if high >= 1e5 else f"{low:.0f}-{high:.0f}")
