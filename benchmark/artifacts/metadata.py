@@ -30,7 +30,7 @@ DECODING = (
 PROVENANCE = ("posebench_version", "git_revision", "git_dirty", "torch_version", "date_utc")
 RAW, NORMALISED = "RGB uint8, 0 to 255", "RGB, (value / 255 - mean) / std"
 #: how tokens are dropped and merged in a file: nothing scatters, which other runtimes get wrong
-DROPPING = "gather"
+DROPPING = "gather of rows"
 MERGING = "one-hot product"
 TIES = "as the runtime's TopK has them; eager takes the lower index"
 LARGEST_SIDE = 4096  # of an image or a map, px
