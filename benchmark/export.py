@@ -7,10 +7,6 @@ sorts stably or scatters. Random masks are those of the sample ids 0, 1, ... in 
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +20,7 @@ from .artifacts.artifact import Artifact
 from .artifacts.formats import find_format
 from .artifacts.layers import layers_of
 from .artifacts.metadata import as_text, metadata
+from .runtimes.onnx_file import quiet
 
 #: largest difference of a heatmap value at which two float32 runtimes count as equal
 TOLERANCE = 1e-4
@@ -105,16 +102,3 @@ def write_program(
             float(np.abs(artifact.run(batch.numpy()) - deployed(batch).numpy()).max()) for batch in batches
         )
     return difference, artifact
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Without what the exporters say on their way: absent torchvision, constants that were not folded."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)

@@ -11,7 +11,7 @@ import typer
 
 from ..pose.errors import InputError
 from .model_options import make_model
-from .options import Bar
+from .options import Bar, count
 
 
 def gate(
@@ -60,7 +60,8 @@ def gate(
             print(json.dumps([{"artifact": str(artifact), **found.metrics, "ci_low": low, "ci_high": high}]))
         else:
             value = found.metrics[metric.column]
-            print(f"{artifact}: {metric.name} {metric.text(value)} ({low:.4f} to {high:.4f}), {found.num_people} people")
+            people_text = count(found.num_people, "person", "people")
+            print(f"{artifact}: {metric.name} {metric.text(value)} ({low:.4f} to {high:.4f}), {people_text}")
             print("give --weights of its network for the difference to eager")
         return
     limit = 0.005 * metric.full_scale if margin is None else margin

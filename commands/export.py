@@ -121,9 +121,7 @@ def _write(
     differ = 0
     for name, ratio in asked:
         torch.manual_seed(described["seed"] or 0)
-        made = make_model(
-            weights=weights, use="exported", name=model, mask=name, mask_ratio=ratio, **described
-        ).eval()
+        made = make_model(weights=weights, use="exported", name=model, mask=name, mask_ratio=ratio, **described).eval()
         if weights is None:
             typer.echo(f"{made.spec.name}: no --weights, so the network is untrained", err=True)
         label = f"{made.spec.mask} {made.spec.mask_ratio:g}"

@@ -1,1 +1,1 @@
-"""A model as a file that another runtime runs: what is written, what is read back, and whether it is still the model."""
+"""A model as a file that another runtime runs: written, read back, and held against the model."""

@@ -12,8 +12,8 @@ import torch
 from ...pose.crops.dataset import IMAGENET_MEAN, IMAGENET_STD, PoseDataset
 from ...pose.crops.person import DataSplit
 from ...pose.evaluation.bootstrap import Evidence, bootstrap_ap, paired_bootstrap, score
-from ...pose.evaluation.decode import decode_to_image
-from ...pose.evaluation.evaluate import Evaluation, evaluate
+from ...pose.evaluation.decode import convention_of, decode_to_image
+from ...pose.evaluation.evaluate import evaluate
 from ...pose.evaluation.flip import average_flipped
 from ...pose.evaluation.sizes import evidence_by_size, size_text
 from ...pose.models.model import PoseModel
@@ -103,7 +103,8 @@ class Gate:
             if "mask" in first.name.split(" ")[0].split("."):
                 said.append("that is the reduction: it leaves other tokens, by another tie rule or near ties, say")
         elif self.layers:
-            said.append(f"heatmaps differ, and no layer that can be seen does ({seen}): it is behind {self.layers[-1].name}")
+            last = self.layers[-1].name
+            said.append(f"heatmaps differ, and no layer that can be seen does ({seen}): it is behind {last}")
         else:
             said.append("heatmaps differ; the file does not tell which of its values is which layer, so not where")
         return said
@@ -127,21 +128,15 @@ def run_gate(
     eager.eval()
     same = SameSamples(eager, file.spec.batch)
     options: dict[str, Any] = {"flip_test": flip_test, "batch_size": batch_size, "workers": workers}
-    found, expected = (
-        evaluate(model, split, **options, as_published=eager.spec.as_published, progress=progress and _named(progress, name))
-        for model, split, name in ((file, splits[0], "the file"), (same, splits[1], "eager"))
-    )
+    options["as_published"] = eager.spec.as_published
+    found = evaluate(file, splits[0], **options, progress=progress and _named(progress, "the file"))
+    expected = evaluate(same, splits[1], **options, progress=progress and _named(progress, "eager"))
     groups = [_group("all", len(splits[0].people), found.evidence, expected.evidence, margin)]
     if isinstance(found.predictions, list):
         for size, (a, b) in evidence_by_size(splits[0], [found.predictions, expected.predictions]):
             groups.append(_group(size_text(size), size.people, a, b, margin))
     distance = np.linalg.norm(found.keypoints[..., :2] - expected.keypoints[..., :2], axis=2).max(axis=1)
     return _examined(file, same, splits, groups, distance, flip_test)
-
-
-def score_alone(found: Evaluation) -> tuple[float, float, float]:
-    """The score and its interval."""
-    return score(found.evidence), *bootstrap_ap(found.evidence)
 
 
 def _named(progress: Callable[..., None], name: str) -> Callable[..., None]:
@@ -165,13 +160,13 @@ def _examined(
     flip_test: bool,
 ) -> Gate:
     worst = np.argsort(-distance, kind="stable")[:EXAMINED]
-    sides = [(file, splits[0]), (same, splits[1])]
+    sides: list[tuple[Any, DataSplit]] = [(file, splits[0]), (same, splits[1])]
     images, plain, averaged, points = [], [], [], []
     for model, split in sides:
         spec = model.spec
         people = [split.people[index] for index in worst]
         sizes = spec.input_size, spec.heatmap_size, spec.sigma
-        crops = PoseDataset(people, spec.skeleton, *sizes, convention=_crops(spec))
+        crops = PoseDataset(people, spec.skeleton, *sizes, convention=convention_of(spec.convention))
         images.append(torch.stack([crops[index]["image"] for index in range(len(people))]))
         with torch.no_grad():
             # One at a time: what a person's heatmaps are must not depend on who else is examined.
@@ -187,16 +182,15 @@ def _examined(
         float(np.linalg.norm(points[0] - points[1], axis=2).max(initial=0)),
     )
     contradictions = contradictions_of(file, same.model)
-    layers, modules = [], 0
+    layers: list[Layer] = []
+    modules = 0
     if stages.heatmaps > TOLERANCE:
         chosen = slice(int(apart.argmax()), int(apart.argmax()) + 1)
         layers, modules = _layers(file, same.model, images[0][chosen], images[1][chosen])
     return Gate(groups, stages, int((distance > 1).sum()), contradictions, layers, modules)
 
 
-def _layers(
-    file: FileModel, eager: PoseModel, given: torch.Tensor, images: torch.Tensor
-) -> tuple[list[Layer], int]:
+def _layers(file: FileModel, eager: PoseModel, given: torch.Tensor, images: torch.Tensor) -> tuple[list[Layer], int]:
     """What `compare_layers` finds, and how many outputs eager's modules have. The file is given what it is deployed
     with."""
     deployed = Deployed(eager, file.spec.raw).eval()
@@ -204,12 +198,6 @@ def _layers(
         mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
         images = (255 * (images * std + mean)).round().clamp(0, 255).to(torch.uint8)
     return compare_layers(file.artifact, file.spec.layers, deployed, file.given(given), images)
-
-
-def _crops(spec: Any) -> str:
-    from ...pose.evaluation.decode import convention_of
-
-    return convention_of(spec.convention)
 
 
 def _apart(found: torch.Tensor, expected: torch.Tensor) -> np.ndarray:
@@ -232,7 +220,11 @@ def contradictions_of(file: FileModel, eager: PoseModel) -> list[str]:
         "std": (spec.std, tuple(IMAGENET_STD.tolist())),
         "mask": (f"{spec.mask} {spec.mask_ratio:g}", f"{own.mask} {own.mask_ratio:g}"),
     }
-    said = [f"{name} {_short(here)}, the network's is {_short(there)}" for name, (here, there) in pairs.items() if here != there]
+    said = [
+        f"{name} {_short(here)}, the network's is {_short(there)}"
+        for name, (here, there) in pairs.items()
+        if here != there
+    ]
     if spec.weights is not None and spec.weights != weights_digest(eager):
         said.append("it was made from other weights")
     return said

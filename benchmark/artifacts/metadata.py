@@ -129,7 +129,7 @@ def weights_digest(model: nn.Module) -> str:
 def read_spec(file: str, known: Mapping[str, str]) -> FileSpec:
     """The metadata of `file`, checked. InputError where there is none of ours, or it contradicts itself."""
     if "keypoints" not in known or "input_size" not in known:
-        raise InputError(f"{file}: holds no metadata of posebench (keypoints, input size, decoding): see posebench export")
+        raise InputError(f"{file}: holds no metadata of posebench (keypoints, input size, ...): see posebench export")
     try:
         values = {name: _value(name, text) for name, text in known.items()}
         names = ("keypoints", "flip_pairs", "limbs", "upper_body", "sigmas", "crop")

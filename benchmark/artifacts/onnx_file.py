@@ -14,11 +14,11 @@ import numpy as np
 import torch
 
 from ...pose.errors import InputError
+from ..runtimes.onnxruntime import CPU, session_options
 from .artifact import Describe, Step, sizes
 
 LARGEST = 2**31 - 2**20  # one protobuf file
 _SCOPES = "pkg.torch.onnx.name_scopes"
-PROVIDER = "CPUExecutionProvider"
 _forms: weakref.WeakKeyDictionary[Any, bytes] = weakref.WeakKeyDictionary()
 
 
@@ -33,7 +33,7 @@ class OnnxArtifact:
         self.input_shape = sizes(self.input.shape)
         self.output_shape = sizes(self.session.get_outputs()[0].shape)
         providers = self.session.get_providers()
-        self.fallbacks = tuple(name for name in providers if name != PROVIDER)
+        self.fallbacks = tuple(name for name in providers if name != CPU)
 
     def run(self, images: np.ndarray) -> np.ndarray:
         return _runs(self.path, self.session, None, {self.input.name: images})[0]
@@ -73,7 +73,7 @@ def write(program: Any, path: Path, known: Mapping[str, str], describe: Describe
     """Write a torch.export program. InputError where it is too large for one file, or has no ONNX form."""
     path.write_bytes(_form(program))
     artifact = read(path)
-    _finish(artifact.proto, dict(known) | describe(artifact))
+    _finish(artifact.proto, {**known, **describe(artifact)})
     path.write_bytes(artifact.proto.SerializeToString())
 
 
@@ -129,13 +129,9 @@ def read(path: Path, threads: int | None = None) -> OnnxArtifact:
 def _session(source: Path | bytes, threads: int | None) -> Any:
     import onnxruntime
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or torch.get_num_threads()
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    return onnxruntime.InferenceSession(
-        source if isinstance(source, bytes) else str(source), options, providers=[PROVIDER]
-    )
+    options = session_options(threads or torch.get_num_threads())
+    options.log_severity_level = 4  # a broken file is told in a line of ours
+    return onnxruntime.InferenceSession(source if isinstance(source, bytes) else str(source), options, providers=[CPU])
 
 
 def _runs(path: Path, session: Any, names: list[str] | None, feeds: dict[str, np.ndarray]) -> list[np.ndarray]:

@@ -11,13 +11,12 @@ import numpy as np
 import torch
 
 from ...pose.errors import InputError
+from ..runtimes.openvino import compile_options
 from . import onnx_file
 from .artifact import Describe, Step
 
 #: where in rt_info the metadata lies
 SECTION = "posebench"
-#: on a processor with bfloat16 units the plug-in computes in it unless it is told otherwise
-PRECISION = {"INFERENCE_PRECISION_HINT": "f32"}
 
 
 class OpenvinoArtifact:
@@ -35,8 +34,8 @@ class OpenvinoArtifact:
         self.fallbacks = _references(self.compiled)
 
     def _compile(self, model: Any) -> Any:
-        threads = {"INFERENCE_NUM_THREADS": self.threads or torch.get_num_threads()}
-        return self.core.compile_model(model, "CPU", PRECISION | threads)
+        options = compile_options("float32", self.threads or torch.get_num_threads())
+        return self.core.compile_model(model, "CPU", options)
 
     def run(self, images: np.ndarray) -> np.ndarray:
         try:

@@ -65,7 +65,8 @@ class TorchArtifact:
 class _Recorder(torch.fx.Interpreter):
     def __init__(self, module: torch.fx.GraphModule, names: set[str]):
         super().__init__(module)
-        self.names, self.values = names, {}
+        self.names = names
+        self.values: dict[str, np.ndarray] = {}
 
     def run_node(self, n: torch.fx.Node) -> Any:
         value = super().run_node(n)
@@ -76,7 +77,7 @@ class _Recorder(torch.fx.Interpreter):
 
 def write(program: Any, path: Path, known: Mapping[str, str], describe: Describe) -> None:
     """Write a torch.export program."""
-    all_known = dict(known) | describe(TorchArtifact(path, program, known))
+    all_known = {**known, **describe(TorchArtifact(path, program, known))}
     with path.open("wb") as file:
         torch.export.save(program, file, extra_files={METADATA: json.dumps(all_known)})
 

@@ -146,7 +146,7 @@ def _index(ground_truth: dict[str, Any], results: list[dict[str, Any]] | None = 
 
 
 def _evidence(evaluation: COCOeval, area: int = 0) -> dict[str, np.ndarray]:
-    """What AP of one of the ranges of area is computed from, per detection: see `bootstrap.average_precision` for the arrays."""
+    """What AP of one of the ranges of area is computed from, per detection: arrays as in bootstrap.py."""
     image_ids = np.array(evaluation.params.imgIds, dtype=np.int64)
     positives = np.zeros(len(image_ids), dtype=np.int32)
     thresholds = len(evaluation.params.iouThrs)

@@ -69,8 +69,9 @@ def evaluate(
     _check(model, data, decode)
     options = InferenceOptions(flip_test, decode, shift, device)
     keypoints, loss = predict_people(
-        model, data.people, model.spec.skeleton, options, batch_size=batch_size, workers=workers, progress=progress, ranks=ranks
-    )
+        model, data.people, model.spec.skeleton, options,
+        batch_size=batch_size, workers=workers, progress=progress, ranks=ranks,
+    )  # fmt: skip
     scored = data.dataset.work("evaluate")(data, keypoints, as_published=as_published)
     metrics, evidence = dict(scored.metrics), dict(scored.evidence)
     if loss is not None:

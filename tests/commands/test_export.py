@@ -89,3 +89,60 @@ def test_onnx_runtime_gives_the_models_heatmaps(mask, dynamic, posebench, tmp_pa
         found = session.run(None, {"images": images(batch, 7).numpy()})[0]
         with torch.no_grad():
             assert abs(found - model(images(batch, 7)).numpy()).max() < 1e-4
+
+
+@pytest.mark.onnx
+@pytest.mark.parametrize("mask", [*reduction_names(), "sparse(execution=gather)"])
+def test_openvino_gives_the_models_heatmaps(mask, posebench, tmp_path):
+    import openvino
+
+    model = saved(tmp_path / "w.pt", mask)
+    options = ("--mask", mask, "--ratios", 0.4 if mask != "none" else 0, "--weights", "w.pt", "--runtime", "openvino")
+    assert posebench("export", "tmpose_tiny", *options, "--out", "m.xml")[0] == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["m.bin", "m.xml", "w.pt"]
+    graph = openvino.Core().read_model("m.xml")
+    assert not [operator for operator in graph.get_ops() if "Scatter" in operator.get_type_name()]
+    assert json.loads(graph.get_rt_info(["posebench", "keypoints"]).value) == KEYPOINTS
+    found = openvino.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})(images(1, 7).numpy())[0]
+    with torch.no_grad():
+        assert abs(found - model(images(1, 7)).numpy()).max() < 1e-4
+
+
+def test_the_lint_says_of_each_reduction_what_becomes_of_it(posebench, tmp_path, monkeypatch):
+    """One that exports, one that no tracer can follow, and one that computes something else when it is exported."""
+    (tmp_path / "own_masks.py").write_text(OWN_MASKS)
+    own = ("own_masks:loud", "own_masks:by_value", "own_masks:two_faced")
+    code, out, _ = posebench("export", "--check", "--mask", ",".join(own), "--runtime", "torch", "--json", "--quiet")
+    found = {one["mask"].split(":")[-1]: one for one in json.loads(out)}
+    assert code == 1
+    assert {name: one["verdict"] for name, one in found.items()} == {
+        "loud": "exports", "by_value": "does not export", "two_faced": "differs",
+    }  # fmt: skip
+    assert found["loud"]["difference"] < 1e-4 < found["two_faced"]["difference"] and found["by_value"]["reason"]
+    code, out, _ = posebench("export", "--check", "--mask", own[0], "--runtime", "torch", "--quiet")
+    assert code == 0 and "exports" in out and "gather of rows" in out
+    monkeypatch.setattr("posebench.benchmark.artifacts.formats.find_spec", lambda name: None)
+    code, out, _ = posebench("export", "--check", "--mask", own[0], "--quiet", "--ratios", 0.5)
+    assert code == 0 and out.count("missing: onnx") == 1 and "pip install 'posebench[openvino]'" in out
+    assert posebench("export", "--check", "--mask", own[0], "--runtime", "openvino,torch", "--quiet")[0] == 1
+
+
+OWN_MASKS = """
+import torch
+from posebench.pose.reductions.groups import exporting
+from posebench.pose.reductions.tokens import highest, keep
+
+def loud(tokens, context, left):
+    "Keeps the longest tokens."
+    return keep(tokens, highest(context.content.detach().square().sum(dim=2), left))
+
+def by_value(tokens, context, left):
+    "Branches on what it sees."
+    sign = 1 if float(context.content.sum()) > 0 else -1
+    return keep(tokens, highest(sign * context.content.detach().sum(dim=2), left))
+
+def two_faced(tokens, context, left):
+    "Keeps the shortest tokens when nobody looks."
+    sign = -1 if exporting() else 1
+    return keep(tokens, highest(sign * context.content.detach().square().sum(dim=2), left))
+"""

@@ -1,4 +1,4 @@
-"""Rendered people whose annotated keypoints are what a network says of them, so that it scores 1 and another does not."""
+"""Rendered people whose annotated keypoints are what a network says of them: it scores 1, another does not."""
 
 import json
 from pathlib import Path

@@ -81,7 +81,8 @@ def test_without_weights_a_file_is_scored_alone_and_a_margin_means_nothing(case,
 
 
 def layer_of(proto, name):
-    return next(node for node in proto.graph.node if any(one.value.count(f"'model.{name}'") for one in node.metadata_props))
+    inside = f"'model.{name}'"
+    return next(node for node in proto.graph.node if any(inside in one.value for one in node.metadata_props))
 
 
 def transpose(proto):
