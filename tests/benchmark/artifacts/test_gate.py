@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 from answered import answered_by
+from archives import saying
 
 from posebench import create_model
 from posebench.benchmark.export import export
@@ -51,29 +52,19 @@ def test_a_file_of_the_same_network_passes_and_one_of_another_is_told_where_it_p
     assert gate("m.pt2", "--margin", 1)[0] == 0
 
 
-def test_what_a_file_says_of_itself_is_compared_too(case, tmp_path, monkeypatch):
+def test_what_a_file_says_of_itself_is_compared_too(case, posebench, tmp_path):
     model, gate = case
-    from posebench.benchmark import export as module
-
-    def saying(**changes):
-        true = module.metadata
-        monkeypatch.setattr(module, "metadata", lambda *a, **k: true(*a, **k) | changes)
-        export(model, tmp_path / "m.pt2", "torch")
-        monkeypatch.undo()
-        monkeypatch.chdir(tmp_path)
-        return gate("m.pt2")
-
-    code, found = saying(std=[0.5, 0.5, 0.5])
-    assert code == 1 and "std (0.5, 0.5, 0.5)" in found["where"][0]
-    code, found = saying(flip_pairs=[[1, 2]])
-    assert code == 1 and "mirror pairs" in found["where"][0] and "part at the flip" in found["where"][-1]
-    code, found = saying(decode_method="argmax")
-    assert "decoding argmax, the network's is dark" in found["where"][0] and found["moved"] > 0
-
-
-def test_without_weights_a_file_is_scored_alone_and_a_margin_means_nothing(case, posebench, tmp_path):
-    model, _ = case
     export(model, tmp_path / "m.pt2", "torch")
+    saying("m.pt2", "n.pt2", std=[0.5, 0.5, 0.5])
+    code, found = gate("n.pt2")
+    assert code == 1 and "std (0.5, 0.5, 0.5)" in found["where"][0]
+    saying("m.pt2", "n.pt2", flip_pairs=[[1, 2]])
+    code, found = gate("n.pt2")
+    assert code == 1 and "mirror pairs" in found["where"][0] and "part at the flip" in found["where"][-1]
+    saying("m.pt2", "n.pt2", decode_method="argmax")
+    code, found = gate("n.pt2")
+    assert "decoding argmax, the network's is dark" in found["where"][0] and found["moved"] > 0
+    # Without weights there is nothing to compare with.
     code, out, _ = posebench("eval", "--artifact", "m.pt2", "--data", "people", "--quiet")
     assert code == 0 and "AP 1.000 (1.0000 to 1.0000), 12 people" in out
     code, _, error = posebench("eval", "--artifact", "m.pt2", "--data", "people", "--margin", 0.1)
