@@ -17,6 +17,8 @@ from .artifact_gate import gate
 from .model_options import (
     DATA_FOLDER,
     DATASET_NAMES,
+    PRECISION_NAME,
+    RUNTIME_NAME,
     AsPublished,
     Decoder,
     InputSize,
@@ -69,7 +71,8 @@ Examples:
 
 LARGEST_SEED = 2**63 - 1
 EVAL_COLUMNS = (
-    "model", "dataset", "mask", "mask_ratio", "eval_people", "ap", "ap_ci_low", "ap_ci_high", "ap50", "ap75", "ap_m",
+    "model", "dataset", "mask", "mask_ratio", "runtime", "dtype", "eval_people", "ap", "ap_ci_low", "ap_ci_high", "ap50",
+    "ap75", "ap_m",
     "ap_l", "ap_easy", "ap_medium", "ap_hard", "ar", "pckh", "pckh_ci_low", "pckh_ci_high", "pckh_01", "loss",
 )  # fmt: skip
 
@@ -221,6 +224,8 @@ def evaluate(
         str | None, typer.Option(help="dark, hrnet or udp: decoding and crop convention (default: the model's own)")
     ] = None,
     device: Device = "cpu",
+    runtime: Annotated[str, typer.Option(help=f"what executes the model: {RUNTIME_NAME}")] = "eager",
+    precision: Annotated[str, typer.Option(help=PRECISION_NAME)] = "float32",
     workers: Workers = 0,
     threads: Threads = None,
     as_published: AsPublished = False,
@@ -251,12 +256,17 @@ def evaluate(
     import torch
 
     from ..benchmark.instruments.device import check_device
+    from ..benchmark.profiling.config import RunConfig
+    from ..benchmark.profiling.running import Running
+    from ..benchmark.runtimes.registry import check_runtime
     from ..pose.evaluation.decode import convention_of
     from ..pose.evaluation.evaluate import evaluate as run
     from ..pose.people.folder import load_people
     from .options import print_rows
 
     target = check_device(device)
+    where = RunConfig(device, threads, precision, runtime)
+    check_runtime(runtime, precision, target.type)
     _set_threads(threads)
     if save_results is not None:
         check_new(save_results, "--save-results")
@@ -282,13 +292,14 @@ def evaluate(
     made = make_model(weights=weights, **described)
     crops = {"input_size": made.spec.input_size, "convention": convention_of(decode or made.spec.convention)}
     split = load_people(root, "val", boxes=boxes, dataset=dataset, **crops)
+    running = None if where.is_reference else Running(made, where, target, str(root))
     with Bar("evaluating", quiet) as bar:
         found = run(
-            made,
+            made if running is None else running,
             split,
             batch_size=batch_size,
             flip_test=flip_test,
-            device=target,
+            device=target if running is None else "cpu",
             decode=decode,
             as_published=made.spec.as_published,
             workers=workers,
@@ -301,6 +312,8 @@ def evaluate(
         "model": spec.name, "dataset": which.name, "mask": spec.mask, "mask_ratio": spec.mask_ratio,
         "boxes": Path(boxes).name, "flip_test": flip_test, "eval_people": found.num_people, **found.metrics,
     }  # fmt: skip
+    if running is not None:
+        row |= running.columns()
     for name, (low, high) in found.ci.items():
         row |= {f"{name}_ci_low": low, f"{name}_ci_high": high}
     print_rows([row], EVAL_COLUMNS if format in ("table", "markdown") else None, format)

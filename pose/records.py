@@ -13,11 +13,20 @@ from typing import Any
 
 from .errors import InputError
 
+_UNSAID = "unsaid"
+
+
+def unsaid(default: Any) -> Any:
+    """A field that `to_plain` leaves out where it has its default: added to a record when its digests were names of
+    results already, which go on naming them."""
+    return dataclasses.field(default=default, metadata={_UNSAID: True})
+
 
 def to_plain(value: Any) -> Any:
     """A record as numbers, text, lists and dicts by field name, whatever records it holds."""
     if dataclasses.is_dataclass(value):
-        return {field.name: to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        said = [field.name for field in dataclasses.fields(value) if _is_said(value, field)]
+        return {name: to_plain(getattr(value, name)) for name in said}
     if isinstance(value, Mapping):
         return {name: to_plain(member) for name, member in value.items()}
     return [to_plain(member) for member in value] if isinstance(value, (tuple, list)) else value
@@ -29,7 +38,8 @@ def from_plain(kind: type, values: Any, where: str) -> Any:
     if not isinstance(values, Mapping):
         raise InputError(f"{where}: holds a {type(values).__name__} where a {kind.__name__} belongs")
     hints = _hints(kind)
-    for name in hints.keys() ^ values.keys():
+    optional = {field.name for field in dataclasses.fields(kind) if field.metadata.get(_UNSAID)}
+    for name in (hints.keys() ^ values.keys()) - (optional - values.keys()):
         what = "unknown" if name in values else "missing"
         raise InputError(f"{where}: {kind.__name__}.{name} is {what}: written by another version of posebench")
     return kind(**{name: _value(hints[name], value, where) for name, value in values.items()})
@@ -39,6 +49,10 @@ def digest(value: Any) -> str:
     """First 16 hex digits of the SHA-256 of a record's (or plain value's) canonical JSON."""
     text = json.dumps(to_plain(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _is_said(record: Any, field: dataclasses.Field[Any]) -> bool:
+    return not (field.metadata.get(_UNSAID) and getattr(record, field.name) == field.default)
 
 
 @lru_cache

@@ -21,8 +21,8 @@ from .plan import Plan, folder_of, make_plan
 from .processes import Task, last_line, run_tasks
 from .request import SweepRequest, parse
 from .results import assemble_rows, paired_differences
-from .store import SweepStore, is_ok, make_manifest, memory_file, open_store, read_result, write_json
-from .timing import read_timings, timing_groups
+from .store import SweepStore, is_ok, make_manifest, memory_file, open_store, read_result, run_file, write_json
+from .timing import read_timings, runs_evaluated, timing_groups
 
 TIMING = "posebench.sweeps.timing"
 # How long the threads of a worker spin while they wait for each other (GNU OpenMP). At its default, two threads beside
@@ -69,7 +69,7 @@ def execute(request: SweepRequest, on_event: Listener = ignore) -> Outcome:
                 _run_timing(store, plan, outcome, on_event)
         finally:  # after Ctrl-C, too, what is finished can be read
             outcome.rows = _write_rows(store, plan, {})
-        outcome.rows = _write_rows(store, plan, paired_differences(store, plan.cells))
+        outcome.rows = _write_rows(store, plan, paired_differences(store, plan.cells, plan.request))
         _finish(store, plan, outcome, on_event)
     return outcome
 
@@ -93,8 +93,9 @@ def jobs_of(plan: Plan) -> int:
 def is_complete(store: SweepStore, cell: CellConfig, request: SweepRequest) -> bool:
     """Whether nothing of a cell is left to do: it is done, and its memory is measured at every batch size."""
     sizes = () if cell.is_elastic else request.batch_sizes
-    measured = all(memory_file(store.cell_dir(cell.key), size).is_file() for size in sizes)
-    return store.is_done(cell.key) and measured
+    files = [memory_file(store.cell_dir(cell.key), size) for size in sizes]
+    files += [run_file(store.cell_dir(cell.key), run) for run in runs_evaluated(cell, request)]
+    return store.is_done(cell.key) and all(file.is_file() for file in files)
 
 
 def missing_bases(store: SweepStore, plan: Plan) -> list[str]:
@@ -224,6 +225,7 @@ def _job(plan: Plan, cell: CellConfig, store: SweepStore) -> Job:
         device=plan.request.device,
         workers=plan.request.workers,
         batch_sizes=plan.request.batch_sizes,
+        runs=runs_evaluated(cell, plan.request) if cell.eval else (),
         start=str(start.resolve()) if start else None,
         backbone=str(Path(backbone).resolve()) if backbone else None,
     )

@@ -9,7 +9,7 @@ _HERE = "posebench.benchmark.runtimes"
 
 _TABLE = (
     Runtime(EAGER, f"{_HERE}.eager:prepare", "torch, operator by operator", in_torch=True),
-    Runtime("compile", f"{_HERE}.compile:prepare", "torch.compile: inductor's fused kernels, static shapes"),
+    Runtime("compile", f"{_HERE}.compile:prepare", "torch.compile: inductor's fused kernels", in_torch=True),
     Runtime(
         "cudagraph",
         f"{_HERE}.cudagraph:prepare",

@@ -8,8 +8,8 @@ from typing import Any
 
 from ...pose.plugins import load_object
 
-FLOAT32 = "float32"
-PRECISIONS = (FLOAT32, "bfloat16", "float16", "int8")
+FLOAT32, INT8 = "float32", "int8"
+PRECISIONS = (FLOAT32, "bfloat16", "float16", INT8)
 
 
 @dataclass(frozen=True)

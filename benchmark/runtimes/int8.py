@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,12 +13,8 @@ from .prepared import Inputs, Task
 
 def quantised_file(task: Task) -> Path:
     """The file of the task's module with QDQ nodes: int8 weights, uint8 activations, ranges from the smallest to the
-    largest value seen in calibration."""
+    largest value seen in calibration. A module is calibrated once."""
     inputs = tuple(task.calibration) or (task.inputs,)
-    digest = hashlib.sha256()
-    for batch in inputs:
-        for tensor in batch:
-            digest.update(tensor.contiguous().numpy().tobytes())
 
     def quantise(source: Path, target: Path) -> None:
         from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
@@ -44,7 +39,7 @@ def quantised_file(task: Task) -> Path:
         finally:
             ready.unlink(missing_ok=True)
 
-    return onnx_file(task.module, task.inputs, f"int8-{digest.hexdigest()[:16]}", quantise)
+    return onnx_file(task.module, task.inputs, "int8", quantise)
 
 
 class _Reader:

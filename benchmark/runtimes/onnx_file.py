@@ -19,6 +19,19 @@ from .prepared import Inputs
 
 LARGEST = 2**31 - 2**20  # one protobuf file
 BATCH = "batch"
+class Written(nn.Module):
+    """Stands for a module whose files lie in a folder already, in another process."""
+
+    def __init__(self, folder: str):
+        super().__init__()
+        self.folder = folder
+
+
+def written(module: nn.Module) -> nn.Module:
+    """What stands for a module in another process, as long as this one keeps it; itself where it has no file."""
+    return Written(_folders[module].name) if module in _folders else module
+
+
 _folders: weakref.WeakKeyDictionary[nn.Module, tempfile.TemporaryDirectory[str]] = weakref.WeakKeyDictionary()
 
 
@@ -30,6 +43,8 @@ def onnx_file(
     name, change: instead the file that change(source, target) makes of it, known by this name. Files are kept as long
     as the module. InputError where the module has no ONNX form, or is too large for one file.
     """
+    if isinstance(module, Written):
+        return Path(module.folder) / f"{name}.onnx"
     if module not in _folders:
         _folders[module] = tempfile.TemporaryDirectory(prefix="posebench-onnx-")
     path = Path(_folders[module].name) / f"{name}.onnx"
