@@ -12,7 +12,7 @@ import torch
 
 from ...pose.errors import InputError
 from ...pose.models.model import PoseModel
-from ..export import TOLERANCE, Deployed, write_program
+from .export import TOLERANCE, Deployed, write_program
 from .formats import FORMATS
 
 EXPORTS, DIFFERS, FAILS, MISSING = "exports", "differs", "does not export", "missing"

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from posebench import create_model
-from posebench.benchmark.export import Deployed
+from posebench.benchmark.artifacts.export import Deployed
 from posebench.pose.datasets import DATASETS
 from posebench.pose.reductions import reduction_names
 

@@ -17,9 +17,9 @@ def rewritten(source, target, change):
 def saying(source, target, **changes):
     """The .pt2 file with other metadata."""
 
+    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in changes.items()}
+
     def change(name, content):
-        if not name.endswith("extra/metadata.json"):
-            return content
-        return json.dumps(json.loads(content) | {key: json.dumps(value) for key, value in changes.items()}).encode()
+        return json.dumps(json.loads(content) | texts).encode() if name.endswith("extra/metadata.json") else content
 
     return rewritten(source, target, change)

@@ -8,7 +8,7 @@ from answered import answered_by
 from archives import saying
 
 from posebench import create_model
-from posebench.benchmark.export import export
+from posebench.benchmark.artifacts.export import export
 from posebench.pose.reductions import tokens
 
 TO_OUT = "transformer.stacks.0.1.attention.to_out"

@@ -12,9 +12,9 @@ import torch
 from archives import rewritten, saying
 
 from posebench import create_model
+from posebench.benchmark.artifacts.export import export
 from posebench.benchmark.artifacts.file_model import open_file
 from posebench.benchmark.artifacts.metadata import as_text, metadata, read_spec
-from posebench.benchmark.export import export
 from posebench.pose.errors import InputError
 
 

@@ -14,13 +14,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..pose.crops.dataset import IMAGENET_MEAN, IMAGENET_STD
-from ..pose.models.model import PoseModel
-from .artifacts.artifact import Artifact
-from .artifacts.formats import find_format
-from .artifacts.layers import layers_of
-from .artifacts.metadata import as_text, metadata
-from .runtimes.onnx_file import quiet
+from ...pose.crops.dataset import IMAGENET_MEAN, IMAGENET_STD
+from ...pose.models.model import PoseModel
+from ..runtimes.onnx_file import quiet
+from .artifact import Artifact
+from .formats import find_format
+from .layers import layers_of
+from .metadata import as_text, metadata
 
 #: largest difference of a heatmap value at which two float32 runtimes count as equal
 TOLERANCE = 1e-4
