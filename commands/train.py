@@ -278,7 +278,10 @@ def evaluate(
         "decoder": decoder,
     }  # fmt: skip
     if artifact is not None:
-        others = {"--decode": decode, "--save-results": save_results, "--device": target.type != "cpu"}
+        others = {
+            "--decode": decode, "--save-results": save_results, "--device": target.type != "cpu",
+            "--runtime": runtime != "eager", "--precision": precision != "float32",
+        }  # fmt: skip
         if given := [option for option, value in others.items() if value]:
             raise InputError(f"{given[0]} with --artifact, which is scored as it is deployed: leave it out")
         run_options = {"flip_test": flip_test, "batch_size": batch_size, "workers": workers}
