@@ -31,7 +31,7 @@ slow: .venv/ready
 	$(BIN)/python -m pytest -m slow
 
 onnx: .venv/ready
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,openvino]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,export,openvino]'
 	$(BIN)/python -m pytest -m onnx
 
 # POSEBENCH_REAL names a folder with a few real people: coco/ and mpii/ in the layouts of the README, "val" splits alone.

@@ -71,9 +71,9 @@ Examples:
 
 LARGEST_SEED = 2**63 - 1
 EVAL_COLUMNS = (
-    "model", "dataset", "mask", "mask_ratio", "runtime", "dtype", "eval_people", "ap", "ap_ci_low", "ap_ci_high", "ap50",
-    "ap75", "ap_m",
-    "ap_l", "ap_easy", "ap_medium", "ap_hard", "ar", "pckh", "pckh_ci_low", "pckh_ci_high", "pckh_01", "loss",
+    "model", "dataset", "mask", "mask_ratio", "runtime", "dtype", "eval_people", "ap", "ap_ci_low", "ap_ci_high",
+    "ap50", "ap75", "ap_m", "ap_l", "ap_easy", "ap_medium", "ap_hard", "ar", "pckh", "pckh_ci_low", "pckh_ci_high",
+    "pckh_01", "loss",
 )  # fmt: skip
 
 
