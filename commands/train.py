@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..pose.errors import InputError
+from .artifact_gate import gate
 from .model_options import (
     DATA_FOLDER,
     DATASET_NAMES,
@@ -64,6 +65,8 @@ Examples:
   posebench eval --weights runs/tiny/best.pt --mask random --ratio 0.6   under another mask
 
   posebench eval --model tmpose_l --weights tmpose_l.pth --data /data/coco --boxes detections.json
+
+  posebench eval --artifact tmpose_l.onnx --weights tmpose_l.pth --data /data/coco --margin 0.002
 """
 
 LARGEST_SEED = 2**63 - 1
@@ -236,6 +239,16 @@ def evaluate(
         ),
     ] = None,
     save_results: Annotated[Path | None, typer.Option(help="write COCO's submission file")] = None,
+    artifact: Annotated[
+        Path | None,
+        typer.Option(
+            help="a file of `posebench export`: score it, and its difference to eager with --weights on the same "
+            "people, also by their size; exit 1 beyond --margin, with the layer at which the two part"
+        ),
+    ] = None,
+    margin: Annotated[
+        float | None, typer.Option(help="of --artifact: largest difference of the metric (default: AP 0.005)")
+    ] = None,
     format: Format = "table",
     quiet: Quiet = False,
 ) -> None:
@@ -264,6 +277,21 @@ def evaluate(
         "as_published": as_published, "position_type": position_type, "seed": seed, "joint_mask": joint_mask,
         "decoder": decoder,
     }  # fmt: skip
+    if artifact is not None:
+        others = {
+            "--decode": decode, "--save-results": save_results, "--device": target.type != "cpu",
+            "--runtime": runtime != "eager", "--precision": precision != "float32",
+        }  # fmt: skip
+        if given := [option for option, value in others.items() if value]:
+            raise InputError(f"{given[0]} with --artifact, which is scored as it is deployed: leave it out")
+        run_options = {"flip_test": flip_test, "batch_size": batch_size, "workers": workers}
+        gate(
+            artifact, described, weights, root, boxes, dataset, margin=margin, threads=threads, format=format,
+            quiet=quiet, **run_options,
+        )  # fmt: skip
+        return
+    if margin is not None:
+        raise InputError("--margin is of --artifact: leave it out")
     made = make_model(weights=weights, **described)
     crops = {"input_size": made.spec.input_size, "convention": convention_of(decode or made.spec.convention)}
     split = load_people(root, "val", boxes=boxes, dataset=dataset, **crops)

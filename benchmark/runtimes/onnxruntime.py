@@ -81,13 +81,8 @@ def session_of(path: Path, task: Task, provider: str) -> OnnxSession:
             "pip install onnxruntime-gpu in its place"
         )
     threads = task.threads or torch.get_num_threads()
-    settings = onnxruntime.SessionOptions()
-    settings.intra_op_num_threads, settings.inter_op_num_threads = threads, 1
-    settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-    settings.log_severity_level = 3
+    settings = session_options(threads)
     settings.add_free_dimension_override_by_name(BATCH, len(task.inputs[0]))
-    for name, value in SETTINGS.items():
-        settings.add_session_config_entry(name, value)
     session = onnxruntime.InferenceSession(str(path), settings, providers=_providers(provider, task))
     known = {value.name for value in session.get_inputs()}
     expected = [f"input_{number}" for number in range(len(task.inputs))]
@@ -99,6 +94,19 @@ def session_of(path: Path, task: Task, provider: str) -> OnnxSession:
         options={"graph": "all optimisations", "batch": len(task.inputs[0]), "spinning": "stopped after each call"},
     )
     return OnnxSession(session, names, task.device, about)
+
+
+def session_options(threads: int) -> Any:
+    """What every session of ours has."""
+    import onnxruntime
+
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads, settings.inter_op_num_threads = threads, 1
+    settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    settings.log_severity_level = 3
+    for name, value in SETTINGS.items():
+        settings.add_session_config_entry(name, value)
+    return settings
 
 
 def _providers(provider: str, task: Task) -> list[Any]:
