@@ -176,9 +176,9 @@ def _write(store: SweepStore, sources: Sequence[StoredSweep], chosen: dict[str, 
         train_people=asked["train_people"], eval_people=asked["eval_people"],
     )  # fmt: skip
     plan = Plan(request, data, (), ended, bases)
-    write_results(store.results_file, assemble_rows(store, plan, {}, paired_differences(store, ended)))
+    write_results(store.results_file, assemble_rows(store, plan, {}, paired_differences(store, ended, plan.request)))
     if can_compare(ended):
-        write_equal(store, ended)
+        write_equal(store, ended, request.budgets or ())
 
 
 def _joined(sources: Sequence[StoredSweep]) -> SweepRequest:
