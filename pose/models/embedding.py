@@ -22,5 +22,5 @@ class PatchEmbedding(nn.Module):
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         batch, channels = features.shape[:2]
         (rows, columns), (height, width) = self.grid, self.patch
-        cells = features.reshape(batch, channels, rows, height, columns, width).permute(0, 2, 4, 3, 5, 1)
+        cells = features.permute(0, 2, 3, 1).reshape(batch, rows, height, columns, width, channels).transpose(2, 3)
         return self.projection(cells.reshape(batch, rows * columns, height * width * channels))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import numpy as np
 from torch import Generator
@@ -12,6 +14,8 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 from ..crops.dataset import PoseDataset
 from ..errors import InputError
 from ..ranks import ALONE, Ranks, Share
+
+Item = TypeVar("Item")
 
 
 def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
@@ -63,13 +67,23 @@ class EpochBatches:
         """
         self._dataset.set_epoch(epoch)
         self._sampler.epoch = epoch
-        for batch in self._loader:
+        for batch in ahead(self._loader) if self._loader.num_workers == 0 else self._loader:
             if isinstance(batch, InputError):
                 try:
                     raise batch
                 finally:  # an error that its own traceback refers to would keep the loader processes waiting
                     del batch
             yield batch
+
+
+def ahead(items: Iterable[Item], count: int = 2) -> Iterator[Item]:
+    """The same items, of which a thread makes the next `count` while the last one is used."""
+    source, end = iter(items), object()
+    with ThreadPoolExecutor(1, "batches") as thread:
+        waiting = deque(thread.submit(next, source, end) for _ in range(count))
+        while (item := waiting.popleft().result()) is not end:
+            waiting.append(thread.submit(next, source, end))
+            yield item
 
 
 class _EpochSampler:

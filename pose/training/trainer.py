@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from .batch_norm import synchronised
 from .batches import EpochBatches
 from .meter import Meter
 from .optimizer import make_optimizer
+from .products import wide_products
 from .ratios import StepRatios
 from .recipe import TrainingRecipe
 from .schedule import learning_rate
@@ -87,14 +88,18 @@ class Trainer:
         """One pass over the data (0-based epoch). Returns the log's row, still without seconds and metrics."""
         torch.manual_seed(epoch_seed(self.recipe.seed, epoch))  # of the random masks
         self.model.train()
-        with self.ratios.restored(), self._norms():
+        with self.ratios.restored(), self._layers():
             row = self._steps(epoch, progress, clock, last_good)
         if not self.sync_batch_norm:
             self.ranks.copy_buffers(self.model)
         return row
 
-    def _norms(self) -> contextlib.AbstractContextManager[None]:
-        return synchronised(self.model, self.ranks) if self.sync_batch_norm else contextlib.nullcontext()
+    @contextlib.contextmanager
+    def _layers(self) -> Iterator[None]:
+        """The model's layers as they are in training."""
+        norms = synchronised(self.model, self.ranks) if self.sync_batch_norm else contextlib.nullcontext()
+        with norms, wide_products(self.model, self.device):
+            yield
 
     def _steps(self, epoch: int, progress: Progress | None, clock: Clock, last_good: str) -> dict[str, Any]:
         recipe = self.recipe
@@ -174,7 +179,7 @@ class Trainer:
         buffers = {name: value.clone() for name, value in self.model.named_buffers()}
         torch.manual_seed(self.recipe.seed)
         self.model.train()
-        with self._norms():
+        with self._layers():
             loss = self.ranks.sum(self.forward(batch, share)[0]).item()
         for name, value in self.model.named_buffers():
             value.copy_(buffers[name])
