@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ..pose.errors import InputError
 from .model_options import (
     DATASET_NAMES,
     DEFAULT_MODEL,
@@ -30,6 +31,8 @@ Examples:
   posebench profile --model sparse_tokenpose_s --dataset mpii --mask "sparse,sparse(execution=gather)" --threads 1
 
   posebench profile --model tmpose_l --device cuda --dtype float16 --batch-sizes 1,64
+
+  posebench profile --train --model tmpose_tiny --mask none,semantic --ratios 0.4 --threads 2
 """
 
 
@@ -53,7 +56,9 @@ def profile(
     decoder: Decoder = None,
     device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
     dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16")] = "float32",
-    batch_sizes: Annotated[str, typer.Option(help="batch sizes, separated by commas")] = "1",
+    batch_sizes: Annotated[
+        str | None, typer.Option(help="batch sizes, separated by commas (default: 1; with --train the recipe's)")
+    ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads (default: torch's default)")] = None,
     samples: Annotated[int, typer.Option(min=1, help="timed passes of each configuration, at most")] = 130,
     seconds: Annotated[float, typer.Option(min=0, help="time limit for the samples of one batch size")] = 20.0,
@@ -61,6 +66,8 @@ def profile(
     weights: Annotated[
         Path | None, typer.Option(help="weights to load into every model; a checkpoint brings its model and mask")
     ] = None,
+    train: Annotated[bool, typer.Option("--train", help="instead where the time of a training step goes")] = False,
+    data: Annotated[Path | None, typer.Option(help="data folder for --train (default: the embedded set)")] = None,
     format: Format = "table",
     wide: Wide = False,
     quiet: Quiet = False,
@@ -68,7 +75,22 @@ def profile(
     """Measure latency (whole model and transformer part) and memory of several configurations, interleaved.
 
     The unmasked model is always measured too, so that each saving is measured and not only counted.
+    --train measures the stages of training steps instead, of the models asked for, and leaves nothing behind.
     """
+    if train:
+        if weights is not None or dtype != "float32" or not memory:
+            raise InputError("--train measures new models in float32: leave out --weights, --dtype and --no-memory")
+        from .profile_train import print_training
+
+        fixed = {"joint_mask": joint_mask, "decoder": decoder, "input_size": size(input_size)}
+        asked = {"names": words(model, "--model") or [DEFAULT_MODEL], "masks": masks_of(mask) or ["none"]}
+        asked["ratios"] = numbers(ratios, "--ratios")
+        sizes = numbers(batch_sizes, "--batch-sizes", int) if batch_sizes else [None]
+        how = {"device": device, "threads": threads, "steps": samples, "seconds": seconds}
+        print_training(asked, fixed, data, dataset, sizes, how, format, quiet)
+        return
+    if data is not None:
+        raise InputError("--data is for --train: latency is measured on images without content")
     from ..benchmark.profiling.models import profile as measure
     from ..reports.tables import PROFILE_COLUMNS
 
@@ -82,7 +104,7 @@ def profile(
             ratios=chosen,
             baseline=True,
             device=device,
-            batch_sizes=numbers(batch_sizes, "--batch-sizes", int),
+            batch_sizes=numbers(batch_sizes or "1", "--batch-sizes", int),
             dtype=dtype,
             threads=threads,
             samples=samples,

@@ -1,7 +1,7 @@
 """Linear layers in training on a processor whose products torch leaves half idle.
 
-torch's float32 matrix products on x86 are MKL's, which uses AVX-512 on Intel's processors alone; oneDNN, which torch has
-for convolutions, uses it wherever it is, at twice the speed. The sums have another order: equal up to rounding.
+torch's float32 matrix products on x86 are MKL's, which uses AVX-512 on Intel's processors alone; oneDNN, which torch
+has for convolutions, uses it wherever it is, at twice the speed. The sums have another order: equal up to rounding.
 """
 
 from __future__ import annotations
