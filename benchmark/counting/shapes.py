@@ -32,8 +32,18 @@ def _dense(*tensors: Any) -> bool:
     return dtype.is_floating_point and all(t.is_contiguous() and t.dtype == dtype for t in tensors)
 
 
-def _new(like: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
-    return torch.empty(shape, dtype=like.dtype, device="meta")
+def _layout(source: torch.Tensor) -> torch.memory_format | None:
+    """The layout that a convolution or norm of `source` keeps; None where it is neither of the two, or no float."""
+    if _dense(source):
+        return torch.contiguous_format
+    last = source.ndim == 4 and source.is_contiguous(memory_format=torch.channels_last)
+    return torch.channels_last if last and source.is_floating_point() else None
+
+
+def _new(
+    like: torch.Tensor, shape: Sequence[int], layout: torch.memory_format = torch.contiguous_format
+) -> torch.Tensor:
+    return torch.empty(shape, dtype=like.dtype, device="meta", memory_format=layout)
 
 
 def _as_first(args: tuple[Any, ...]) -> Any:
@@ -122,27 +132,29 @@ def _added_product(args: tuple[Any, ...]) -> Any:
     return _product(args[1:3]) if args[0].shape[-1] in (1, args[2].shape[-1]) else None
 
 
-def _normed(args: tuple[Any, ...]) -> Any:
-    """Layer norm, or batch norm in evaluation: the output, contiguous, and two statistics that nobody reads."""
+def _layer_normed(args: tuple[Any, ...]) -> Any:
+    """Layer norm: the output, contiguous, and two statistics that nobody reads."""
     source = args[0]
+    if not source.is_floating_point():
+        return None
     return _new(source, source.shape), _new(source, (0,)), _new(source, (0,))
 
 
-def _layer_normed(args: tuple[Any, ...]) -> Any:
-    return _normed(args) if args[0].is_floating_point() else None
-
-
 def _batch_normed(args: tuple[Any, ...]) -> Any:
-    return None if args[5] or not _dense(args[0]) else _normed(args)
+    layout = _layout(args[0])
+    if args[5] or layout is None:
+        return None
+    statistics = _new(args[0], (0,))
+    return _new(args[0], args[0].shape, layout), statistics, statistics
 
 
 def _convolved(args: tuple[Any, ...]) -> Any:
     source, weight, transposed, groups = args[0], args[1], args[6], args[8]
     dims = weight.ndim - 2
     channels = weight.shape[0] if transposed else weight.shape[1] * groups
-    last = source.ndim == 4 and source.is_contiguous(memory_format=torch.channels_last)
+    layout = _layout(source)
     fits = source.ndim == weight.ndim and source.shape[1] == channels and source.dtype == weight.dtype
-    if not fits or not ((last and source.is_floating_point()) or _dense(source)):
+    if layout is None or not fits:
         return None
     strides, padding, dilation, more = ([*given] * (dims if len(given) == 1 else 1) for given in (*args[3:6], args[7]))
     given = zip(source.shape[2:], weight.shape[2:], strides, padding, dilation, more, strict=True)
@@ -151,10 +163,7 @@ def _convolved(args: tuple[Any, ...]) -> Any:
     else:
         sides = [(side + 2 * p - d * (k - 1) - 1) // s + 1 for side, k, s, p, d, _ in given]
     shape = (source.shape[0], weight.shape[1] * groups if transposed else weight.shape[0], *sides)
-    if min(sides) <= 0:
-        return None
-    layout = torch.channels_last if last and not source.is_contiguous() else torch.contiguous_format
-    return torch.empty(shape, dtype=source.dtype, device="meta", memory_format=layout)
+    return _new(source, shape, layout) if min(sides) > 0 else None
 
 
 def _scattered(args: tuple[Any, ...]) -> Any:
