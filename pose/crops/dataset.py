@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 import torch
 from torch.utils.data import Dataset
@@ -25,9 +26,10 @@ _OFFSET = (-IMAGENET_MEAN / IMAGENET_STD).astype(np.float32)
 def normalize(image: np.ndarray) -> np.ndarray:
     """A BGR image (H, W, 3) uint8 as (3, H, W) float32 RGB with ImageNet's mean and standard deviation taken out."""
     out = np.empty((3, *image.shape[:2]), dtype=np.float32)
-    for channel in range(3):
-        np.multiply(image[:, :, 2 - channel], _FACTOR[channel], out=out[channel])
-        out[channel] += _OFFSET[channel]
+    for plane, values, factor, offset in zip(out, reversed(cv2.split(image)), _FACTOR, _OFFSET, strict=True):
+        plane[:] = values
+        plane *= factor
+        plane += offset
     return out
 
 
