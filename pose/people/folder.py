@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from ..crops.boxes import check_convention
+from ..crops.people import People
 from ..crops.person import DataSplit
 from ..datasets.descriptor import Dataset
 from ..datasets.registry import dataset_names, find_dataset
@@ -59,9 +61,10 @@ def load_people(
     check_convention(convention)
     found, folder = detect_dataset(root, dataset)
     aspect_ratio = input_size[1] / input_size[0]
-    return found.work("read")(
+    data = found.work("read")(
         folder, split, found, boxes=os.fspath(boxes), aspect_ratio=aspect_ratio, convention=convention
     )
+    return replace(data, people=People.of(data.people))  # a reader of one's own may give any sequence
 
 
 def _marks(dataset: Dataset, folder: Path) -> list[Path]:
