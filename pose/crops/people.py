@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any, overload
 
 import numpy as np
 
+from .pack import Pack, PackedCrop
 from .person import Person
-
-if TYPE_CHECKING:
-    from .pack import Pack
 
 #: name -> (type, shape behind the first axis; None: any length, the same for both that have it)
 FIELDS: dict[str, tuple[type, tuple[int | None, ...]]] = {
@@ -82,12 +80,10 @@ class People(Sequence[Person]):
     @overload
     def __getitem__(self, index: int) -> Person: ...
     @overload
-    def __getitem__(self, index: slice) -> People: ...
-    def __getitem__(self, index: int | slice) -> Person | People:
+    def __getitem__(self, index: slice) -> list[Person]: ...
+    def __getitem__(self, index: int | slice) -> Person | list[Person]:
         if isinstance(index, slice):
-            chosen = {name: array[index] for name, array in self.arrays.items() if name in FIELDS}
-            names = {name: self.arrays[name] for name in NAMES}
-            return People(chosen | names, self.images_at, self.pack and self.pack[index])
+            return [self[row] for row in range(len(self))[index]]
         index = range(len(self))[index]
         of = {name: self.arrays[name][index] for name in FIELDS}
         area = float(of["area"])
@@ -101,7 +97,7 @@ class People(Sequence[Person]):
             visible=of["visible"] if of["annotated"] else None,
             box_score=float(of["box_score"]),
             area=None if area != area else area,
-            packed=self.pack and self.pack[index],
+            packed=self.pack and PackedCrop(self.pack, index),
         )
 
     def _path(self, picture: int) -> Path:

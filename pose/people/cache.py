@@ -82,6 +82,11 @@ def content_digest(path: Path) -> str:
 
 @lru_cache(maxsize=16)
 def _digest(path: Path, changed: int, size: int) -> str:
+    return file_digest(path)
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's content, in hex."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         while block := file.read(2**20):
