@@ -13,7 +13,7 @@ from .affine import apply_affine, crop_matrix, mirrored, warp_crop
 from .augment import WHOLE_AND_UPRIGHT, Augmentation, Draw, augmented_box, draw_augmentation, flip_joints
 from .boxes import check_convention
 from .images import read_image
-from .people import People
+from .people import pack_of
 from .person import Person
 from .targets import gaussian_targets
 
@@ -54,8 +54,9 @@ class PoseDataset(Dataset):
         convention: str = "dark",
         seed: int = 0,
     ) -> None:
-        if augment is not None and isinstance(people, People) and people.pack is not None:
-            people.pack.check(augment)
+        pack = pack_of(people)
+        if pack is not None:
+            pack.check(augment, input_size)
         self.people = people
         self.skeleton = skeleton
         self.input_size = input_size

@@ -114,8 +114,21 @@ class Pack:
             raise InputError(f"{path}: damaged; pack anew")
         return index
 
-    def check(self, augment: Augmentation) -> None:
-        """InputError where samples that are varied so may show more than is stored."""
+    def check(self, augment: Augmentation | None, input_size: tuple[int, int]) -> None:
+        """InputError where samples of this size (H, W), varied so, may show more than is stored."""
+        height, width = self.manifest.input_size
+        wanted = f"{input_size[0]}x{input_size[1]}"
+        if input_size[1] * height != width * input_size[0]:
+            raise InputError(
+                f"{self.folder}: packed for crops of {height}x{width}, whose ratio is not that of {wanted}; pack anew "
+                f"with --input-size {wanted}"
+            )
+        if self.manifest.splits[self.split].shrunk and input_size[0] > height:
+            raise InputError(
+                f"{self.folder}: packed for crops of at most {height}x{width}; pack anew with --input-size {wanted}"
+            )
+        if augment is None:
+            return
         most = self.manifest.augment
         for name in ("scale", "rotation"):
             if getattr(augment, name) > getattr(most, name):

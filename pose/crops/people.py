@@ -127,6 +127,11 @@ class People(Sequence[Person]):
         self._freeze()
 
 
+def pack_of(people: Sequence[Person]) -> Pack | None:
+    """The pack that the people's pixels are read from, None where they come from the pictures."""
+    return people.pack if isinstance(people, People) else None
+
+
 def checked(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The arrays of `People`; ValueError where they are not, or contradict each other."""
     count, joints = len(arrays["picture"]), arrays["keypoints"].shape[1]

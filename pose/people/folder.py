@@ -74,7 +74,7 @@ def load_people(
     )
     root = Path(os.path.abspath(os.path.expanduser(root)))
     if is_pack(root):
-        return replace(data, people=with_pack(data, root, input_size))
+        return replace(data, people=with_pack(data, root))
     return replace(data, people=People.of(data.people))  # a reader of one's own may give any sequence
 
 

@@ -14,10 +14,10 @@ from ..errors import InputError
 from .cache import content_digest, file_digest
 
 
-def with_pack(data: DataSplit, folder: Path, input_size: tuple[int, int]) -> People:
+def with_pack(data: DataSplit, folder: Path) -> People:
     """The people of `data` with the pixels of the pack `folder`; those of a split that is not packed as they are.
 
-    InputError where the annotations are not those that were packed, or the pack was not made for crops of this size.
+    InputError where the annotations, or what is read of them, are not those that were packed.
     """
     manifest, people = read_manifest(folder), People.of(data.people)
     split = manifest.splits.get(data.split)
@@ -25,17 +25,6 @@ def with_pack(data: DataSplit, folder: Path, input_size: tuple[int, int]) -> Peo
         return people
     if content_digest(data.annotation_file) != split.annotations:
         raise InputError(f"{folder}: {data.annotation_file} has changed since it was packed; pack it anew")
-    height, width = manifest.input_size
-    if input_size[1] * height != width * input_size[0]:
-        raise InputError(
-            f"{folder}: packed for crops of {height}x{width}, whose ratio is not that of {input_size[0]}x"
-            f"{input_size[1]}; pack anew with --input-size {input_size[0]}x{input_size[1]}"
-        )
-    if split.shrunk and input_size[0] > height:
-        raise InputError(
-            f"{folder}: packed for crops of at most {height}x{width}; pack anew with --input-size "
-            f"{input_size[0]}x{input_size[1]}"
-        )
     pack = Pack(folder, data.split, manifest)
     if not np.array_equal(pack.index["person_id"], people.arrays["person_id"]):
         raise InputError(f"{folder}: holds other people than {data.annotation_file} as it is read now; pack it anew")
