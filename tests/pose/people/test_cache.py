@@ -60,7 +60,7 @@ def test_other_annotations_or_crops_are_read_anew(coco_folder, kept):
     after = load_people(coco_folder, "val").people[0]
     assert after.scale[0] != before.scale[0]
     assert load_people(coco_folder, "val", input_size=(256, 256)).people[0].scale[0] != after.scale[0]
-    assert load_people(coco_folder, "val", convention="udp").people[0].center.tolist() != after.center.tolist()
+    assert load_people(coco_folder, "val", convention="udp").people[0].scale.tolist() != after.scale.tolist()
 
 
 class Trap:
