@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from ..crops.boxes import check_convention
 from ..crops.pack import is_pack, read_manifest
 from ..crops.people import People
-from ..crops.person import DataSplit
+from ..crops.person import DataSplit, Person
 from ..datasets.descriptor import Dataset
 from ..datasets.registry import dataset_names, find_dataset
 from ..errors import InputError
@@ -75,7 +76,16 @@ def load_people(
     root = Path(os.path.abspath(os.path.expanduser(root)))
     if is_pack(root):
         return replace(data, people=with_pack(data, root))
-    return replace(data, people=People.of(data.people))  # a reader of one's own may give any sequence
+    return replace(data, people=_in_arrays(data.people))
+
+
+def _in_arrays(people: Sequence[Person]) -> Sequence[Person]:
+    """The same people in arrays; as they are where a reader of one's own gave what arrays do not hold."""
+    try:
+        plain = isinstance(people, People) or all(type(person) is Person for person in people)
+        return People.of(people) if plain else people
+    except (TypeError, ValueError, OverflowError):
+        return people
 
 
 def _marks(dataset: Dataset, folder: Path) -> list[Path]:
