@@ -26,7 +26,8 @@ RAW, JPEG = "raw", "jpeg"
 
 #: Where a person's part of the image begins (px of the image), how large it is there, and how large as stored.
 INDEX = np.dtype([
-    ("person_id", "<i8"), ("shard", "<i4"), ("offset", "<i8"), ("bytes", "<i4"), ("image_width", "<i4"),
+    ("person_id", "<i8"), ("shard", "<i4"), ("offset", "<i8"), ("bytes", "<i4"),
+    ("image_width", "<i4"), ("image_height", "<i4"),
     ("left", "<i4"), ("top", "<i4"), ("width", "<i4"), ("height", "<i4"),
     ("stored_width", "<i4"), ("stored_height", "<i4"),
 ])  # fmt: skip
@@ -177,16 +178,34 @@ class PackedCrop:
     def image_width(self) -> int:
         return int(self.pack.index[self.row]["image_width"])
 
+    @property
+    def shrunk(self) -> bool:
+        at = self.pack.index[self.row]
+        return bool(at["stored_width"] != at["width"] or at["stored_height"] != at["height"])
+
     def read(self) -> np.ndarray:
-        """The stored pixels (h, w, 3), BGR. InputError where the file is gone, cut or damaged."""
+        """The stored pixels (h, w, 3), BGR: on a black picture of the image's size where they are as large as in the
+        image, so that a crop of it is the image's to the last bit; alone where they are smaller.
+
+        InputError where the file is gone or cut.
+        """
         at = self.pack.index[self.row]
         data = self.pack.read(int(at["shard"]), int(at["offset"]), int(at["bytes"]))
         if self.pack.manifest.codec == JPEG:
-            return decode_image(data, self.pack.folder / shard_file(self.pack.split, int(at["shard"])))
-        return np.frombuffer(data, np.uint8).reshape(int(at["stored_height"]), int(at["stored_width"]), 3)
+            pixels = decode_image(data, self.pack.folder / shard_file(self.pack.split, int(at["shard"])))
+        else:
+            pixels = np.frombuffer(data, np.uint8).reshape(int(at["stored_height"]), int(at["stored_width"]), 3)
+        if self.shrunk:
+            return pixels
+        image = np.zeros((int(at["image_height"]), int(at["image_width"]), 3), np.uint8)
+        left, top = int(at["left"]), int(at["top"])
+        image[top : top + len(pixels), left : left + pixels.shape[1]] = pixels
+        return image
 
     def placed(self, matrix: np.ndarray) -> np.ndarray:
-        """`matrix` (2, 3) from px of the whole image, as one from px of what is stored."""
+        """`matrix` (2, 3) from px of the whole image, as one from px of what `read` gives."""
+        if not self.shrunk:
+            return matrix
         at = self.pack.index[self.row]
         factor = np.array([at["stored_width"] / at["width"], at["stored_height"] / at["height"]])
         begin = np.array([at["left"], at["top"]]) + 0.5 / factor - 0.5  # where the stored pixel 0 has its centre

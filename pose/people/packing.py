@@ -208,7 +208,7 @@ def _write_shard(
     with open(path, "wb") as file:
         for row, stored in enumerate(itertools.chain.from_iterable(_in_order(pool, packer, images))):
             sizes = (*stored.region, *stored.stored_wh)
-            rows[row] = (stored.person_id, number, offset, len(stored.data), stored.image_wh[0], *sizes)
+            rows[row] = (stored.person_id, number, offset, len(stored.data), *stored.image_wh, *sizes)
             file.write(stored.data)
             digest.update(stored.data)
             offset += len(stored.data)

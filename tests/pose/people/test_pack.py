@@ -8,6 +8,7 @@ import sys
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from posebench.pose.crops.augment import SYNTH_AUGMENTATION, Augmentation
 from posebench.pose.crops.dataset import IMAGENET_MEAN, IMAGENET_STD, PoseDataset
@@ -17,6 +18,7 @@ from posebench.pose.people import packing
 from posebench.pose.people.folder import detect_dataset, load_people
 from posebench.pose.people.packed import pack_faults
 from posebench.pose.people.packing import write_pack
+from posebench.pose.synth import write_synthetic
 from posebench.sweeps.data import find_data
 from posebench.sweeps.request import SweepRequest
 
@@ -89,8 +91,7 @@ def test_a_pack_gives_the_pictures_samples_whatever_chance_decides(convention, p
         how = {"convention": convention, "augment": augment, "epochs": epochs}
         for (one, target), (other, same) in zip(*(samples(folder, **how) for folder in packed), strict=True):
             np.testing.assert_array_equal(target, same)
-            # the place of a pixel is rounded in another way where the origin is another
-            assert np.abs(one - other).max() <= 1 and (one != other).mean() < 0.002
+            np.testing.assert_array_equal(one, other)
 
 
 def test_what_is_stored_smaller_lies_where_it_lay(tmp_path):
@@ -108,7 +109,21 @@ def test_what_is_stored_smaller_lies_where_it_lay(tmp_path):
         difference = (one - other)[:, inside]
         assert np.abs(difference).max(initial=0) <= 2
         moved.append(difference.mean(axis=1) if inside.sum() > 500 else np.zeros(3))
-    assert len(moved) == 60 and np.abs(moved).max() < 0.1  # a shift by half a pixel would be a quarter of a level
+    assert len(moved) == 60 and np.abs(moved).max() < 0.2  # a shift by a pixel would be half a level
+
+
+@pytest.mark.slow
+def test_a_model_trained_from_a_pack_is_the_one_trained_from_the_pictures(posebench, tmp_path):
+    folder = tmp_path / "people"
+    write_synthetic(folder, train=64, val=8, seed=5, jobs=1)
+    assert posebench("data", "pack", folder, "--quiet")[0] == 0
+    for data in ("people", "people_packed"):
+        quick = ("--epochs", "2", "--batch-size", "16", "--threads", "1", "--evaluate-every", "2", "--quiet")
+        assert posebench("train", "--data", data, "--out", f"run_{data}", *quick)[0] == 0
+    plain, packed = (torch.load(f"run_{data}/last.pt", weights_only=True) for data in ("people", "people_packed"))
+    assert all(torch.equal(value, packed["model"][name]) for name, value in plain["model"].items())
+    assert plain["history"][-1]["val_ap"] == packed["history"][-1]["val_ap"]
+    assert plain["data"] | {"pack": packed["data"]["pack"]} == packed["data"]
 
 
 def test_the_people_to_evaluate_stay_those_of_the_pictures(packed):
