@@ -102,6 +102,7 @@ class Pack:
     def __init__(self, folder: Path, split: str, manifest: Manifest) -> None:
         self.folder, self.split, self.manifest = folder, split, manifest
         self._files: dict[int, BinaryIO] = {}
+        self._canvas = np.empty(0, np.uint8)
 
     @functools.cached_property
     def index(self) -> np.ndarray:
@@ -163,8 +164,15 @@ class Pack:
             raise InputError(f"{path}: cut off at byte {offset + len(data)}; pack anew")
         return data
 
+    def canvas(self, height: int, width: int) -> np.ndarray:
+        """Room for a picture (height, width, 3), with anything in it; good until the next call."""
+        if self._canvas.size < height * width * 3:  # the same memory each time: fresh pages cost more than the pixels
+            self._canvas = np.zeros(height * width * 3, np.uint8)
+        return self._canvas[: height * width * 3].reshape(height, width, 3)
+
     def __getstate__(self) -> dict[str, Any]:
-        return {"folder": self.folder, "split": self.split, "manifest": self.manifest, "_files": {}}
+        made_here = {"_files": {}, "_canvas": np.empty(0, np.uint8)}
+        return {"folder": self.folder, "split": self.split, "manifest": self.manifest} | made_here
 
 
 @dataclass(frozen=True)
@@ -174,31 +182,35 @@ class PackedCrop:
     pack: Pack
     row: int
 
+    @functools.cached_property
+    def _at(self) -> dict[str, int]:
+        return dict(zip(INDEX.names, self.pack.index[self.row].tolist(), strict=True))
+
     @property
     def image_width(self) -> int:
-        return int(self.pack.index[self.row]["image_width"])
+        return self._at["image_width"]
 
     @property
     def shrunk(self) -> bool:
-        at = self.pack.index[self.row]
-        return bool(at["stored_width"] != at["width"] or at["stored_height"] != at["height"])
+        at = self._at
+        return at["stored_width"] != at["width"] or at["stored_height"] != at["height"]
 
     def read(self) -> np.ndarray:
-        """The stored pixels (h, w, 3), BGR: on a black picture of the image's size where they are as large as in the
-        image, so that a crop of it is the image's to the last bit; alone where they are smaller.
+        """The stored pixels (h, w, 3), BGR. If they are as large as in the image they lie where they lie there, so that
+        a crop is the image's to the last bit (around them is anything: no crop shows it); else they are alone.
 
-        InputError where the file is gone or cut.
+        Good until the next call. InputError where the file is gone or cut.
         """
-        at = self.pack.index[self.row]
-        data = self.pack.read(int(at["shard"]), int(at["offset"]), int(at["bytes"]))
+        at = self._at
+        data = self.pack.read(at["shard"], at["offset"], at["bytes"])
         if self.pack.manifest.codec == JPEG:
-            pixels = decode_image(data, self.pack.folder / shard_file(self.pack.split, int(at["shard"])))
+            pixels = decode_image(data, self.pack.folder / shard_file(self.pack.split, at["shard"]))
         else:
-            pixels = np.frombuffer(data, np.uint8).reshape(int(at["stored_height"]), int(at["stored_width"]), 3)
+            pixels = np.frombuffer(data, np.uint8).reshape(at["stored_height"], at["stored_width"], 3)
         if self.shrunk:
             return pixels
-        image = np.zeros((int(at["image_height"]), int(at["image_width"]), 3), np.uint8)
-        left, top = int(at["left"]), int(at["top"])
+        image = self.pack.canvas(at["image_height"], at["image_width"])
+        left, top = at["left"], at["top"]
         image[top : top + len(pixels), left : left + pixels.shape[1]] = pixels
         return image
 
@@ -206,7 +218,7 @@ class PackedCrop:
         """`matrix` (2, 3) from px of the whole image, as one from px of what `read` gives."""
         if not self.shrunk:
             return matrix
-        at = self.pack.index[self.row]
+        at = self._at
         factor = np.array([at["stored_width"] / at["width"], at["stored_height"] / at["height"]])
         begin = np.array([at["left"], at["top"]]) + 0.5 / factor - 0.5  # where the stored pixel 0 has its centre
         return np.column_stack([matrix[:, :2] / factor, matrix[:, 2] + matrix[:, :2] @ begin])
