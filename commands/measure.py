@@ -37,6 +37,8 @@ Examples:
   posebench profile --model tmpose_l --device cuda --precision float16 --batch-sizes 1,64
 
   posebench profile --train --model tmpose_tiny --mask none,semantic --ratios 0.4 --threads 2
+
+  posebench profile --model tmpose_l --device cuda --data /data/coco     does training wait for its loader?
 """
 
 
@@ -79,7 +81,13 @@ def profile(
         Path | None, typer.Option(help="weights to load into every model; a checkpoint brings its model and mask")
     ] = None,
     train: Annotated[bool, typer.Option("--train", help="instead where the time of a training step goes")] = False,
-    data: Annotated[Path | None, typer.Option(help="data folder for --train (default: the embedded set)")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="a data folder: measure instead how fast it is loaded by 0, 1, 2, 4 .. processes and how fast the "
+            "device trains, and say which of them training waits for; with --train: the steps' data (default: embedded)"
+        ),
+    ] = None,
     format: Format = "table",
     wide: Wide = False,
     quiet: Quiet = False,
@@ -108,7 +116,21 @@ def profile(
         print_training(asked, fixed, data, dataset, sizes, how, format, quiet)
         return
     if data is not None:
-        raise InputError("--data is for --train: latency is measured on images without content")
+        from .profile_loading import print_loading
+
+        asked = {
+            "name": words(model, "--model") or [None], "mask": masks_of(mask) or [None],
+            "mask_ratio": numbers(ratios, "--ratios") or [None],
+        }  # fmt: skip
+        if any(len(values) > 1 for values in asked.values()):
+            raise InputError("--data measures one training: give one model, one mask and one ratio")
+        if runtime != "eager":
+            raise InputError("--data measures training, which is eager: leave out --runtime")
+        described = {name: values[0] for name, values in asked.items()} | {
+            "dataset": dataset, "input_size": input_size, "joint_mask": joint_mask, "decoder": decoder,
+        }  # fmt: skip
+        print_loading(data, weights, described, device, precision, threads, seconds, format, quiet)
+        return
     from ..benchmark.profiling.config import ProfileConfig
     from ..benchmark.profiling.models import profile as measure
     from ..reports.tables import PROFILE_COLUMNS

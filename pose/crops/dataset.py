@@ -14,6 +14,7 @@ from .affine import apply_affine, crop_matrix, mirrored, warp_crop
 from .augment import WHOLE_AND_UPRIGHT, Augmentation, Draw, augmented_box, draw_augmentation, flip_joints
 from .boxes import check_convention
 from .images import read_image
+from .people import pack_of
 from .person import Person
 from .targets import gaussian_targets
 
@@ -55,6 +56,9 @@ class PoseDataset(Dataset):
         convention: str = "dark",
         seed: int = 0,
     ) -> None:
+        pack = pack_of(people)
+        if pack is not None:
+            pack.check(augment, input_size)
         self.people = people
         self.skeleton = skeleton
         self.input_size = input_size
@@ -78,8 +82,9 @@ class PoseDataset(Dataset):
         draw = WHOLE_AND_UPRIGHT
         if self.augment is not None:
             draw = draw_augmentation(self.augment, np.random.default_rng([self.seed, int(self._epoch[0]), index]))
-        image = read_image(person.image_path)
-        width = image.shape[1]
+        packed = person.packed
+        image = read_image(person.image_path) if packed is None else packed.read()
+        width = image.shape[1] if packed is None else packed.image_width
         center, scale = augmented_box(person, draw, self.skeleton, self.input_size[1] / self.input_size[0])
         if draw.flip:
             center = np.array([width - 1 - center[0], center[1]])
@@ -87,7 +92,8 @@ class PoseDataset(Dataset):
         size_wh = (self.input_size[1], self.input_size[0])
         matrix = crop_matrix(center, scale, draw.rotation_deg, size_wh, convention=self.convention)
         # mirroring the crop's few pixels with its matrix saves mirroring the whole image
-        crop = warp_crop(image, mirrored(matrix, width) if draw.flip else matrix, size_wh)
+        matrix = mirrored(matrix, width) if draw.flip else matrix
+        crop = warp_crop(image, matrix if packed is None else packed.placed(matrix), size_wh)
 
         target, weight = self._target(person, center, scale, draw, width)
         return {
