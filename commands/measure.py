@@ -38,7 +38,7 @@ Examples:
 
   posebench profile --train --model tmpose_tiny --mask none,semantic --ratios 0.4 --threads 2
 
-  posebench profile --model tmpose_l --device cuda --data /data/coco     does training wait for its loader?
+  posebench profile --model tmpose_l --device cuda --data /data/coco
 """
 
 
