@@ -18,6 +18,7 @@ _PUBLIC = {
     "Reduction": ".pose.reductions",
     "Dataset": ".pose.datasets",
     "Model": ".pose.models.registry",
+    "patch": ".pose.models.patch",
     "count_flops": ".benchmark.counting.flops",
     "profile": ".benchmark.profiling.models",
     "run_sweep": ".sweeps.runner",

@@ -23,7 +23,10 @@ COUNTERS_CAPTION = (
     "Each counter as it is: what it prints, in its own unit, the multiply-adds that this stands for, and which "
     "operators it left out or read otherwise, compared with posebench's exact count."
 )
-COUNTERS = "instead compare counters: all, or some of posebench, torch, torch-meta, fvcore, published"
+COUNTERS = (
+    "instead compare counters: all, or some of posebench, torch, torch-meta, fvcore, published, run here; and, by"
+    " rule, on the code as its authors wrote it, mmengine, mmcv, thop, ptflops, ptflops-aten, torchinfo, torchprofile"
+)
 FLOPS_EXAMPLES = """
 Examples:
 
@@ -36,6 +39,8 @@ Examples:
   posebench flops --model tokenpose_s_v1 --mask "prune(keep_ratio=0.7|0.6|0.5, layers=3|6|9)"
 
   posebench flops --model tmpose_l --counters all
+
+  posebench flops --model vitpose_b --mask none --counters mmcv,thop
 
   posebench flops --model tmpose_l --save flops.json     (later, in CI:)  posebench flops --check flops.json
 """
@@ -112,9 +117,9 @@ def flops(
     if save is not None:
         check_new(save, "--save", force=force)
     fixed = {"dataset": dataset, "input_size": size(input_size), "as_published": as_published}
-    if save is not None and (joint_mask or decoder or as_published):
+    if save is not None and (joint_mask or as_published):
         raise InputError(
-            "--save holds models by name, mask and ratio: leave out --joint-mask, --decoder and --as-published"
+            "--save holds models by name, mask, ratio and decoder: leave out --joint-mask and --as-published"
         )
     chosen = choose_models(
         words(model) or list(MODELS),

@@ -47,7 +47,7 @@ def _compare(path: Path, models: Sequence[str]) -> tuple[int, list[Any]]:
     """How many configurations were counted, and what moved."""
     from ..benchmark.counting.flops import flops_row
     from ..pose.models.zoo import resolve_name
-    from ..reports.analysis.flop_check import KEY, compare_counts, read_counts
+    from ..reports.analysis.flop_check import DECODER, KEY, compare_counts, read_counts
 
     saved = read_counts(path)
     wanted = {resolve_name(name) for name in models}
@@ -64,10 +64,11 @@ def _compare(path: Path, models: Sequence[str]) -> tuple[int, list[Any]]:
                 input_size=size(row["input_size"]),
                 mask=row["mask"],
                 mask_ratio=row["mask_ratio"],
+                decoder=row.get(DECODER),
             )
         except InputError as error:
             raise InputError(f"{path}: {row['model']}, mask {row['mask']} {row['mask_ratio']}: {error}") from None
-        now.append({**counted, **{name: row[name] for name in KEY}})
+        now.append({**counted, **{name: row[name] for name in KEY}, DECODER: row.get(DECODER)})
     return len(saved), compare_counts(saved, now)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import typer
 
-from ..sweeps.processes import GRACE_SECONDS
+from ..sweeps.executors.processes import GRACE_SECONDS
 
 LOOKS_APART = 0.1  # s
 LAUNCHED = "POSEBENCH_LAUNCHED"  # set in the environment of the processes

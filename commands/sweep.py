@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..sweeps.executors.catalogue import EXECUTORS
 from ..sweeps.request import MARGIN_HELP, OPTIONS, SweepRequest, parse
-from .model_options import DATA_FOLDER, DATASET_NAMES, MASKS, RATIOS
+from .model_options import DATA_FOLDER, DATASET_NAMES, MASKS, PRECISION_NAMES, RATIOS, RUNTIME_NAMES
 from .options import Quiet
 
 if TYPE_CHECKING:
@@ -30,10 +31,14 @@ Examples:
 
   posebench sweep --model tmpose_l --mask random --ratios 0.4 --data /data/coco --device cuda
 
+  posebench sweep --mask uniform,tome --ratios 0.4 --runtime eager,onnxruntime,openvino --precision float32,bfloat16
+
   posebench sweep my-sweep.yaml --dry-run
 """
 
 
+#: a user's own is named as package.module:NAME
+EXECUTOR_NAMES = f"{', '.join(EXECUTORS)}, or package.module:NAME"
 REPORT_EXAMPLE = "Example:  posebench report runs/three-masks"
 PANEL = "Sweep and report"
 
@@ -75,7 +80,8 @@ def _parameters() -> Iterator[inspect.Parameter]:
     yield inspect.Parameter("spec_file", kind, default=None, annotation=Annotated[Path | None, file])
     for name, field in OPTIONS.items():
         option, help = field.metadata["option"], field.metadata["help"].format(
-            masks=MASKS, ratios=RATIOS, data=DATA_FOLDER, datasets=DATASET_NAMES
+            masks=MASKS, ratios=RATIOS, data=DATA_FOLDER, datasets=DATASET_NAMES, executors=EXECUTOR_NAMES,
+            runtimes=RUNTIME_NAMES, precisions=PRECISION_NAMES,
         )
         is_flag = isinstance(field.default, bool) or field.metadata["words"]
         type_ = bool if is_flag else list[str] if field.default == () else str

@@ -38,6 +38,7 @@ class Line:
     label: str
     work: float = 0.0
     state: str = WAITING
+    where: str = ""
     stage: str = ""
     fraction: float = 0.0
     info: dict[str, Any] = field(default_factory=dict)
@@ -76,9 +77,12 @@ class SweepDisplay:
         now = time.monotonic()
         if event.kind in ("start", "progress"):
             line.state, line.started = RUNNING, line.started or now
+            line.where = event.where or line.where
         if event.kind == "progress":
             line.stage, line.info = event.stage, event.info
             line.fraction = _overall(event.stage, event.done / max(event.total, 1))
+        if event.kind == "retry":
+            line.state, line.stage, line.info, line.started = WAITING, "with less memory", {}, None
         if event.kind in ("done", "skipped"):
             line.state, line.fraction = DONE, 1.0
             line.info = {name: event.info[name] for name in _METRICS if name in event.info}
@@ -95,7 +99,7 @@ class SweepDisplay:
             self.lines[key] = Line(base.label, base.train.epochs * plan.data.train_people * 3)
         for cell in plan.cells:
             epochs = cell.train.epochs if cell.trains else 0
-            images = epochs * plan.data.train_people * 3 + 2 * plan.data.eval_people
+            images = epochs * plan.data.train_people * 3 + 2 * plan.data.eval_people + 1
             self.lines[cell.key] = Line(cell.label, images)
         for note in plan.notes:
             self.console.print(f"{note}; the cells have masks of their own", markup=False, soft_wrap=True)
@@ -114,12 +118,13 @@ class SweepDisplay:
         line.said = now
         parts = [time.strftime("%H:%M:%S"), line.label]
         if event.kind == "progress":
+            parts += [f"on {line.where}"] if line.where else []
             parts += [event.stage, f"{100 * event.done / max(event.total, 1):.0f} %"]
-        elif event.kind == "failed":
-            parts.append("failed:")
+        elif event.kind in ("failed", "retry"):
+            parts.append("failed:" if event.kind == "failed" else "is tried again with less memory:")
         else:
             parts.append("done earlier" if event.kind == "skipped" else f"done in {duration(line.elapsed())}")
-        text = " ".join([*parts, _figures(line.info)]).rstrip()
+        text = " ".join([*parts, _figures(event.info if event.kind == "retry" else line.info)]).rstrip()
         self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     @property
@@ -142,14 +147,19 @@ class SweepDisplay:
     def render(self) -> Group:
         """The table and a line below it; as many rows as the terminal has room for."""
         table = Table(box=None, pad_edge=False)
-        for name in ("cell", "stage", "", "", "time"):
+        for name in ("cell", "where", "stage", "", "", "time"):
             table.add_column(name, justify="right" if name == "time" else "left", no_wrap=name != "")
         for line in self._shown():
             style = {FAILED: "red", WAITING: "dim", DONE: "green"}.get(line.state, "")
             bar = ProgressBar(total=1, completed=line.fraction, width=16) if line.state == RUNNING else ""
             stage = (line.stage or "starting") if line.state == RUNNING else f"{line.state} {line.stage}".strip()
             table.add_row(
-                Text(line.label), Text(stage, style), bar, Text(_figures(line.info)), duration(line.elapsed())
+                Text(line.label),
+                Text(line.where if line.state == RUNNING else ""),
+                Text(stage, style),
+                bar,
+                Text(_figures(line.info)),
+                duration(line.elapsed()),
             )
         return Group(table, Text(self._summary(), "bold"))
 
@@ -176,7 +186,8 @@ class SweepDisplay:
         spare = room - len(active)
         chosen = active + waiting[: spare // 2]
         chosen += ended[len(ended) - min(len(ended), room - len(chosen)) :]
-        return [line for line in lines if line in chosen]
+        shown = set(map(id, chosen))
+        return [line for line in lines if id(line) in shown]
 
 
 def duration(seconds: float | None) -> str:

@@ -16,7 +16,8 @@ from .store import read_result, write_json
 class CellResult:
     """What the worker of a cell or base model leaves: columns of a row (see row.py), and seconds by part of its work.
 
-    error: one line where it failed; wrong_input: through what the user gave.
+    error: one line where it failed; wrong_input: through what the user gave; shortage: the part of its work for which
+    memory did not suffice.
     """
 
     counts: dict[str, Any] = field(default_factory=dict)
@@ -26,6 +27,7 @@ class CellResult:
     seconds: dict[str, float] = field(default_factory=dict)
     error: str = ""
     wrong_input: bool = False
+    shortage: str = ""
 
     @property
     def status(self) -> str:
@@ -49,7 +51,7 @@ def read_cell_result(folder: Path) -> CellResult | None:
     file = folder / "result.json"
     status = content.pop("status")
     try:
-        result: CellResult = from_plain(CellResult, content, str(file))
+        result: CellResult = from_plain(CellResult, content, str(file), older=True)
     except InputError as error:
         raise InputError(f"{error}; delete it, and it is done again") from None
     if result.status != status:

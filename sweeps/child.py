@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import os
 import signal
@@ -19,20 +18,25 @@ from ..pose.errors import InputError, NumericalError
 from ..pose.records import from_plain, to_plain
 from ..row import STATUS_OK
 from .cell_result import CellResult, write_cell_result
+from .executors.nursery import die_with_parent
+from .executors.presence import WORKER, Presence
+from .shortage import is_shortage
 from .store import is_ok, read_json, write_json
 
 REPORT_EVERY_SECONDS = 0.2
-PR_SET_PDEATHSIG = 1
 
 
 class Reporter:
     """Writes JSON lines for the sweep on the original standard output; whatever else prints goes to the log."""
+
+    presence: Presence | None = None
 
     def __init__(self) -> None:
         sys.stdout.flush()
         self._channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
         os.dup2(2, 1)
         self._last = 0.0
+        self.stage = ""
 
     def send(self, **message: Any) -> None:
         """One message now. Ends the process when nobody listens any more."""
@@ -43,13 +47,17 @@ class Reporter:
             os._exit(1)
 
     def progress(self, stage: str):
-        """A `progress(done, total, **info)` callable for one stage; too frequent calls are dropped."""
+        """A `progress(done, total, **info)` callable for the stage that begins; too frequent calls are dropped."""
+
+        self.stage = stage
 
         def report(done: int, total: int, **info: Any) -> None:
             now = time.monotonic()
             if now - self._last >= REPORT_EVERY_SECONDS or done >= total:
                 self._last = now
                 self.send(stage=stage, done=int(done), total=int(total), info=_plain(info))
+                if self.presence:
+                    self.presence.report(stage, int(done), int(total))
 
         return report
 
@@ -72,8 +80,7 @@ def follow_parent() -> None:
     Linux: the kernel's parent-death signal. Everywhere: standard input is a pipe that the parent holds open, and its
     end means that the parent is gone.
     """
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle; it ends us with SIGTERM
 
     def wait_for_end() -> None:
@@ -97,6 +104,11 @@ def run_worker(work: Callable[[Path, Any, Reporter], Any], kind: type) -> None:
     reporter.send(stage="start")
     file = folder / "config.json"
     job = from_plain(kind, read_json(file, "run the sweep again"), str(file))
+    with Presence(folder / WORKER, getattr(job, "device", "")) as reporter.presence:
+        _work(folder, job, reporter, work)
+
+
+def _work(folder: Path, job: Any, reporter: Reporter, work: Callable[[Path, Any, Reporter], Any]) -> None:
     already_done = is_ok(folder)
     try:
         result = work(folder, job, reporter)
@@ -107,7 +119,8 @@ def run_worker(work: Callable[[Path, Any, Reporter], Any], kind: type) -> None:
         if not (wrong_input or isinstance(error, NumericalError)):
             line = f"{type(error).__name__}: {line}"
         if not already_done:
-            write_cell_result(folder, CellResult(error=line, wrong_input=wrong_input))
+            shortage = reporter.stage if is_shortage(error) else ""
+            write_cell_result(folder, CellResult(error=line, wrong_input=wrong_input, shortage=shortage))
         sys.exit(2 if wrong_input else 1)
     if result is not None:
         write_json(folder / "result.json", {"status": STATUS_OK} | to_plain(result))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -15,6 +16,8 @@ from ..pose.training.recipe import TrainingRecipe
 #: of the keys; another one where the same configuration comes to other numbers than before
 VERSION = 2
 FINETUNE, SCRATCH, WEIGHTS = "finetune", "scratch", "weights"
+#: of a sweep that only counts and measures: no training, no evaluation, no data
+UNTRAINED = "none"
 TRAINING = (FINETUNE, SCRATCH, WEIGHTS)
 
 
@@ -29,8 +32,9 @@ class Start:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """mode: "finetune", "scratch" or "weights" (given ones are evaluated: no recipe). recipe: with the cell's seed and
-    no loader processes, which change nothing but time. data: hash of the annotations that are trained on."""
+    """mode: "finetune", "scratch", "weights" (given ones are evaluated: no recipe), or "none" (nor that). recipe: with
+    the cell's seed and no loader processes, which change nothing but time. data: hash of the annotations that are
+    trained on."""
 
     mode: str
     recipe: TrainingRecipe | None = None
@@ -126,6 +130,10 @@ class CellConfig:
         return self.train.recipe is not None and self.trained is None
 
     @property
+    def evaluates(self) -> bool:
+        return self.eval is not None and self.train.mode != UNTRAINED
+
+    @property
     def group(self) -> tuple[str, int]:
         """Model and seed: cells of one group are compared with the group's unmasked cell."""
         return self.model.name, self.seed
@@ -140,6 +148,11 @@ class CellConfig:
         return f"{self.model.name} {mask}{trained} seed {self.seed}"
 
 
+def run_name(run: RunConfig) -> str:
+    """Of a file about a cell in another runtime or precision."""
+    return re.sub(r"[^\w.]", "_", f"{run.runtime}_{run.dtype}")
+
+
 def timing_key(model: ModelConfig, run: RunConfig) -> str:
     """Digest of all that decides how long a forward pass takes."""
     return digest([model, run])
@@ -150,7 +163,8 @@ class Job:
     """What a worker is given: a configuration, paths, and settings that change no result.
 
     start: the weights that the model gets (of the cell that it evaluates, given ones, or its base model's); backbone:
-    an HRNet's. device: where it runs, "cuda:1" say.
+    an HRNet's. device: cpu or cuda, of which the process sees the one that it was given. less_eval_batch: where
+    memory did not suffice for the usual one. runs: other runtimes and precisions to evaluate in.
     """
 
     config: CellConfig
@@ -159,8 +173,16 @@ class Job:
     device: str
     workers: int = 0
     batch_sizes: tuple[int, ...] = ()
+    runs: tuple[RunConfig, ...] = ()
     start: str | None = None
     backbone: str | None = None
+    less_eval_batch: int | None = None
+
+    @property
+    def eval_batch(self) -> int:
+        """People per batch of the evaluation, which the scores do not depend on."""
+        usual = self.config.eval.batch_size if self.config.eval else 0
+        return self.less_eval_batch or usual
 
 
 def ratios_text(ratios: tuple[float, ...]) -> str:

@@ -48,6 +48,8 @@ def find_data(request: SweepRequest, on_event: Listener = ignore, *, make: bool 
     With make=False a missing embedded set is described, not made. InputError for annotations that are absent or
     broken, for a split without people, and for an image that is not there.
     """
+    if request.profile_only and request.data is None:
+        return DataFacts(Path(), request.dataset or DEFAULT, request.boxes, request.boxes, None, "", 0, 0)
     if request.data is not None:
         root = Path(request.data)
     elif make:
@@ -85,7 +87,7 @@ def load_split(root: str | Path, split: str, model: ModelSpec, boxes: str = "gt"
 
 def needs_training(request: SweepRequest, model: str) -> bool:
     """Whether a sweep trains `model`, or only evaluates weights that were given."""
-    return request.weights_of(model) is None or request.training == FINETUNE
+    return not request.profile_only and (request.weights_of(model) is None or request.training == FINETUNE)
 
 
 def check_images(people: Iterable[Person]) -> None:

@@ -1,21 +1,23 @@
 """Masks compared where they cost the same: accuracy at equal GFLOPsT, interpolated between a sweep's measured ratios.
 
 At the same ratio one mask may cost more than another: a reduction inside the network leaves the first blocks whole, and
-choosing tokens by content is compute, too. A mask's accuracy at some GFLOPsT is interpolated linearly between the two
-neighbouring ratios, the unmasked model being ratio 0. The bootstrap interpolates in each draw of images, and all cells
-share the draws, so that every difference is paired.
+choosing tokens by content is compute, too. Best is a sweep at budgets, where each mask was trained at the ratio whose
+exact count meets the budget: then measured cells are compared. Between ratios the accuracy is interpolated, monotone
+and without corners (PCHIP; F. N. Fritsch and R. E. Carlson, 1980), the unmasked model being ratio 0, in each draw of
+images. All cells share the draws, so that every difference is paired; those at one point hold together.
 """
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..pose.evaluation.bootstrap import draw_images, score, scores
+from ..reports.analysis.intervals import SeedSpread, all_differences, combined
 from ..reports.analysis.iso_flops import Difference, IsoFlopsPoint, Standing
 from ..reports.analysis.iso_flops_file import write_iso_flops
 from ..reports.analysis.series import control_among
@@ -36,64 +38,48 @@ class Accuracy:
     values: np.ndarray
     draws: np.ndarray
 
-    def interval(self) -> tuple[float, float]:
+    def interval(self, spread: SeedSpread) -> tuple[float, float]:
         """95 % interval of the mean over seeds; draws in which nothing is to be found are left out."""
         mean = self.draws.mean(axis=0)
-        low, high = np.quantile(mean[np.isfinite(mean)], TAILS)
+        mean = mean[np.isfinite(mean)]
+        if len(self.values) > 1 and spread.df:
+            return combined(float(self.values.mean()), float(mean.std()), spread, len(self.values))[1:3]
+        low, high = np.quantile(mean, TAILS)
         return float(low), float(high)
-
-    def minus(self, other: Accuracy) -> Accuracy:
-        return Accuracy(self.values - other.values, self.draws - other.draws)
 
 
 @dataclass(frozen=True)
 class Point:
-    """A mask at one ratio, measured or between two measured ones."""
+    """A mask at one ratio, measured or between measured ones."""
 
     mask_ratio: float
     mask_ratio_mean: float
     gflops_t: float
     accuracy: Accuracy
 
-    def towards(self, other: Point, part: float) -> Point:
-        """The point that lies the fraction `part` of the way to `other`."""
-        if part in (0.0, 1.0):
-            return other if part else self
-
-        def between(a: Any, b: Any) -> Any:
-            return a + part * (b - a)
-
-        return Point(
-            between(self.mask_ratio, other.mask_ratio),
-            between(self.mask_ratio_mean, other.mask_ratio_mean),
-            between(self.gflops_t, other.gflops_t),
-            Accuracy(
-                between(self.accuracy.values, other.accuracy.values), between(self.accuracy.draws, other.accuracy.draws)
-            ),
-        )
-
 
 def can_compare(cells: Iterable[CellConfig]) -> bool:
     """Whether a grid holds anything to compare: one model under two masks or more."""
     masks: dict[str, set[str]] = {}
     for cell in cells:
-        if not cell.is_baseline:
+        if cell.evaluates and not cell.is_baseline:
             masks.setdefault(cell.model.name, set()).add(cell.model.mask)
     return any(len(names) > 1 for names in masks.values())
 
 
-def write_equal(store: SweepStore, cells: list[CellConfig]) -> None:
+def write_equal(store: SweepStore, cells: list[CellConfig], budgets: Sequence[float] = ()) -> None:
     """Write equal_gflopst.csv from the finished cells, whole or not at all; without points there is no file."""
-    points = equal_points(store, cells)
+    points = equal_points(store, cells, budgets)
     if points:
         write_iso_flops(store.equal_file, points)
     else:
         store.equal_file.unlink(missing_ok=True)
 
 
-def equal_points(store: SweepStore, cells: list[CellConfig]) -> list[IsoFlopsPoint]:
+def equal_points(store: SweepStore, cells: list[CellConfig], budgets: Sequence[float] = ()) -> list[IsoFlopsPoint]:
     """The points at which the masks of each model are compared, models in the grid's order, points by rising saving.
 
+    budgets: GFLOPsT that the cells were trained for; without them three round savings that every mask reaches.
     Elastic cells are no part of it: each mask is taken at the ratio that it was trained for.
     """
     points = []
@@ -102,14 +88,20 @@ def equal_points(store: SweepStore, cells: list[CellConfig]) -> list[IsoFlopsPoi
         curves = read_curves(store, [cell for cell in own if store.is_done(cell.key)])
         if len(curves) < 2:
             continue
-        metric = own[0].metric
+        metric, control = own[0].metric, control_among(curves)
         whole = next(iter(curves.values()))[0].gflops_t
-        control = control_among(curves)
-        for saving in round_savings([1 - curve[-1].gflops_t / whole for curve in curves.values()]):
-            gflops_t = (1 - saving) * whole
-            found = {mask: at_gflops_t(curve, gflops_t) for mask, curve in curves.items()}
+        measured = {id(point): point for curve in curves.values() for point in curve}
+        table = np.array([point.accuracy.values for point in measured.values()])
+        spreads = SeedSpread.pooled(table.tolist()), SeedSpread.beside_each_other(table)
+        savings = round_savings([1 - curve[-1].gflops_t / whole for curve in curves.values()])
+        for gflops_t in sorted(budgets, reverse=True) or [(1 - saving) * whole for saving in savings]:
+            meet = within_budget if budgets else at_gflops_t
+            found = {mask: meet(curve, gflops_t) for mask, curve in curves.items()}
             reaching = {mask: point for mask, point in found.items() if point is not None}
-            points.append(IsoFlopsPoint(model, saving, gflops_t, _standings(reaching, control), metric, control))
+            if len(reaching) > 1:
+                standings = _standings(reaching, control, *spreads)
+                saving = round(1 - gflops_t / whole, 6)
+                points.append(IsoFlopsPoint(model, saving, gflops_t, standings, metric, control))
     return points
 
 
@@ -167,37 +159,73 @@ def round_savings(reached: list[float]) -> list[float]:
     return [percent / 100 for percent in sorted(percents)]
 
 
+def within_budget(curve: list[Point], gflops_t: float) -> Point | None:
+    """The measured masked point that comes closest to this compute from below, None where all cost more."""
+    fitting = [point for point in curve if point.mask_ratio and point.gflops_t <= gflops_t * (1 + ROUNDING)]
+    return max(fitting, key=lambda point: point.gflops_t, default=None)
+
+
 def at_gflops_t(curve: list[Point], gflops_t: float) -> Point | None:
     """The mask's point of this compute, None where it does not reach it. curve: by rising ratio."""
-    for left, right in zip(curve, curve[1:], strict=False):
-        if left.gflops_t >= gflops_t >= right.gflops_t * (1 - ROUNDING):
-            spread = left.gflops_t - right.gflops_t
-            return left.towards(right, min(1.0, (left.gflops_t - gflops_t) / spread) if spread else 1.0)
-    return None
+    from scipy.interpolate import PchipInterpolator
+
+    by_cost = {point.gflops_t: point for point in curve}  # of equal costs the higher ratio
+    costs = sorted(by_cost)
+    if gflops_t < costs[0] * (1 - ROUNDING) or gflops_t > costs[-1]:
+        return None
+    near = min(costs, key=lambda cost: abs(cost - gflops_t))
+    if abs(near - gflops_t) <= ROUNDING * gflops_t:
+        return by_cost[near]
+    rising = [by_cost[cost] for cost in costs]
+
+    def at(values: list[np.ndarray]) -> np.ndarray:
+        every = np.array(values)
+        found = np.full(every.shape[1:], np.nan)  # where a draw has nothing to find
+        there = np.isfinite(every).all(axis=0)
+        found[there] = PchipInterpolator(costs, every[:, there])(gflops_t)
+        return found
+
+    return Point(
+        float(np.interp(gflops_t, costs, [point.mask_ratio for point in rising])),
+        float(np.interp(gflops_t, costs, [point.mask_ratio_mean for point in rising])),
+        gflops_t,
+        Accuracy(at([point.accuracy.values for point in rising]), at([point.accuracy.draws for point in rising])),
+    )
 
 
-def _standings(points: dict[str, Point], control: str | None) -> list[Standing]:
-    """The masks at one GFLOPsT, each with its differences to the best and to the control."""
-    best = max(points, key=lambda mask: points[mask].accuracy.values.mean())
+def _standings(
+    points: dict[str, Point], control: str | None, alone: SeedSpread, beside: SeedSpread
+) -> list[Standing]:
+    """The masks at one GFLOPsT, each with its differences to the best and to the control.
+
+    alone, beside: the seeds' spread of accuracies, and of differences between them.
+    """
+    masks = list(points)
+    accuracies = [points[mask].accuracy for mask in masks]
+    means = np.array([accuracy.values.mean() for accuracy in accuracies])
+    draws = np.array([accuracy.draws.mean(axis=0) for accuracy in accuracies])
+    half, _ = all_differences(means, draws, beside, len(accuracies[0].values))
+
+    def difference(mask: str, other: str | None) -> Difference | None:
+        if other == mask or other not in points:
+            return None
+        one, two = masks.index(mask), masks.index(other)
+        mean = float(means[one] - means[two])
+        return Difference(mean, mean - float(half[one, two]), mean + float(half[one, two]))
+
+    best = masks[int(means.argmax())]
     return [
         Standing(
             mask=mask,
-            ratio=point.mask_ratio,
-            mean_ratio=point.mask_ratio_mean,
-            accuracy=float(point.accuracy.values.mean()),
-            interval=point.accuracy.interval(),
-            std=statistics.stdev(map(float, point.accuracy.values)) if len(point.accuracy.values) > 1 else None,
-            seeds=len(point.accuracy.values),
+            ratio=points[mask].mask_ratio,
+            mean_ratio=points[mask].mask_ratio_mean,
+            accuracy=float(mean),
+            interval=accuracy.interval(alone),
+            std=statistics.stdev(map(float, accuracy.values)) if len(accuracy.values) > 1 else None,
+            seeds=len(accuracy.values),
             is_best=mask == best,
-            from_best=_difference(points, mask, best),
-            from_control=_difference(points, mask, control),
+            from_best=difference(mask, best),
+            from_control=difference(mask, control),
         )
-        for mask, point in points.items()
+        for mask, accuracy, mean in zip(masks, accuracies, means, strict=True)
     ]
-
-
-def _difference(points: dict[str, Point], mask: str, other: str | None) -> Difference | None:
-    if other == mask or other not in points:
-        return None
-    difference = points[mask].accuracy.minus(points[other].accuracy)
-    return Difference(float(difference.values.mean()), *difference.interval())

@@ -12,8 +12,9 @@ class Event:
     """One piece of news. `name` is a cell's or base model's key, or "timing <key>", "pictures", "equal_gflopst",
     "report".
 
-    kind: "plan" (info: plan, root, finished), "start", "progress" (stage, done, total, info), "done" (info: the row),
-    "failed" (info: error) or "skipped" (it was done in an earlier run; info: the row).
+    kind: "plan" (info: plan, root, finished), "start" (where: a device, a machine), "progress" (stage, done, total,
+    info), "done" (info: the row), "failed" (info: error), "retry" (with less memory; info: error) or "skipped"
+    (it was done in an earlier run; info: the row).
     """
 
     kind: str
@@ -22,6 +23,7 @@ class Event:
     done: int = 0
     total: int = 0
     info: dict[str, Any] = field(default_factory=dict)
+    where: str = ""
 
 
 Listener = Callable[[Event], None]

@@ -41,7 +41,7 @@ def draw_masks(store: SweepStore, plan: Plan, on_event: Listener = ignore) -> li
     """
     wanted: dict[ModelConfig, CellConfig] = {}
     for cell in plan.cells:
-        drawable = not cell.is_baseline and not cell.is_elastic and _kind(cell.model) != CUT
+        drawable = cell.evaluates and not cell.is_baseline and not cell.is_elastic and _kind(cell.model) != CUT
         if drawable and store.is_done(cell.key):
             wanted.setdefault(cell.executed, cell)
     files = []

@@ -10,18 +10,20 @@ from pathlib import Path
 from ..benchmark.counting.flops import untrained_model
 from ..benchmark.instruments.device import check_device
 from ..benchmark.instruments.interference import usable_cores
-from ..benchmark.profiling.config import RunConfig
+from ..benchmark.profiling.config import RunConfig, runs_of
 from ..pose.errors import InputError
 from ..pose.models.as_trained import load_model, trained_in_words
 from ..pose.models.config import ModelConfig, ModelSpec
 from ..pose.models.weights import load_backbone_weights
 from ..pose.models.weights_file import read_weights
-from ..pose.models.zoo import create_model, is_tiny
+from ..pose.models.zoo import create_model, is_tiny, usual_decoder
 from ..pose.reductions import ReductionConfig
 from ..pose.training.recipe import TINY_FINETUNE, TINY_RECIPE, TrainingRecipe, paper_recipe
+from .budgets import reductions_within
 from .cells import expand, reductions_of
-from .config import FINETUNE, SCRATCH, WEIGHTS, CellConfig, EvalConfig, Start, TrainConfig
+from .config import FINETUNE, SCRATCH, UNTRAINED, WEIGHTS, CellConfig, EvalConfig, Start, TrainConfig
 from .data import DataFacts
+from .executors import find_executor
 from .request import SweepRequest
 
 # Ours, for --finetune on the papers' models: a tenth of their schedule, from the learning rate of its second phase.
@@ -31,7 +33,7 @@ PAPER_FINETUNE = {"epochs": 30, "learning_rate": 1e-4, "milestones": (20, 26)}
 @dataclass(frozen=True)
 class Plan:
     """A resolved sweep. models: the unmasked cell of each. bases: the shared base models by key. notes: what the given
-    weights were trained with, in words."""
+    weights were trained with, and which runtimes do not compute in which precision, in words."""
 
     request: SweepRequest
     data: DataFacts
@@ -45,9 +47,12 @@ def make_plan(request: SweepRequest, data: DataFacts) -> Plan:
     """Resolve recipes, weights and threads and expand the grid. InputError for a device that is not there, weights that
     cannot be read or do not fit, or a model that cannot be built for this data or masked by one of the ratios.
     """
-    check_device(request.device)
+    if find_executor(request.executor).here:
+        for device in [f"cuda:{number}" for number in request.device_numbers or ()] or [request.device]:
+            check_device(device)
+    _, left_out = runs_of(RunConfig(_device(request)), request.runtimes, request.precisions)
     reductions = {name: _checked_reductions(request, name, data) for name in request.models}
-    models, bases, notes = [], [], []
+    models, bases, notes = [], [], [f"left out: {line}" for line in left_out]
     for name in request.models:
         spec, note = _checked_model(request, name, data)
         models.append(_unmasked_cell(request, spec, data))
@@ -62,17 +67,21 @@ def _checked_reductions(request: SweepRequest, name: str, data: DataFacts) -> li
     """The reductions of a model, each with its ratio. Every masked model is made without its weights: what cannot be
     made is told before anything runs."""
     found = []
-    for reduction in reductions_of(request):
-        config = ModelConfig(
-            name=name,
-            dataset=data.layout,
-            described=data.described,
-            input_size=request.input_size,
-            reduction=reduction,
-            as_published=request.as_published,
-        )
+    unmasked = ModelConfig(
+        name=name,
+        dataset=data.layout,
+        described=data.described,
+        input_size=request.input_size,
+        as_published=request.as_published,
+        decoder=request.decoder,
+    )
+    if request.budgets:
+        reductions = reductions_within(unmasked, request.masks, request.budgets)
+    else:
+        reductions = reductions_of(request)
+    for reduction in reductions:
         try:
-            model = untrained_model(config)
+            model = untrained_model(replace(unmasked, reduction=reduction))
             if request.elastic and reduction.ratio == max(request.ratios):
                 model.set_mask_ratio(0.0)
         except InputError as error:
@@ -85,8 +94,9 @@ def _checked_reductions(request: SweepRequest, name: str, data: DataFacts) -> li
 def _checked_model(request: SweepRequest, name: str, data: DataFacts) -> tuple[ModelSpec, str]:
     """The unmasked model, and what the weights given for it were trained with: a file that does not fit, or was trained
     as another model, is told before anything runs."""
-    size = {"input_size": request.input_size} if request.input_size else {}
-    asked = {"name": name, "dataset": data.dataset, "mask": "none", "as_published": request.as_published, **size}
+    given = {"input_size": request.input_size, "decoder": request.decoder}
+    asked = {"name": name, "dataset": data.dataset, "mask": "none", "as_published": request.as_published}
+    asked |= {key: value for key, value in given.items() if value}
     model, note = create_model(**asked), ""
     weights = request.weights_of(name)
     if weights:
@@ -106,11 +116,13 @@ def _unmasked_cell(request: SweepRequest, spec: ModelSpec, data: DataFacts) -> C
     model = ModelConfig(
         name=spec.name, dataset=data.layout, described=data.described, input_size=size,
         as_published=request.as_published, source=spec.source,
+        decoder=spec.decoder if spec.decoder != usual_decoder(spec.name) else None,
     )
     weights = request.weights_of(model.name)
     mode = request.training or (WEIGHTS if weights else FINETUNE if is_tiny(model.name) else SCRATCH)
+    mode = UNTRAINED if request.profile_only else mode
     long, short = _recipes(model)
-    recipe = {FINETUNE: short, SCRATCH: long, WEIGHTS: None}[mode]
+    recipe = {FINETUNE: short, SCRATCH: long}.get(mode)
     backbone = file_sha256(request.backbone_weights) if request.backbone_weights and mode == SCRATCH else None
     return CellConfig(
         model=model,

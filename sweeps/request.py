@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -15,11 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+from ..benchmark.runtimes.catalogue import EAGER
+from ..benchmark.runtimes.descriptor import FLOAT32
+from ..benchmark.runtimes.registry import check_precision, find_runtime
 from ..pose.datasets import find_dataset
 from ..pose.errors import InputError
 from ..pose.reductions import NONE, check_ratio, find_reduction, reduction_config, split_reductions
 from ..reports.analysis.margin import MARGIN, check_margin
 from .checked import Flag, Read, Several, Whole, first_mistake
+from .executors import find_executor
 
 LARGEST_FILE = 100_000  # bytes of YAML
 LONGEST_NAME = 255  # bytes, of a file
@@ -36,6 +41,11 @@ def _mask(value: Any) -> str:
     return reduction_config(str(value)).text
 
 
+def _runtime(value: Any) -> str:
+    find_runtime(str(value))
+    return str(value)
+
+
 def _dataset(value: Any) -> str:
     return find_dataset(str(value)).name
 
@@ -44,6 +54,17 @@ def _ratio(value: Any) -> float:
     if isinstance(value, bool):
         raise InputError(f"mask ratio {value!r}: give a number from 0 to below 1, such as 0.4")
     return check_ratio(value) + 0.0  # -0.0 is the baseline, too
+
+
+def _budget(value: Any) -> float:
+    number = str(value).strip().removeprefix("gflops_t:")
+    try:
+        budget = math.nan if isinstance(value, bool) else float(number)
+    except ValueError:
+        budget = math.nan
+    if not 0 < budget < math.inf:
+        raise InputError(f"{value!r} is not a budget; give gflops_t: and 1e9 multiply-adds, such as gflops_t:0.021")
+    return budget
 
 
 def _path(value: Any) -> str:
@@ -59,10 +80,54 @@ def _device(value: Any) -> str:
     return value
 
 
+def _devices(value: Any) -> str:
+    text = ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+    text = text.replace(" ", "")
+    if isinstance(value, bool) or not re.fullmatch(r"all|cpu|\d{1,3}(-\d{1,3})?(,\d{1,3}(-\d{1,3})?)*", text):
+        raise InputError(f"{value!r} names no devices; give numbers such as 0-7 or 0,2, or all, or cpu")
+    numbers = _numbers(text) or ()
+    if text not in ("all", "cpu") and (not numbers or len(set(numbers)) < len(numbers)):
+        raise InputError(f"{value!r} names a device twice, or none; give each once, such as 0-7 or 0,2")
+    return text
+
+
+def _numbers(devices: str) -> tuple[int, ...] | None:
+    """Of "0,4-6" these are 0, 4, 5 and 6; None for "all" and "cpu"."""
+    if devices in ("all", "cpu"):
+        return None
+    ends = [part.partition("-") for part in devices.split(",")]
+    return tuple(number for first, _, last in ends for number in range(int(first), int(last or first) + 1))
+
+
+def _executor(value: Any) -> str:
+    find_executor(str(value))
+    return str(value)
+
+
+def _pairs(value: Any) -> list[tuple[str, str]]:
+    """`KEY=VALUE`, one or several, or a mapping."""
+    if isinstance(value, Mapping):
+        value = [f"{name}={'' if text is None else text}" for name, text in value.items()]
+    pairs = []
+    for item in value if isinstance(value, (list, tuple)) else [value]:
+        name, equals, text = ("=".join(item) if isinstance(item, tuple) else str(item)).partition("=")
+        if not equals or not name.strip() or not text.strip():
+            raise InputError(f"{item!r} is not an option of an executor; give KEY=VALUE, such as gpus=1")
+        pairs.append((name.strip().replace("-", "_"), text.strip()))
+    return pairs
+
+
 def _training(value: Any) -> str:
     known = ("finetune", "scratch", "weights")
     if value not in known:
         raise InputError(f"{value!r} is not a way of training; give one of {', '.join(known)}")
+    return value
+
+
+def _decoder(value: Any) -> str:
+    known = ("classic", "simple")
+    if value not in known:
+        raise InputError(f"{value!r} is not a decoder; give one of {', '.join(known)}")
     return value
 
 
@@ -117,6 +182,9 @@ class SweepRequest:
     ratios: Annotated[tuple[Annotated[float, Read(_ratio)], ...], Several()] = _option(
         (0.2, 0.4, 0.6), "{ratios} (default: 0.2,0.4,0.6)", also="ratio"
     )
+    budgets: Annotated[tuple[Annotated[float, Read(_budget)], ...], Several()] | None = _option(
+        None, "in place of ratios: each mask at the ratio whose exact count meets gflops_t:0.025,0.021", also="budget"
+    )
     elastic: Annotated[bool, Flag()] = _option(
         False,
         "evaluate every trained model at the other ratios too, and one per mask trained with a ratio drawn for each"
@@ -135,8 +203,17 @@ class SweepRequest:
         None, "crop as HEIGHTxWIDTH (default: the model's own)"
     )
     device: Annotated[str, Read(_device)] = _option("cpu", "cpu or cuda (default: cpu)")
+    devices: Annotated[str, Read(_devices)] | None = _option(
+        None, "CUDA devices, one cell at a time on each: 0-7, or 0,2, or all; or cpu (default with cuda: all)"
+    )
     batch_sizes: Annotated[tuple[Annotated[int, Whole(1)], ...], Several()] = _option(
         (1,), "batch sizes of latency and memory (default: 1)", also="batch_size"
+    )
+    runtimes: Annotated[tuple[Annotated[str, Read(_runtime)], ...], Several()] = _option(
+        (EAGER,), "what each cell is timed in: {runtimes} (default: eager)", "--runtime", also="runtime"
+    )
+    precisions: Annotated[tuple[Annotated[str, Read(check_precision)], ...], Several()] = _option(
+        (FLOAT32,), "{precisions} (default: float32)", "--precision", also="precision"
     )
     epochs: Annotated[int, Whole(1)] | None = _option(None, "epochs of each cell (default: the recipe's)")
     base_epochs: Annotated[int, Whole(1)] | None = _option(
@@ -148,10 +225,16 @@ class SweepRequest:
         "--from-scratch/--finetune",
         words=("scratch", "finetune"),
     )
+    profile_only: Annotated[bool, Flag()] = _option(
+        False, "count and measure only: no training, no evaluation, and no data needed", "--profile-only"
+    )
     weights: Annotated[tuple[tuple[str, str], ...], Read(_weights)] = _option(
         (), "evaluate these weights instead of training: FILE, or NAME=FILE per model; repeatable"
     )
     backbone_weights: _Path | None = _option(None, "an ImageNet HRNet that training starts from (papers' models)")
+    decoder: Annotated[str, Read(_decoder)] | None = _option(
+        None, "of ViTPose: classic or simple (default: the weights' own, else classic)"
+    )
     as_published: Annotated[bool, Flag()] = _option(
         False, "switch on the reference code's own behaviours", "--as-published"
     )
@@ -164,16 +247,30 @@ class SweepRequest:
         130, "timed passes of each configuration and batch size, at most (default: 130)"
     )
     threads: Annotated[int, Whole(1)] | None = _option(None, "CPU threads of each cell (default: 1 for tiny models)")
-    jobs: Annotated[int, Whole(1)] | None = _option(None, "cells at the same time (default: cores / threads; CUDA: 1)")
+    jobs: Annotated[int, Whole(1)] | None = _option(
+        None, "cells at the same time (default: cores / threads; on CUDA one on each device)"
+    )
     workers: Annotated[int, Whole(0)] = _option(0, "loader processes of each cell (default: 0)")
     margin: Annotated[float, Read(lambda value: check_margin(value, ""))] = _option(
         MARGIN, f"{MARGIN_HELP} (default: {MARGIN:g})"
+    )
+    executor: Annotated[str, Read(_executor)] = _option("local", "what runs the cells: {executors} (default: local)")
+    executor_options: Annotated[tuple[tuple[str, str], ...], Read(_pairs)] = _option(
+        (), "KEY=VALUE for the executor; repeatable (in a file: a mapping)", "--executor-option"
     )
     out: _Path | None = _option(None, "folder (default: runs/..., named after the grid)")
 
     def weights_of(self, model: str) -> str | None:
         """The weights file given for `model`, if any."""
         return dict(self.weights).get(model)
+
+    @property
+    def device_numbers(self) -> tuple[int, ...] | None:
+        """The CUDA devices that were asked for; None: all that there are, or none on the CPU."""
+        if self.devices is None:
+            number = self.device.partition(":")[2]
+            return (int(number),) if number else None
+        return _numbers(self.devices)
 
 
 OPTIONS = {field.name: field for field in dataclasses.fields(SweepRequest)}
@@ -197,7 +294,11 @@ def parse(values: Mapping[str, Any], file: str | Path | None = None) -> SweepReq
         name = _field_name(key, "")
         if value is not None:
             given[name], places[name] = value, option_name(name)
-    request = _checked(given, places)
+    request = _on_devices(_checked(given, places), "device" in given)
+    if request.budgets and "ratios" in given:
+        raise InputError(f"{places['budgets']} and {places['ratios']} contradict each other; leave one out")
+    if request.budgets and request.elastic:
+        raise InputError(f"{places['budgets']} and --elastic contradict each other: that evaluates at --ratios")
     unnamed = [path for name, path in request.weights if not name]
     if unnamed and "models" not in given and (name := _model_of(unnamed[0])):
         request = dataclasses.replace(request, models=(name,))
@@ -212,6 +313,17 @@ def _checked(given: dict[str, Any], places: Mapping[str, str]) -> SweepRequest:
     except ValidationError as error:
         field, mistake = first_mistake(error)
         raise InputError(f"{places[field]}: {mistake}") from None
+
+
+def _on_devices(request: SweepRequest, named: bool) -> SweepRequest:
+    """`devices` decides the kind of device where that is not named."""
+    if request.devices is None:
+        return request
+    kind = "cpu" if request.devices == "cpu" else "cuda"
+    if named and request.device != kind:
+        given = f"--device {request.device} and --devices {request.devices}"
+        raise InputError(f"{given} contradict each other; leave one out")
+    return dataclasses.replace(request, device=kind)
 
 
 def _model_of(weights: str) -> str | None:
@@ -286,8 +398,16 @@ def _consistent(request: SweepRequest) -> SweepRequest:
         raise InputError("--weights and --from-scratch contradict each other; leave one out")
     if request.training == "weights" and without:
         raise InputError(f"--weights is missing for {', '.join(without)}")
+    if request.profile_only and (resolved or request.training or request.elastic or request.backbone_weights):
+        raise InputError(
+            "--profile-only neither trains nor evaluates; leave --weights, --from-scratch, --finetune, --elastic and "
+            "--backbone-weights out"
+        )
     if request.device == "cpu" and request.amp:
         raise InputError("--amp needs --device cuda; on the CPU everything runs in float32")
+    find_executor(request.executor).check_options(dict(request.executor_options))
+    if request.devices is not None and not find_executor(request.executor).here:
+        raise InputError(f"--devices are those of this machine; leave them out with --executor {request.executor}")
     request = dataclasses.replace(request, weights=tuple(resolved))
     for check, applies in ((_check_published, request.as_published), (_check_elastic, request.elastic)):
         if applies:

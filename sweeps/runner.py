@@ -5,26 +5,41 @@ point.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..benchmark.instruments.interference import usable_cores
+from ..benchmark.profiling.config import RunConfig
 from ..pose.errors import InputError
-from ..pose.records import to_plain
+from ..pose.records import from_plain, to_plain
 from ..reports.analysis.results import write_results
 from .cell_result import CellResult, read_cell_result, write_cell_result
 from .config import CellConfig, Job
 from .data import find_data
 from .events import Event, Listener, ignore
+from .executors import Resources, Task, find_executor
+from .executors.presence import RUN, Presence
+from .executors.processes import last_line
 from .plan import Plan, folder_of, make_plan
-from .processes import Task, last_line, run_tasks
 from .request import SweepRequest, parse
 from .results import assemble_rows, paired_differences
-from .store import SweepStore, is_ok, make_manifest, memory_file, open_store, read_result, write_json
-from .timing import read_timings, timing_groups
+from .shortage import with_less_memory
+from .store import (
+    SweepStore,
+    is_ok,
+    make_manifest,
+    memory_file,
+    open_store,
+    read_json,
+    read_result,
+    run_file,
+    write_json,
+)  # fmt: skip
+from .timing import read_timings, runs_evaluated, timing_groups
 
 TIMING = "posebench.sweeps.timing"
+#: what cells and base models import; torch's profiler, which measures memory, imports the last when it is first used
+PRELOAD = ("posebench.sweeps.work", "posebench.benchmark.counting.flops", "torch._dynamo")
 # How long the threads of a worker spin while they wait for each other (GNU OpenMP). At its default, two threads beside
 # another job on the same two cores trained on 3 crops/s instead of 100; so they do, and alone on 400 instead of 440.
 # Latency is measured at the default, as everybody's program runs.
@@ -59,7 +74,7 @@ def execute(request: SweepRequest, on_event: Listener = ignore) -> Outcome:
     plan = make_plan(request, find_data(request, on_event))
     root = folder_of(plan)
     outcome = Outcome(root, plan)
-    with open_store(root, manifest_of(plan)) as store:
+    with open_store(root, manifest_of(plan)) as store, Presence(store.root / RUN, request.device):
         finished = {cell.key for cell in plan.cells if is_complete(store, cell, request)}
         on_event(Event("plan", info={"plan": plan, "root": root, "finished": finished}))
         try:
@@ -69,7 +84,7 @@ def execute(request: SweepRequest, on_event: Listener = ignore) -> Outcome:
                 _run_timing(store, plan, outcome, on_event)
         finally:  # after Ctrl-C, too, what is finished can be read
             outcome.rows = _write_rows(store, plan, {})
-        outcome.rows = _write_rows(store, plan, paired_differences(store, plan.cells))
+        outcome.rows = _write_rows(store, plan, paired_differences(store, plan.cells, plan.request))
         _finish(store, plan, outcome, on_event)
     return outcome
 
@@ -82,19 +97,28 @@ def manifest_of(plan: Plan) -> dict[str, Any]:
 
 
 def jobs_of(plan: Plan) -> int:
-    """Cells at the same time: as many as the cores carry on the CPU, one on CUDA."""
-    if plan.request.jobs is not None:
-        return plan.request.jobs
-    if plan.request.device != "cpu":
-        return 1
-    return max(1, usable_cores() // max(cell.run.threads for cell in plan.models))
+    """Cells at the same time: as many as the cores carry on the CPU, one on each CUDA device. Of another executor than
+    this machine nothing is known but what was asked for."""
+    from .executors.leases import places
+
+    request = plan.request
+    if not find_executor(request.executor).here:
+        return request.jobs or 1
+    largest = max((cell.run for cell in plan.models), key=lambda run: run.threads)
+    return places(_task("", "", Path(), largest), resources_of(request, Path()))
+
+
+def resources_of(request: SweepRequest, root: Path) -> Resources:
+    """What a request lets its executor take."""
+    return Resources(root, request.jobs, request.device_numbers, dict(request.executor_options))
 
 
 def is_complete(store: SweepStore, cell: CellConfig, request: SweepRequest) -> bool:
     """Whether nothing of a cell is left to do: it is done, and its memory is measured at every batch size."""
     sizes = () if cell.is_elastic else request.batch_sizes
-    measured = all(memory_file(store.cell_dir(cell.key), size).is_file() for size in sizes)
-    return store.is_done(cell.key) and measured
+    files = [memory_file(store.cell_dir(cell.key), size) for size in sizes]
+    files += [run_file(store.cell_dir(cell.key), run) for run in runs_evaluated(cell, request)]
+    return store.is_done(cell.key) and all(file.is_file() for file in files)
 
 
 def missing_bases(store: SweepStore, plan: Plan) -> list[str]:
@@ -108,8 +132,11 @@ def _run_bases(store: SweepStore, plan: Plan, outcome: Outcome, on_event: Listen
     folders = {key: store.base_dir(key) for key in missing_bases(store, plan)}
     for key, folder in folders.items():
         _write_job(folder, _job(plan, plan.bases[key], store))
-    threads = {key: base.run.threads for key, base in plan.bases.items()}
-    _run_folders("posebench.sweeps.base", folders, threads, 1, outcome, on_event)
+    tasks = [_task("posebench.sweeps.base", key, folder, plan.bases[key].run) for key, folder in folders.items()]
+    resources = resources_of(plan.request, outcome.root)
+    if not any(task.cuda for task in tasks):  # each takes all cores, however many cells are to share them
+        resources = replace(resources, jobs=1)
+    _run(tasks, plan, outcome, on_event, resources)
     for folder in folders.values():
         _raise_input_error(folder)
 
@@ -142,8 +169,9 @@ def _run_some(
         else:
             _write_job(folder, _job(plan, cell, store))
             folders[cell.key] = folder
-    threads = {cell.key: cell.run.threads for cell in cells}
-    _run_folders("posebench.sweeps.cell", folders, threads, jobs_of(plan), outcome, on_event)
+    runs = {cell.key: cell.run for cell in cells}
+    tasks = [_task("posebench.sweeps.cell", key, folder, runs[key]) for key, folder in folders.items()]
+    _run(tasks, plan, outcome, on_event)
     return folders
 
 
@@ -151,48 +179,66 @@ def _run_timing(store: SweepStore, plan: Plan, outcome: Outcome, on_event: Liste
     """Latency of all configurations, alone on the machine; what is stored already is not measured again."""
     done = [cell for cell in plan.cells if store.is_done(cell.key)]
     for key, job in timing_groups(done, plan.request).items():
-        folder, name = store.timing_dir(key), f"timing {key}"
+        folder = store.timing_dir(key)
         if not is_ok(folder):
             _write_job(folder, job)
-            _run_folders(TIMING, {name: folder}, {name: job.run.threads}, 1, outcome, on_event)
+            _run([_task(TIMING, f"timing {key}", folder, job.run)], plan, outcome, on_event)
 
 
-def _run_folders(
-    module: str,
-    folders: dict[str, Path],
-    threads: dict[str, int],
-    jobs: int,
-    outcome: Outcome,
-    on_event: Listener,
+def _task(module: str, name: str, folder: Path, run: RunConfig) -> Task:
+    """The process for a folder. It reads config.json there and leaves result.json, which says how it went."""
+    measures = module == TIMING
+    settings = {} if measures or os.environ.keys() & {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} else SPIN
+    preload = () if measures else PRELOAD
+    return Task(name, module, folder, run.threads, run.device == "cuda", measures, settings, preload)
+
+
+def _run(
+    tasks: list[Task], plan: Plan, outcome: Outcome, on_event: Listener, resources: Resources | None = None
 ) -> None:
-    """One process per folder. It reads config.json there and leaves result.json, which says how it went."""
+    """Have the tasks done by the sweep's executor, and tell of each."""
+    by_name = {task.name: task for task in tasks}
+    folders = {task.name: task.folder for task in tasks}
     for folder in folders.values():
         if not is_ok(folder):
             (folder / "result.json").unlink(missing_ok=True)  # an earlier failure is not this run's
 
-    settings = {} if module == TIMING or os.environ.keys() & {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} else SPIN
-
     def on_message(name: str, message: dict[str, Any]) -> None:
         kind = "start" if message.get("stage") == "start" else "progress"
-        fields = {name: message[name] for name in ("stage", "done", "total", "info") if name in message}
+        fields = {name: message[name] for name in ("stage", "done", "total", "info", "where") if name in message}
         on_event(Event(kind, name, **fields))
 
-    def on_exit(name: str, code: int) -> None:
-        if read_result(folders[name]) is None:
-            write_cell_result(folders[name], CellResult(error=_why_ended(folders[name], code)))
-        if not is_ok(folders[name]):
-            _report_failure(name, read_cell_result(folders[name]).error, outcome, on_event)
-        elif code != 0:  # done before, but what was still missing (memory at another batch size) failed
-            _report_failure(name, _why_ended(folders[name], code), outcome, on_event)
-        else:
-            info = {} if module == TIMING else read_cell_result(folders[name]).columns
-            on_event(Event("done", name, info=info))
+    again: list[Task] = []
 
-    tasks = [
-        Task(name, module, (str(folder), "--child"), folder / "log.txt", threads[name], settings)
-        for name, folder in folders.items()
-    ]
-    run_tasks(tasks, jobs, on_message, on_exit)
+    def on_exit(name: str, code: int) -> None:
+        folder = folders[name]
+        if read_result(folder) is None:
+            write_cell_result(folder, CellResult(error=_why_ended(folder, code)))
+        if not is_ok(folder) and _ask_for_less(folder):
+            on_event(Event("retry", name, info={"error": read_cell_result(folder).error}))
+            again.append(by_name[name])
+        elif not is_ok(folder):
+            _report_failure(name, read_cell_result(folder).error, outcome, on_event)
+        elif code != 0:  # done before, but what was still missing (memory at another batch size) failed
+            _report_failure(name, _why_ended(folder, code), outcome, on_event)
+        else:
+            on_event(Event("done", name, info={} if by_name[name].alone else read_cell_result(folder).columns))
+
+    if tasks:
+        resources = resources or resources_of(plan.request, outcome.root)
+        find_executor(plan.request.executor).run(tasks, resources, on_message, on_exit)
+        _run(again, plan, outcome, on_event, resources)
+
+
+def _ask_for_less(folder: Path) -> bool:
+    """Where memory did not suffice, and the same result can be had with less: make this its job."""
+    shortage = read_cell_result(folder).shortage
+    file = folder / "config.json"
+    job = from_plain(Job, read_json(file, "run the sweep again"), str(file)) if shortage else None
+    less = job and with_less_memory(job, shortage)
+    if less:
+        _write_job(folder, less)
+    return less is not None
 
 
 def _why_ended(folder: Path, code: int) -> str:
@@ -221,9 +267,10 @@ def _job(plan: Plan, cell: CellConfig, store: SweepStore) -> Job:
         config=cell,
         data_root=str(plan.data.root),
         boxes=plan.data.boxes,
-        device=plan.request.device,
+        device=cell.run.device,
         workers=plan.request.workers,
         batch_sizes=plan.request.batch_sizes,
+        runs=runs_evaluated(cell, plan.request) if cell.evaluates else (),
         start=str(start.resolve()) if start else None,
         backbone=str(Path(backbone).resolve()) if backbone else None,
     )
@@ -244,7 +291,7 @@ def _finish(store: SweepStore, plan: Plan, outcome: Outcome, on_event: Listener)
 
     parts = [("pictures", lambda: draw_masks(store, plan, on_event))]
     if can_compare(plan.cells):
-        parts.append(("equal_gflopst", lambda: write_equal(store, plan.cells)))
+        parts.append(("equal_gflopst", lambda: write_equal(store, plan.cells, plan.request.budgets or ())))
     parts.append(("report", lambda: write_report(store.root)))
     for name, work in parts:
         on_event(Event("start", name))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,16 +12,18 @@ from ...pose.errors import InputError
 from ...pose.models.choices import asked_model
 from ...pose.models.config import ModelConfig
 from ...pose.models.zoo import create_model, resolve_name
-from ...pose.reductions import NONE
-from ..counting.flops import FlopCount, count_flops, untrained_model
+from ...pose.reductions import NONE, reduction_config
+from ...pose.reductions import UNMASKED as UNMASKED_MODEL
+from ..counting.conventions import CONVENTIONS, count_both
+from ..counting.flops import FlopCount, count_flops, example_inputs, flop_count, untrained_model
 from ..instruments.allocator import keep_freed_memory
 from ..instruments.device import check_count, check_device
 from ..instruments.environment import conditions
-from ..instruments.precision import Precision
 from ..instruments.statistics import ratio_of_medians
 from ..instruments.timing import Row
 from ..profiling.models import time_models
 from .claims import REDUCTION, UNMASKED, Claim
+from .plain_vit import PlainVit, read_plain_vit
 
 PUBLISHED, NEEDED = "published_", "_needed"
 NOT_AVAILABLE = "not checked: model not available"
@@ -31,7 +33,9 @@ NO_FIGURE = "no figure printed"
 MEASURED = "measured"
 
 #: what a claim is about, and what it compares that with, if anything
-Pair = tuple[ModelConfig, ModelConfig | None]
+Pair = tuple[ModelConfig | PlainVit, ModelConfig | None]
+#: what no counter comes to
+NO_COUNTER = "no counter"
 
 _RETRIES = 1
 _WARM_UP_SHARE = 0.5  # measure_latency may spend this share of its time limit before it samples
@@ -39,10 +43,12 @@ _WARM_UP_SHARE = 0.5  # measure_latency may spend this share of its time limit b
 
 @dataclass(frozen=True)
 class Count:
-    """Both counts of a model at batch size 1: params and published_params in numbers, the rest in FlopCount's units."""
+    """The counts of a model at batch size 1: params and published_params in numbers, conventions in 1e9 (published:
+    1024^3) multiply-adds, the rest in FlopCount's units."""
 
     flops: FlopCount
     published_params: int
+    conventions: Mapping[str, float]
 
     def value(self, quantity: str) -> float:
         """A quantity of a claim in the claim's unit (G or M)."""
@@ -63,7 +69,8 @@ def audit(
     """One row per claim, in their order.
 
     Every row has the claim's keys; published (as printed); reproduced, the value under the source's own counting
-    rule, and exact, both in the claim's unit (None where not checked); and status. With `latency` and a baseline also
+    rule, and exact, both in the claim's unit (None where not checked); status; and, for printed GFLOPs of a whole
+    model, explained_by: the conventions that round to the figure. With `latency` and a baseline also
     latency_ratio and latency_transformer_ratio, the time that remains of the baseline's (ratio of medians at batch
     size 1, float32, measured interleaved), each with _low and _high (95 % interval) and _unstable, latency_samples,
     and the conditions. For a speed-up, reproduced is what was measured and exact what the exact count promises.
@@ -98,6 +105,13 @@ def published_params(model: nn.Module) -> int:
 
 def _subjects(claim: Claim) -> Pair | None:
     """What a claim is about and what it compares that with; None where posebench has no such model."""
+    mask = reduction_config(claim.mask, claim.mask_ratio or None)
+    try:
+        plain = read_plain_vit(claim.model, claim.input_size, mask if claim.mask != NONE else UNMASKED_MODEL)
+    except InputError as error:
+        raise InputError(f"{claim.where}: {error}") from None
+    if plain is not None:
+        return plain, None
     try:
         name = resolve_name(claim.model)
         other = claim.baseline and (name if claim.baseline == UNMASKED else resolve_name(claim.baseline))
@@ -112,19 +126,41 @@ def _count_all(
     claims: Sequence[Claim],
     pairs: dict[str, Pair | None],
     progress: Callable[..., object] | None,
-) -> dict[ModelConfig, Count]:
+) -> dict[ModelConfig | PlainVit, Count]:
     """The counts of every model that the claims need, each once."""
+    printed = {(pairs[claim.id] or (None,))[0] for claim in claims if _has_counters(claim)}
     first = {subject: claim for claim in reversed(claims) for subject in pairs[claim.id] or () if subject is not None}
     counts = {}
     for done, (subject, claim) in enumerate(first.items(), start=1):
         try:
-            model = untrained_model(subject)
+            model = subject.make() if isinstance(subject, PlainVit) else untrained_model(subject)
         except InputError as error:
             raise InputError(f"{claim.where}: {error}") from None
-        counts[subject] = Count(count_flops(model), published_params(model))
+        counts[subject] = _count(model, subject, with_conventions=subject in printed)
         if progress is not None:
             progress(done, len(first), stage="count")
     return counts
+
+
+def _has_counters(claim: Claim) -> bool:
+    """Whether other counters may come to its figure: printed GFLOPs of a whole model."""
+    return claim.published is not None and claim.quantity in ("gflops", "published_gflops")
+
+
+def _count(model: nn.Module, subject: ModelConfig | PlainVit, *, with_conventions: bool) -> Count:
+    if isinstance(subject, PlainVit):
+        inputs = (torch.empty(1, 3, *subject.input_size, device="meta"),)
+    else:
+        inputs = example_inputs(model)
+    if not with_conventions:
+        return Count(count_flops(model, inputs), published_params(model), {})
+    conventions, exact = count_both(model, inputs, bare=True)
+    params = sum(parameter.numel() for parameter in model.parameters())
+    return Count(
+        flop_count(model, exact, (tuple(inputs[0].shape),), params),
+        published_params(model),
+        {name: macs / CONVENTIONS[name].unit for name, macs in conventions.items()},
+    )
 
 
 def _time_all(
@@ -137,20 +173,20 @@ def _time_all(
     """The latency columns of each pair. Models that share a baseline are measured interleaved with it."""
     groups: dict[ModelConfig, list[ModelConfig]] = {}
     for subject, baseline in pairs:
-        if baseline is not None:
+        if baseline is not None and isinstance(subject, ModelConfig):
             groups.setdefault(baseline, []).append(subject)
     if not groups:
         return {}
     keep_freed_memory()
-    precision = Precision(torch.float32, device)
     limit = seconds / len(groups) / (_RETRIES + 1) / (1 + _WARM_UP_SHARE)
     timings: dict[Pair, Row] = {}
     for done, (baseline, others) in enumerate(groups.items(), start=1):
-        models = {subject: precision.place(create_model(subject)) for subject in (baseline, *others)}
-        rows = time_models(
-            models, 1, precision, threads=threads, max_samples=130, max_seconds=limit, retries=_RETRIES
+        models = {subject: create_model(subject).eval() for subject in (baseline, *others)}
+        timed = time_models(
+            models, 1, device=device, threads=threads, max_samples=130, max_seconds=limit, retries=_RETRIES
         )
-        now = conditions(device, precision.dtype, threads, 1)
+        rows = {subject: row for (subject, _), row in timed.items()}
+        now = conditions(device, torch.float32, threads, 1)
         for other in others:
             columns = dict(_ratios(rows[other], rows[baseline]))
             timings[other, baseline] = columns | {name: now[name] for name in CONDITIONS}
@@ -176,7 +212,7 @@ def _ratios(row: Row, baseline: Row) -> Iterator[tuple[str, object]]:
 def _row(
     claim: Claim,
     pair: Pair | None,
-    counts: dict[ModelConfig, Count],
+    counts: dict[ModelConfig | PlainVit, Count],
     timings: dict[Pair, Row],
     latency: bool,
 ) -> Row:
@@ -186,8 +222,8 @@ def _row(
         "quantity": claim.quantity, "model": claim.model, "dataset": claim.dataset,
         "input_size": f"{size[0]}x{size[1]}" if size else None, "mask": claim.mask, "mask_ratio": claim.mask_ratio,
         "baseline": claim.baseline,
-        "unit": claim.unit, "published": claim.published, "reproduced": None,
-        "exact": None, "status": NOT_AVAILABLE,
+        "unit": claim.unit, "counter": claim.counter, "published": claim.published, "reproduced": None,
+        "exact": None, "status": NOT_AVAILABLE, "explained_by": None,
     }  # fmt: skip
     if pair is None:
         return row
@@ -201,6 +237,8 @@ def _row(
     else:
         row["reproduced"], row["exact"] = values(claim, counts[subject], counts.get(baseline) if baseline else None)
         row["status"] = verdict(claim, row["reproduced"])
+        if _has_counters(claim):
+            row["explained_by"] = explained_by(claim, counts[subject])
     return row | timing
 
 
@@ -208,10 +246,23 @@ def values(claim: Claim, count: Count, baseline: Count | None) -> tuple[float, f
     """(under the source's counting rule, exact) of a claim that can be counted, in the claim's unit."""
     quantity = claim.quantity.removeprefix(REDUCTION)
     exact = quantity.removeprefix(PUBLISHED).removesuffix(NEEDED)  # what is executed
+    if claim.counter is not None:
+        return count.conventions[claim.counter] / claim.scale, count.value(exact) / claim.scale
     if quantity == claim.quantity or baseline is None:
-        return count.value(quantity), count.value(exact)
+        return count.value(quantity) / claim.scale, count.value(exact) / claim.scale
     before, after = (_rounded(which.value(quantity), claim.figure_digits) for which in (baseline, count))
     return 100 * (1 - after / before), 100 * (1 - count.value(exact) / baseline.value(exact))
+
+
+def explained_by(claim: Claim, count: Count) -> str:
+    """The conventions under which the whole model comes to the printed figure, the source's own first."""
+    own = claim.counter or ("published" if claim.quantity.startswith(PUBLISHED) else "exact")
+    found = [
+        name
+        for name, value in count.conventions.items()
+        if name != "torch" and verdict(claim, value / claim.scale) == REPRODUCED  # torch's is the exact count
+    ]
+    return ", ".join(sorted(found, key=lambda name: name != own)) or NO_COUNTER
 
 
 def verdict(claim: Claim, value: float) -> str:
@@ -223,7 +274,7 @@ def verdict(claim: Claim, value: float) -> str:
     return REPRODUCED if close else DIFFERS
 
 
-def _remains(quantity: str, pair: Pair, counts: dict[ModelConfig, Count]) -> float:
+def _remains(quantity: str, pair: Pair, counts: Mapping[ModelConfig | PlainVit, Count]) -> float:
     subject, baseline = pair
     assert baseline is not None  # a speed-up without one is refused when it is read
     return counts[subject].value(quantity) / counts[baseline].value(quantity)

@@ -19,6 +19,7 @@ from ...pose.datasets.registry import DATASETS, DEFAULT
 from ...pose.errors import InputError
 from ...pose.people.fields import shown
 from ...pose.reductions import check_ratio, reduction_config
+from ..counting.conventions import CONVENTIONS
 
 SHIPPED = Path(__file__).parent / "claims.yaml"
 UNMASKED = "unmasked"
@@ -40,6 +41,8 @@ QUANTITIES = {
     "speedup": "x",
     "speedup_transformer": "x",
 }
+#: another unit that a figure may be printed in -> the quantity's own, and how many of it
+LARGER = {"T": ("G", 1000)}
 _LONGEST_TEXT = 400
 _LARGEST_FILE = 1_000_000
 _FIGURE = re.compile(r"\d{1,12}(\.\d{1,9})?")
@@ -50,7 +53,8 @@ _SIZE = re.compile(r"(\d{1,5})x(\d{1,5})")
 class Claim:
     """One figure (or a statement without one) of a paper; the keys of the file, and `where` it was read.
 
-    input_size: (height, width). published: the figure as printed, so with its digits; None where none is.
+    input_size: (height, width). published: the figure as printed, so with its digits; None where none is. counter: the
+    convention that the source counts gflops by, None for exactly.
     """
 
     id: str
@@ -67,12 +71,18 @@ class Claim:
     baseline: str | None = None
     published: str | None = None
     figure_digits: int | None = None
+    counter: str | None = None
     where: str = ""
 
     @property
     def decimals(self) -> int | None:
         """Decimals that the figure is printed with; None without a figure."""
         return None if self.published is None else max(0, -int(Decimal(self.published).as_tuple().exponent))
+
+    @property
+    def scale(self) -> float:
+        """What a value in the quantity's own unit is divided by for the claim's."""
+        return LARGER.get(self.unit, ("", 1))[1]
 
     @property
     def is_speed(self) -> bool:
@@ -141,7 +151,9 @@ def _claim(record: Any, where: str) -> Claim:
 
 def _check_sense(claim: Claim) -> None:
     """Raise InputError where two keys contradict each other."""
-    if claim.unit != QUANTITIES[claim.quantity]:
+    if claim.counter is not None and claim.quantity != "gflops":
+        raise InputError(f"{claim.where}: counter {claim.counter!r} with {claim.quantity}: only gflops has one")
+    if LARGER.get(claim.unit, (claim.unit, 1))[0] != QUANTITIES[claim.quantity]:
         raise InputError(f"{claim.where}: unit {claim.unit!r}: {claim.quantity} is in {QUANTITIES[claim.quantity]!r}")
     if claim.baseline is None and (claim.is_speed or claim.quantity.startswith(REDUCTION)):
         raise InputError(f"{claim.where}: {claim.quantity} needs a baseline: unmasked, or the name of a model")
@@ -217,5 +229,6 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "mask_ratio": _ratio,
     "published": _figure,
     "figure_digits": _digits,
+    "counter": _one_of(tuple(CONVENTIONS)),
 }
 _REQUIRED = ("id", "paper", "source", "statement", "quantity", "model", "unit")

@@ -1,6 +1,7 @@
 """Other counters beside the exact one: what each prints for the same run, and which operators it missed or misread.
 
-Each is used as it is, without rules of ours, on the device where its users run it.
+Those that are there are used as they are, without rules of ours, on the device where their users run them; those of
+packages that posebench does not need are counted by rule.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from ...pose.errors import InputError
+from .conventions import CONVENTIONS, count_conventions
 from .flops import example_inputs
 from .macs import MacCount, Watch, evaluation_mode
 from .meta import copy_without_values, shapes_of
@@ -157,10 +159,24 @@ def _published(model: nn.Module, inputs: tuple[Any, ...], exact: MacCount) -> Fo
     return f"{total / GIGA:.4f}", "1024^3 multiply-adds", total, "; ".join(missed)
 
 
+def _by_rule(name: str) -> Callable[[nn.Module, tuple[Any, ...], MacCount], Found]:
+    """A package's convention, without the package, of the network as its authors' code has it (conventions.py)."""
+
+    def count(model: nn.Module, inputs: tuple[Any, ...], exact: MacCount) -> Found:
+        macs = count_conventions(model, inputs, (name,))[name]
+        return f"{macs / 1e9:.4f}", "1e9 multiply-adds", macs, f"by rule: {CONVENTIONS[name].says}"
+
+    return count
+
+
+_BY_RULE = {"mmengine": "fvcore"} | {
+    name: name for name in ("mmcv", "thop", "ptflops", "ptflops-aten", "torchinfo", "torchprofile")
+}
 COUNTERS: dict[str, Callable[[nn.Module, tuple[Any, ...], MacCount], Found]] = {
     "posebench": _exact,
     "torch": _torch,
     "torch-meta": _torch_meta,
     "fvcore": _fvcore,
     "published": _published,
+    **{name: _by_rule(convention) for name, convention in _BY_RULE.items()},
 }

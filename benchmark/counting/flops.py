@@ -103,7 +103,7 @@ def count_flops(
     with _one_thread():
         count = count_macs(model, tuple(inputs), rules, published_layer_macs)
     shapes = tuple(tuple(value.shape) for value in inputs if isinstance(value, torch.Tensor))
-    return _flop_count(model, count, shapes, sum(parameter.numel() for parameter in model.parameters()))
+    return flop_count(model, count, shapes, sum(parameter.numel() for parameter in model.parameters()))
 
 
 def _by_name(name: str, rules: Mapping[str, Rule] | None, options: Mapping[str, Any]) -> tuple[PoseModel, FlopCount]:
@@ -112,7 +112,7 @@ def _by_name(name: str, rules: Mapping[str, Rule] | None, options: Mapping[str, 
         try:
             bare = lent_model(name, **options)
             image = (1, 3, *bare.model.spec.input_size)
-            return bare.model, _flop_count(bare.model, bare.count(), (image,), bare.params)
+            return bare.model, flop_count(bare.model, bare.count(), (image,), bare.params)
         except (InputError, UncountedOperatorError):
             raise
         except Exception:  # what it does depends on values, so they are needed
@@ -132,7 +132,8 @@ def example_inputs(model: nn.Module) -> tuple[torch.Tensor]:
     return (torch.zeros(1, 3, *model.spec.input_size, dtype=parameter.dtype, device=parameter.device),)
 
 
-def _flop_count(model: nn.Module, count: MacCount, input_shapes: tuple[tuple[int, ...], ...], params: int) -> FlopCount:
+def flop_count(model: nn.Module, count: MacCount, input_shapes: tuple[tuple[int, ...], ...], params: int) -> FlopCount:
+    """The columns of what one run multiplied, on inputs of these shapes."""
     scopes = getattr(model, "parts", None) or {name: name for name, _ in model.named_children()}
     if isinstance(model, PoseModel) and not model.spec.joint_mask:
         scopes = {part: scope for part, scope in scopes.items() if part != "joint_blocks"}

@@ -71,13 +71,23 @@ def count_macs(
 
     Raises UncountedOperatorError, and whatever the model raises on such inputs.
     """
+    return run_watched(
+        model, inputs, lambda module, shapes_only: Watch(module, rules, layer_count, shapes_only=shapes_only)
+    )
+
+
+def run_watched(
+    model: nn.Module, inputs: tuple[Any, ...], make: Callable[[nn.Module, bool], Watch], *, bare: bool = False
+) -> MacCount:
+    """One forward pass under what `make` (module, whether it has shapes alone) gives: of a copy without values, or of
+    `model` itself where that needs values. bare: it has none, and may be run itself. Raises as `count_macs` does."""
     with evaluation_mode(model), torch.random.fork_rng(devices=[]), _eager():
         try:
-            return Watch(copy_without_values(model), rules, layer_count).run(shapes_of(inputs))
+            return make(model if bare else copy_without_values(model), True).run(shapes_of(inputs))
         except UncountedOperatorError:
             raise
         except Exception:  # what a module does without values can fail in any way; with them, only as it always does
-            return Watch(model, rules, layer_count, shapes_only=False).run(inputs)
+            return make(model, False).run(inputs)
 
 
 class Watch:

@@ -2,7 +2,8 @@
 
 Its builder gets, of these, what its parameters name: `keypoints` (J), `dataset` (their data set's name), `input_size`
 (height, width) and `mask`: (grid, dim, blocks=1, heads=1) -> TokenReducer or None, for tokens of its own. Whoever takes
-`mask` calls it, keeps what it returns as a submodule, and calls that on its tokens (see TokenReducer).
+`mask` calls it, keeps what it returns as a submodule, and calls that on its tokens (see TokenReducer). Where a builder
+takes no `mask` and its module holds a vision transformer of a known layout, the mask is put in there (see patch.py).
 The module maps images (B, 3, H, W) to heatmaps (B, J, h, w), and may take `sample_ids` (B,) too. Attributes that it may
 have: `sigma` (px of the target's Gaussian, 2 by default), `parts` (name -> submodule, whose compute is told apart).
 """
@@ -25,6 +26,7 @@ from .architectures import INPUT_SIZE
 from .config import ModelSpec
 from .hrnet import NoBackbone
 from .model import PoseModel
+from .patch import Patched, patch
 from .reducer import TokenReducer, make_reducer
 from .registry import Model
 from .shape import TransformerShape
@@ -34,11 +36,14 @@ SIGMA = 2.0
 
 
 class OwnNetwork(nn.Module):
-    """The user's module with the interface of a pose transformer: images (B, 3, H, W) -> heatmaps (B, J, h, w)."""
+    """The user's module with the interface of a pose transformer: images (B, 3, H, W) -> heatmaps (B, J, h, w).
 
-    def __init__(self, module: nn.Module, grid: tuple[int, int], blocks: int):
+    patched: the reduction that was put into it, if one was.
+    """
+
+    def __init__(self, module: nn.Module, grid: tuple[int, int], blocks: int, patched: Patched | None = None):
         super().__init__()
-        self.module, self.grid, self.blocks = module, grid, blocks
+        self.module, self.grid, self.blocks, self.patched = module, grid, blocks, patched
         self.takes_ids = "sample_ids" in inspect.signature(module.forward).parameters
 
     @property
@@ -55,6 +60,8 @@ class OwnNetwork(nn.Module):
         self, images: torch.Tensor, sample_ids: torch.Tensor | None = None, *, with_state: bool = False
     ) -> torch.Tensor | tuple[torch.Tensor, TokenState]:
         ids = {"sample_ids": sample_ids} if self.takes_ids else {}
+        if self.patched is not None:
+            self.patched.sample_ids = sample_ids
         if not with_state:
             return self.module(images, **ids)
         chosen = []
@@ -85,7 +92,7 @@ class OwnModel(PoseModel):
         names = {part: name for name, part in network.named_modules()}
         own = getattr(network.module, "parts", None) or dict(network.module.named_children())
         self.parts = {name: f"transformer.{names[part]}" for name, part in own.items() if part is not network.mask}
-        if network.mask is not None:
+        if network.mask is not None and network.patched is None:  # what is put into blocks is counted with these
             self.parts["mask_scoring"] = f"transformer.{names[network.mask]}"
 
 
@@ -116,9 +123,12 @@ def make_own(
         return make_reducer(reduction, shapes[-1], draw=draw, seed=seed)
 
     given = {"keypoints": keypoints, "dataset": dataset.name, "input_size": size, "mask": mask}
-    module = _called(model, given, needs_mask=not reduction.is_none)
+    module, patched = _called(model, given), None
+    if not reduction.is_none and "mask" not in inspect.signature(model.function()).parameters:
+        patched = _put_into(model.name, module, reduction, draw, seed)
+        shapes.append(patched.shape)
     grid, blocks = (shapes[-1].grid, shapes[-1].blocks) if shapes else ((1, 1), 1)
-    network = OwnNetwork(module, grid, blocks)
+    network = OwnNetwork(module, grid, blocks, patched)
     reducer = network.mask
     if reducer is None and not reduction.is_none and not shapes:
         raise InputError(f"{model.name}: takes a mask and does not use it: call it, and keep what it returns")
@@ -131,12 +141,20 @@ def make_own(
     return OwnModel(spec, network)
 
 
-def _called(model: Model, given: dict[str, Any], *, needs_mask: bool) -> nn.Module:
+def _put_into(name: str, module: nn.Module, reduction: ReductionConfig, draw: str, seed: int) -> Patched:
+    """The mask in a module whose builder takes none."""
+    try:
+        return patch(module, reduction, draw=draw, seed=seed)
+    except InputError as error:
+        raise InputError(
+            f"{name}: takes no mask: leave it out, or give its builder a parameter `mask` ({error})"
+        ) from None
+
+
+def _called(model: Model, given: dict[str, Any]) -> nn.Module:
     """What the builder makes of those of its arguments that are `given`."""
     build = model.function()
     named = inspect.signature(build).parameters
-    if needs_mask and "mask" not in named:
-        raise InputError(f"{model.name}: takes no mask: leave it out, or give its builder a parameter `mask`")
     for name, parameter in named.items():
         required = parameter.default is parameter.empty and parameter.kind not in (2, 4)  # *args, **kwargs
         if required and name not in given:

@@ -52,6 +52,11 @@ def has_joint_blocks(name: str) -> bool:
     return find_model(name).joint_blocks
 
 
+def usual_decoder(name: str) -> str | None:
+    """The decoder that a model has where none is named; None for one that has no choice of it."""
+    return MODELS[name].decoder if name in MODELS else None
+
+
 def create_model(
     name: str | ModelConfig,
     *,

@@ -12,9 +12,11 @@ from ...pose.metrics import METRICS, Metric
 from ...pose.reductions import NONE
 from ...row import PartTiming, Score, part_of
 from .grouping import SUBJECT_KEYS, SeriesNames, grouped, is_elastic, label_of, metric_of
+from .intervals import Estimate, SeedSpread, over_seeds
 from .margin import MARGIN, check_margin
-from .results import is_failed, is_missing, once_per_cell, records_of, spread, to_frame
-from .subject import Estimate, PartLatency, Point, Subject, Timing, mean_of
+from .results import Spread, is_failed, is_missing, once_per_cell, records_of, spread, to_frame
+from .subject import PartLatency, Point, Subject, Timing, mean_of
+from .timed import Times, times_of
 
 _RUN = (*(metric.column for metric in METRICS), "latency_ms_median", "latency_transformer_ms_median")
 _COUNTED = ("gflops_t", "gflops")
@@ -41,12 +43,13 @@ def compare(rows: pd.DataFrame | Sequence[Mapping[str, Any]], margin: float | No
         cells: dict[tuple[str, float], list[dict[str, Any]]] = {}
         for row in members:
             cells.setdefault((name_of(row), row["mask_ratio"] or 0.0), []).append(row)
-        points = [_point(name, ratio, of_cell, metric) for (name, ratio), of_cell in cells.items()]
+        times = times_of(members)
+        points = _points(cells, metric, times)
         masks = dict.fromkeys(point.mask for point in points if point.mask != NONE)
         series = {mask: sorted((p for p in points if p.mask == mask), key=lambda p: p.ratio) for mask in masks}
         baseline = next((point for point in points if point.mask == NONE and point.ratio == 0), None)
         label = label_of(keys, models[keys["model"]])
-        subjects.append(Subject(label, keys, metric, baseline, series, margin or _recorded_margin(members)))
+        subjects.append(Subject(label, keys, metric, baseline, series, margin or _recorded_margin(members), times))
     return subjects
 
 
@@ -56,21 +59,43 @@ def has_measurement(row: Mapping[str, Any]) -> bool:
     return not all(is_missing(row[name]) for name in wanted)
 
 
-def _point(mask: str, ratio: float, rows: Sequence[dict[str, Any]], metric: Metric) -> Point:
+def _points(cells: Mapping[tuple[str, float], Sequence[dict[str, Any]]], metric: Metric, times: Times) -> list[Point]:
+    """The points of one model. What its cells spread over the seeds is pooled, since one cell has few of them."""
+    scores: dict[Any, list[Score]] = {
+        place: [part_of(row, metric.column) for row in once_per_cell(rows)] for place, rows in cells.items()
+    }
+    accuracies = SeedSpread.pooled(_present(score.value for score in own) for own in scores.values())
+    differences = SeedSpread.pooled(_present(score.diff for score in own) for own in scores.values())
+    points = []
+    for (mask, ratio), rows in cells.items():
+        own = scores[mask, ratio]
+        accuracy = over_seeds(((score.value, score.ci_low, score.ci_high) for score in own), accuracies)
+        difference = over_seeds(((score.diff, score.diff_low, score.diff_high) for score in own), differences)
+        points.append(_point(mask, ratio, rows, spread(score.value for score in own), accuracy, difference, times))
+    return points
+
+
+def _point(
+    mask: str,
+    ratio: float,
+    rows: Sequence[dict[str, Any]],
+    accuracy: Spread | None,
+    interval: Estimate | None,
+    difference: Estimate | None,
+    times: Times,
+) -> Point:
     cells = once_per_cell(rows)
     column = _column_of(cells)
-    scores: list[Score] = [part_of(row, metric.column) for row in cells]
-    difference = _estimate((score.diff, score.diff_low, score.diff_high) for score in scores)
     sizes = dict.fromkeys(row["batch_size"] for row in rows if not is_missing(row["batch_size"]))
-    timings = {int(size): _timing([row for row in rows if row["batch_size"] == size]) for size in sizes}
+    timings = {int(size): _timing([row for row in rows if row["batch_size"] == size], times) for size in sizes}
     return Point(
         mask=mask,
         ratio=float(ratio),
         seeds=len({row["seed"] for row in cells}),
         tokens_kept=_first(column("tokens_kept")),
         tokens_total=_first(column("tokens_total")),
-        accuracy=spread(score.value for score in scores),
-        ci=_widest((score.ci_low, score.ci_high) for score in scores),
+        accuracy=accuracy,
+        ci=interval and (interval.low, interval.high),
         difference=difference,
         gflops=mean_of(spread(column("gflops"))),
         gflops_t=mean_of(spread(column("gflops_t"))),
@@ -85,9 +110,10 @@ def _point(mask: str, ratio: float, rows: Sequence[dict[str, Any]], metric: Metr
     )
 
 
-def _timing(rows: Sequence[Mapping[str, Any]]) -> Timing:
+def _timing(rows: Sequence[Mapping[str, Any]], times: Times) -> Timing:
     memory = spread(row["peak_memory_mib"] for row in rows)
-    return Timing(_latency(rows, "latency"), _latency(rows, "latency_transformer"), memory)
+    timed = [row for row in rows if times.counts(row)]
+    return Timing(_latency(timed, "latency"), _latency(timed, "latency_transformer"), memory)
 
 
 def _latency(rows: Sequence[Mapping[str, Any]], prefix: str) -> PartLatency | None:
@@ -95,27 +121,22 @@ def _latency(rows: Sequence[Mapping[str, Any]], prefix: str) -> PartLatency | No
     median = spread(part.ms_median for part in parts)
     if median is None:
         return None
-    ratio = _estimate((part.vs_unmasked, part.vs_unmasked_low, part.vs_unmasked_high) for part in parts)
+    ratio = _widest((part.vs_unmasked, part.vs_unmasked_low, part.vs_unmasked_high) for part in parts)
     iqr = mean_of(spread(part.ms_iqr for part in parts))
     return PartLatency(median, iqr, any(part.unstable for part in parts), ratio)
 
 
-def _estimate(values: Iterable[tuple[float | None, float | None, float | None]]) -> Estimate | None:
-    """Mean, lowest and highest end of the seeds' (value, low, high); None unless every value has an interval.
-
-    The widest of some seeds' intervals would claim too much.
-    """
+def _widest(values: Iterable[tuple[float | None, float | None, float | None]]) -> Estimate | None:
+    """Mean, lowest and highest end of several (value, low, high); None unless every value has an interval."""
     present = [ends for ends in values if not is_missing(ends[0])]
     if not present or any(is_missing(end) for ends in present for end in ends):
         return None
     middles, lows, highs = zip(*present, strict=True)
-    return statistics.fmean(middles), min(lows), max(highs)
+    return Estimate(statistics.fmean(middles), min(lows), max(highs))
 
 
-def _widest(intervals: Iterable[tuple[float | None, float | None]]) -> tuple[float, float] | None:
-    """The lowest and the highest of the ends that are there; None without both."""
-    lows, highs = ([end for end in ends if not is_missing(end)] for ends in zip(*intervals, strict=True))
-    return (min(lows), max(highs)) if lows and highs else None
+def _present(values: Iterable[float | None]) -> list[float]:
+    return [float(value) for value in values if not is_missing(value)]
 
 
 def _recorded_margin(rows: Sequence[Mapping[str, Any]]) -> float:

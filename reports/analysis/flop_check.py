@@ -14,6 +14,8 @@ from ...pose.reductions import NONE
 
 VERSION = 1
 KEY = ("model", "dataset", "input_size", "mask", "mask_ratio")
+#: of models without keypoint tokens only
+DECODER = "decoder"
 INTEGERS = ("tokens_total", "tokens_kept", "params", "macs", "macs_transformer")
 #: of models that cut connections only
 NEEDED = "macs_needed"
@@ -32,24 +34,26 @@ class Difference:
     input_size: str
     mask: str
     mask_ratio: float
+    decoder: str
     field: str
     old: int | float | None
     new: int | float | None
 
     def row(self) -> dict[str, Any]:
         """The difference as a row for `tables.render_rows`."""
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if name != "decoder" or value}
 
     def __str__(self) -> str:
         masked = self.mask if self.mask == NONE else f"{self.mask} {self.mask_ratio:g}"
-        return f"{self.model} {self.dataset} {self.input_size} {masked}: {self.field} was {self.old}, is {self.new}"
+        model = f"{self.model} {self.decoder}".rstrip()
+        return f"{model} {self.dataset} {self.input_size} {masked}: {self.field} was {self.old}, is {self.new}"
 
 
 def compare_counts(saved: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str, Any]]) -> list[Difference]:
     """Every count that differs between two lists of FLOP rows; empty when all are equal.
 
-    Rows are matched by model, dataset, input size, mask and ratio. Integers (parameters, tokens, multiply-adds,
-    parts) must be equal, published counts equal to nine decimals. A row on one side only differs
+    Rows are matched by model, dataset, input size, mask, ratio and, where there is one, decoder. Integers (parameters,
+    tokens, multiply-adds, parts) must be equal, published counts equal to nine decimals. A row on one side only differs
     in the field "row".
     """
     old_rows, new_rows = _by_key(saved), _by_key(now)
@@ -70,7 +74,7 @@ def compare_counts(saved: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str
 
 def save_counts(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Write FLOP rows for a later check: the fields that `compare_counts` reads, and no others."""
-    kept = [{**dict(zip(KEY, _key(row), strict=True)), **_nested(row)} for row in rows]
+    kept = [{**_named(_key(row)), **_nested(row)} for row in rows]
     write_atomic(path, json.dumps({"posebench_flops": VERSION, "rows": kept}, indent=1, ensure_ascii=False) + "\n")
 
 
@@ -114,7 +118,7 @@ def _check(row: Any, where: str) -> None:
     missing = [name for name in (*KEY, *INTEGERS, *NUMBERS, "parts") if name not in row]
     if missing:
         raise InputError(f"{where} lacks {', '.join(missing)}")
-    for name in KEY[:4]:
+    for name in (*KEY[:4], *([DECODER] if DECODER in row else [])):
         if not isinstance(row[name], str):
             raise InputError(f"{where}: {name} must be text, not {row[name]!r}")
     for name in ("mask_ratio", *NUMBERS):
@@ -137,7 +141,12 @@ def _key(row: Mapping[str, Any]) -> tuple:
     size = size if isinstance(size, str) else "x".join(str(int(side)) for side in size)
     # 1 - 0.6 and 0.4 are the same ratio.
     ratio = round(float(row["mask_ratio"] or 0.0), 9)
-    return (str(row["model"]), str(row["dataset"]), size, str(row["mask"]), ratio)
+    return (str(row["model"]), str(row["dataset"]), size, str(row["mask"]), ratio, str(row.get(DECODER) or ""))
+
+
+def _named(key: tuple) -> dict[str, Any]:
+    """A key by name; a decoder only where there is one."""
+    return {name: value for name, value in zip((*KEY, DECODER), key, strict=True) if name != DECODER or value}
 
 
 def _nested(row: Mapping[str, Any]) -> dict[str, Any]:

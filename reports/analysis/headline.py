@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from .series import kind_words
 from .subject import Point, Subject, mean_of, saving
-from .verdicts import allowed_words, loss_verdict, measured_saving, silence, time_claim
+from .verdicts import allowed_words, loss_verdicts, measured_saving, silence, time_claim
 from .wording import percent, signed
 
 #: masks at one ratio whose GFLOPsT differ by more than this fraction are not ranked without saying so
@@ -48,10 +48,11 @@ def _trade(subject: Subject, point: Point) -> str:
         difference = point.accuracy.mean - base.mean
         interval = ""
         if point.difference:
-            difference, low, high = point.difference
-            widest = ", widest over the seeds" if point.seeds > 1 else ""
+            difference, low, high, _ = point.difference
             ends = f"{signed(low, metric.digits)} to {signed(high, metric.digits)}"
-            interval = f", 95 % interval {ends} over the same people{widest}"
+            one = ", of these trained models: another training may differ"
+            over = " and over trainings" if point.seeds > 1 else one
+            interval = f", 95 % interval {ends} over the same people{over}"
         unit = " points" if metric.is_percent else ""
         parts.append(
             f"{metric.name} {metric.text(point.accuracy.mean)} against"
@@ -91,7 +92,8 @@ def _other_cost(point: Point, lead: Point) -> str:
 
 def _loss(subject: Subject) -> list[str]:
     """Whether any mask's loss is negligible, as a test against the margin; nothing where no interval was computed."""
-    every = [(p, verdict) for p in subject.points if (verdict := loss_verdict(p.difference, subject.allowed_loss))]
+    verdicts = loss_verdicts([point.difference for point in subject.points], subject.allowed_loss)
+    every = [(point, verdict) for point, verdict in zip(subject.points, verdicts, strict=True) if verdict]
     # What keeps every token and saves nothing is no cut, however little it loses.
     judged = [pair for pair in every if not pair[0].keeps_all_tokens or _saves(pair[0], subject)] or every
     if not judged:
@@ -99,7 +101,8 @@ def _loss(subject: Subject) -> list[str]:
     negligible = [point for point, verdict in judged if verdict == "negligible"]
     undecided = sum(verdict == "undecided" for _, verdict in judged)
     allowed = allowed_words(subject)
-    test = "non-inferiority, 95 % paired bootstrap"
+    of_all = f", of {len(every)} tested together" if len(every) > 1 else ""
+    test = f"non-inferiority, 95 %, paired{of_all}"
     if negligible:
         best = max(negligible, key=lambda point: (saving(point.gflops_t, subject.baseline.gflops_t) or 0, point.ratio))
         saved = saving(best.gflops_t, subject.baseline.gflops_t)

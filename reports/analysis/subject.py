@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...pose.metrics import Metric
+from .intervals import Estimate
 from .margin import MARGIN, allowed_loss
 from .results import Spread, is_missing
-
-#: a value with the lower and the upper end of its interval, the widest over the seeds
-Estimate = tuple[float, float, float]
+from .timed import ALL_TIMES, Times
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class Timing:
 
 @dataclass(frozen=True)
 class Point:
-    """One mask at one ratio, over its seeds. `ci` and `difference` are the widest intervals over the seeds.
+    """One mask at one ratio, over its seeds. `ci` and `difference` (to the unmasked model) as `intervals` has them.
 
     `ratio`: what is gone after the last block; `mean_ratio`: the mean over the blocks, less where tokens go inside
     the network. `gflops_t` counts what is executed, `gflops_t_needed` (1e9 MAC; models that cut connections) leaves
@@ -73,7 +72,8 @@ class Point:
 class Subject:
     """One model under one set of conditions: its unmasked baseline and, per mask, its points by rising ratio.
 
-    `margin`: the loss that counts as negligible, as a fraction of the metric's full scale.
+    `margin`: the loss that counts as negligible, as a fraction of the metric's full scale. `times`: of which machine
+    they are.
     """
 
     label: str
@@ -82,6 +82,7 @@ class Subject:
     baseline: Point | None
     series: Mapping[str, Sequence[Point]]
     margin: float = MARGIN
+    times: Times = ALL_TIMES
 
     @property
     def allowed_loss(self) -> float | None:

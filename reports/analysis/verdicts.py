@@ -1,11 +1,12 @@
 """The words that the report claims something with, and the rule behind each. Nothing else in the report judges.
 
-A claim is a 95 % interval against a line drawn beforehand; without an interval there is no claim. Over several seeds
-the widest interval decides, and it counts only if every seed has one.
+A claim is a 95 % interval against a line drawn beforehand; without an interval there is no claim. Intervals of
+accuracies hold people and trainings (`intervals`); of one seed they are of these trained models alone.
 
-- **negligible, real, undecided**: a loss of accuracy. Interval: paired bootstrap over people, masked minus unmasked.
-  Line: minus `Subject.allowed_loss`. All of the interval above it: negligible (a test of non-inferiority); all below:
-  real.
+- **negligible, real, undecided**: a loss of accuracy. Interval: masked minus unmasked, paired over people. Line: minus
+  `Subject.allowed_loss`. All of the interval above it: negligible (a test of non-inferiority); all below: real. Of
+  several masked models of one subject the intervals are widened until any false word among them all has the chance of
+  one (Holm), for a reader picks the deepest.
 - **saves, slower, no saving shown**: time. Interval: ratio of the median times, masked over unmasked, bootstrap over
   rounds in which both were timed. Line: equal times. The ends count as they are shown, rounded to 0.1 %.
 - **as counted, less, more than counted**: the same interval; line: the saving of the exact count.
@@ -18,20 +19,32 @@ the widest interval decides, and it counts only if every seed has one.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from .intervals import Estimate, holm
 from .margin import FULL_MARGIN_FROM
 from .results import Spread
 from .subject import PartLatency, Subject
 from .wording import amount_text, percent, percent_range
 
 Interval = tuple[float, float]
-def loss_verdict(difference: tuple[float, float, float] | None, allowed: float | None) -> str | None:
-    """ "negligible", "real" or "undecided" of (difference, low, high); None without an interval or a baseline."""
-    if difference is None or allowed is None:
-        return None
-    _, low, high = difference
-    if low >= -allowed:
-        return "negligible"
-    return "real" if high < -allowed else "undecided"
+#: of a 95 % interval
+ONE_SIDED = 0.025
+
+
+def loss_verdicts(differences: Sequence[Estimate | None], allowed: float | None) -> list[str | None]:
+    """ "negligible", "real" or "undecided" of each difference, corrected for their number; None without an interval
+    or a baseline."""
+    told = [difference for difference in differences if difference is not None]
+    if allowed is None or not told:
+        return [None] * len(differences)
+    negligible = holm([one.doubt_above(-allowed) for one in told], ONE_SIDED)
+    real = holm([one.doubt_below(-allowed) for one in told], ONE_SIDED)
+    words = iter(
+        "negligible" if small else "real" if large else "undecided"
+        for small, large in zip(negligible, real, strict=True)
+    )
+    return [None if difference is None else next(words) for difference in differences]
 
 
 def allowed_words(subject: Subject) -> str:
@@ -46,7 +59,7 @@ def measured_saving(now: PartLatency | None, unmasked: PartLatency | None) -> In
     """The interval of the fraction of time saved, its ends rounded as shown; None where nothing may be claimed."""
     if not now or not unmasked or now.ratio is None or now.unstable or unmasked.unstable:
         return None
-    _, low, high = now.ratio
+    _, low, high, _ = now.ratio
     return round(1 - high, 3), round(1 - low, 3)
 
 
@@ -113,10 +126,13 @@ def page_note(margin: float) -> str:
     """The rules as the page tells them, below its tables."""
     return (
         "A loss of accuracy is negligible when all of its paired 95 % interval is above minus the margin, real when all"
-        f" of it is below, undecided otherwise. The margin is {margin:g} of the metric's full scale, or"
+        " of it is below, undecided otherwise; of several masked models together, any such word is wrong with the"
+        f" chance of one (Holm's correction). The margin is {margin:g} of the metric's full scale, or"
         f" {_relative(margin)} of the unmasked model's accuracy where that is below half of the full scale. A saving of"
         " time is claimed when all of the 95 % interval of the ratio to the unmasked model's time is on one side of 1,"
-        " and only of stable timings. With several seeds the widest interval decides."
+        " and only of stable timings. Intervals of accuracies over several seeds hold both, other people and other"
+        " trainings (pooled over the model's cells); with one seed they are of these trained models, and another"
+        " training may differ. All seeds start from one base model where they are fine-tuned."
     )
 
 

@@ -69,7 +69,7 @@ def _saving_curves(subject: Subject, size: int, part: str) -> list[Curve]:
             if x is None or now is None or before is None:
                 continue
             # The interval belongs to the ratio, which is of the very samples that it was taken from.
-            ratio, low, high = now.ratio or (now.median.mean / before.median.mean, None, None)
+            ratio, low, high = now.ratio[:3] if now.ratio else (now.median.mean / before.median.mean, None, None)
             ends = now.median
             seeds = (1 - ends.high / before.median.mean, 1 - ends.low / before.median.mean)
             marks.append(

@@ -15,31 +15,35 @@ from .formats import render_rows
 
 AUDIT_COLUMNS = (
     "id", "paper", "statement", "source", "quantity", "model", "dataset", "input_size", "mask", "mask_ratio",
-    "baseline", "unit", "published", "reproduced", "exact", "status", "latency_ratio", "latency_ratio_low",
-    "latency_ratio_high", "latency_unstable", "latency_transformer_ratio", "latency_transformer_ratio_low",
-    "latency_transformer_ratio_high", "latency_transformer_unstable", "latency_samples", "device", "device_name",
-    "dtype", "batch_size", "threads", "torch_version", "posebench_version", "git_revision", "processor", "platform",
-    "date_utc",
+    "baseline", "unit", "counter", "published", "reproduced", "exact", "status", "explained_by", "latency_ratio",
+    "latency_ratio_low", "latency_ratio_high", "latency_unstable", "latency_transformer_ratio",
+    "latency_transformer_ratio_low", "latency_transformer_ratio_high", "latency_transformer_unstable",
+    "latency_samples", "device", "device_name", "dtype", "batch_size", "threads", "torch_version", "posebench_version",
+    "git_revision", "processor", "platform", "date_utc",
 )  # fmt: skip
 
 #: what a reader needs who has never heard of the counter
 EXPLANATION = (
-    "These papers count with the model summary of the HRNet code base. For a linear layer, that counter multiplies the"
+    "TMPose, TokenPose and PPT count with HRNet's model summary. For a linear layer, that counter multiplies the"
     " size of the output by the number of tokens, where the number of input channels belongs; it leaves out the"
     " attention products, and its G is 1024³. So its cost of a transformer goes with the square of the token count.",
     "That is why 61 % and 42 % are the same masking of the same model: of 256 visual and 17 keypoint tokens, 153 and 17"
     " are kept, 170 of 273. The square of that is 39 %, which the counter reports as a saving of 61 %; the"
     " multiply-adds that are really executed fall nearly in proportion, to 58 %, a saving of 42 %. Of the whole model"
     " either saves less, as the backbone in front is not masked.",
+    "Other papers count with other tools, and each leaves out or counts twice something else (docs/references.md lists"
+    " their rules). ViTPose's figures are mmcv's, without the attention products; those of PPT and TokenPose in GTPT's"
+    " tables are thop's; those of ToMe and EViT are exact.",
 )
 COLUMNS_MEAN = (
     "Source's rule: the same figure by the source's own counter, run here. Exact: GFLOPs are 1e9 multiply-adds at batch"
     " 1, GFLOPsT those behind the backbone, M a million parameters, all of them. Time: median of the masked model over"
-    " that of the baseline, at batch 1, with its 95 % interval; 1 is no gain."
+    " that of the baseline, at batch 1, with its 95 % interval; 1 is no gain. Behind a result: the counters by whose"
+    " rules the figure comes out to its last digit."
 )
 HEADS = ("claim", "published", "source's rule", "exact", "time, whole", "time, transformer", "result", "source")
 NUMERIC = HEADS[1:4]
-_UNITS = {"G": " G", "M": " M", "%": " %", "x": " x"}
+_UNITS = {"G": " G", "T": " T", "M": " M", "%": " %", "x": " x"}
 
 
 def render_audit(rows: Sequence[Mapping[str, Any]], format: str = "table") -> str | Group:
@@ -120,7 +124,7 @@ def cells_of(row: Mapping[str, Any]) -> tuple[str, ...]:
         _number(row["exact"], decimals, unit),
         _ratio(row, "latency"),
         _ratio(row, "latency_transformer"),
-        row["status"],
+        f"{row['status']}: {row['explained_by']}" if row.get("explained_by") else row["status"],
         row["source"],
     )
 

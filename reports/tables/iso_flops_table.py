@@ -10,10 +10,11 @@ from ..analysis.wording import signed
 from .layout import Cell, Grid, Head, Line
 
 NOTE = (
-    "Accuracy is interpolated linearly in GFLOPsT between the measured mask ratios around the point; the ratio is the"
-    " one that it takes. Intervals: 95 %, bootstrap over images; those of differences are paired. Not told apart: the"
-    " interval includes 0. A mask that saves no executed multiply-adds (connections that are cut but computed) is not"
-    " in it."
+    "Where ratios were swept, accuracy is interpolated (PCHIP) in GFLOPsT between the measured mask ratios, and the"
+    " ratio is the one that it takes; where budgets were, measured cells are compared. Intervals: 95 %, people and,"
+    " with several seeds, trainings; those of the differences at one point are paired and hold all together (max-T), so"
+    " that the best may be picked by looking. Not told apart: the interval includes 0. A mask that saves no executed"
+    " multiply-adds (connections that are cut but computed) is not in it."
 )
 
 

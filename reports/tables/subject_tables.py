@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..analysis.subject import PartLatency, Point, Subject, mean_of, saving
-from ..analysis.verdicts import against_count, loss_verdict, measured_saving, saving_words, silence
+from ..analysis.verdicts import against_count, loss_verdicts, measured_saving, saving_words, silence
 from ..analysis.wording import amount_text, percent, percent_range, signed
 from .layout import Cell, Grid, Head, Line, spread_cell
 
@@ -29,10 +29,11 @@ def results_table(subject: Subject) -> Grid:
 
     scale = ("%" if metric.is_percent else "0 to 1") + (", mean ± std" if _is_over_seeds(points) else "")
     add(metric.name, scale, [spread_cell(p.accuracy, metric.digits) for p in points])
-    add("95 % interval", "bootstrap, people", [_interval_cell(p.ci, metric.digits) for p in points])
+    over = "people and trainings" if _is_over_seeds(points) else "people"
+    add("95 % interval", over, [_interval_cell(p.ci, metric.digits) for p in points])
     add("difference", "95 % interval, paired", [_difference_cell(p, metric.digits) for p in points])
     if subject.allowed_loss is not None:
-        verdicts = [loss_verdict(p.difference, subject.allowed_loss) for p in points]
+        verdicts = loss_verdicts([p.difference for p in points], subject.allowed_loss)
         margin = f"margin {amount_text(subject.allowed_loss, metric)}"
         add("loss", margin, [Cell(verdict or "", kind="") for verdict in verdicts])
     for values, bases, label, unit in _counted(points, base):
@@ -154,7 +155,7 @@ def _interval_cell(interval: tuple[float, float] | None, digits: int) -> Cell:
 def _difference_cell(point: Point, digits: int) -> Cell:
     if point.difference is None:
         return Cell("")
-    mean, low, high = (signed(value, digits) for value in point.difference)
+    mean, low, high = (signed(value, digits) for value in point.difference[:3])
     return Cell(mean, f"{low} to {high}")
 
 

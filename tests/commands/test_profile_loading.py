@@ -21,7 +21,7 @@ def test_a_loader_that_never_keeps_up_is_named():
 
 
 def test_it_is_measured_on_a_folder(posebench, tmp_path, monkeypatch):
-    monkeypatch.setattr("posebench.commands.measure._worker_counts", lambda: [0, 1])
+    monkeypatch.setattr("posebench.commands.profile_loading._worker_counts", lambda: [0, 1])
     write_hands(tmp_path / "hands")
     quick = ("--seconds", "0.1", "--threads", "1", "--quiet", "--format", "json")
     code, out, _ = posebench("profile", "--data", "hands", *quick)

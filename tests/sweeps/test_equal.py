@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.interpolate import pchip_interpolate
 from small_sweeps import from_scratch
 
 from posebench.pose.evaluation.bootstrap import bootstrap_ap, draw_images, score, scores
+from posebench.reports.analysis.intervals import SeedSpread, combined
 from posebench.sweeps.cell_result import CellResult, write_cell_result
 from posebench.sweeps.equal import can_compare, round_savings, write_equal
 from posebench.sweeps.request import SweepRequest
@@ -24,6 +26,9 @@ COSTS = {
     ("semantic", 0.2): 1.8, ("semantic", 0.4): 1.5, ("semantic", 0.6): 0.7,
     ("sparse", 0.2): 2.0, ("sparse", 0.4): 2.0, ("sparse", 0.6): 2.0,
 }  # fmt: skip
+
+
+PLACES = [place for place in COSTS if place[0] != "sparse"]
 
 
 def evidence(seed):
@@ -69,16 +74,16 @@ def number(text):
 
 
 def interpolated(found, mask, gflops_t, seeds=(0,)):
-    """AP of each seed, and of each draw the mean over seeds, by numpy's own interpolation."""
+    """AP of each seed, and of each draw the mean over seeds, one curve after the other."""
     ratios = (0.0, *RATIOS)
     costs = [COSTS[(mask, ratio) if ratio else ("none", 0.0)] for ratio in ratios]
     counts = draw_images(IMAGES, 1000, 0)
     aps, draws = [], []
     for seed in seeds:
         cells = [found[(mask, ratio, seed) if ratio else ("none", 0.0, seed)] for ratio in ratios]
-        aps.append(np.interp(gflops_t, costs[::-1], [score(cell) for cell in cells][::-1]))
+        aps.append(pchip_interpolate(costs[::-1], [score(cell) for cell in cells][::-1], gflops_t))
         table = np.array([scores(cell, counts) for cell in cells][::-1])
-        draws.append([np.interp(gflops_t, costs[::-1], column) for column in table.T])
+        draws.append(pchip_interpolate(costs[::-1], table, gflops_t))
     return np.array(aps), np.mean(draws, axis=0)
 
 
@@ -106,7 +111,9 @@ def test_between_measured_ratios_every_number_is_interpolated_in_gflopst(tmp_pat
         aps, draws = interpolated(found, row["mask"], gflops_t, seeds)
         assert float(row["ap"]) == pytest.approx(aps.mean())
         assert float(row["ap_std"]) == pytest.approx(statistics.stdev(aps))
-        assert (float(row["ap_low"]), float(row["ap_high"])) == pytest.approx(np.percentile(draws, [2.5, 97.5]))
+        spread = SeedSpread.pooled([[score(found[place, ratio, seed]) for seed in seeds] for place, ratio in PLACES])
+        whole = combined(aps.mean(), np.std(draws), spread, len(seeds))
+        assert (float(row["ap_low"]), float(row["ap_high"])) == pytest.approx(whole[1:3])
         costs = [COSTS[row["mask"], ratio] for ratio in RATIOS]
         ratio = np.interp(gflops_t, [*costs[::-1], 2.0], [0.6, 0.4, 0.2, 0.0])
         assert (float(row["mask_ratio"]), float(row["mask_ratio_mean"])) == pytest.approx((ratio, ratio / 2))
@@ -126,9 +133,10 @@ def test_differences_are_paired_and_to_the_best_and_to_random(tmp_path):
                 if other == row["mask"]:
                     assert written == [None] * 3
                     continue
-                (ap, draws), (ap_other, draws_other) = own[row["mask"]], own[other]
-                ends = np.percentile(draws - draws_other, [2.5, 97.5])
-                assert written == pytest.approx([(ap - ap_other)[0], *ends])
+                ((ap,), draws), ((ap_other,), draws_other) = own[row["mask"]], own[other]
+                off = np.abs(draws - draws_other - (ap - ap_other))
+                half = np.percentile(off, 95)  # two masks have one difference: nothing to correct
+                assert written == pytest.approx([ap - ap_other, ap - ap_other - half, ap - ap_other + half])
 
 
 def test_masks_that_leave_the_same_evidence_differ_by_nothing_for_certain(tmp_path):
@@ -191,20 +199,22 @@ def test_mpii_is_compared_in_pckh(tmp_path):
     store, cells, found = make(tmp_path, SweepRequest(masks=("random", "semantic")), MPII, joints)
     rows = {(row["mask"], row["saving"]): row for row in rows_of(store, cells)}
     assert len(rows) == 6
-    own, other = found["random", 0.6, 0], found["semantic", 0.6, 0]
+    own = found["random", 0.6, 0]
     row = rows["random", "0.6"]
     assert float(row["pckh"]) == pytest.approx(100 * own["found"].sum() / own["annotated"].sum())
     assert (float(row["pckh_low"]), float(row["pckh_high"])) == pytest.approx(bootstrap_ap(own))
     counts = draw_images(IMAGES, 1000, 0)
-    pckh = {name: 100 * (counts @ cell["found"]) / (14 * IMAGES) for name, cell in (("own", own), ("other", other))}
-    costs = [COSTS["semantic", ratio] for ratio in (0.6, 0.4)]
-    middle = found["semantic", 0.4, 0]
-    share = (0.8 - costs[0]) / (costs[1] - costs[0])  # semantic has no point of 0.8 GFLOPsT: between two of its own
-    between = (1 - share) * pckh["other"] + share * 100 * (counts @ middle["found"]) / (14 * IMAGES)
-    sign = 1 if row["best"] == "true" else -1
+    pckh = {name: 100 * (counts @ cell["found"]) / (14 * IMAGES) for name, cell in (("own", own),)}
+    # semantic has no point of 0.8 GFLOPsT: between its own
+    places = [("semantic", 0.6, 0), ("semantic", 0.4, 0), ("semantic", 0.2, 0), ("none", 0.0, 0)]
+    curve = [100 * (counts @ found[place]["found"]) / (14 * IMAGES) for place in places]
+    between = pchip_interpolate([COSTS[place[:2]] for place in places], np.array(curve), 0.8)
     worse = rows["semantic" if row["best"] == "true" else "random", "0.6"]
-    ends = sorted(-sign * np.percentile(pckh["own"] - between, [2.5, 97.5]))
-    assert [float(worse["from_best_low"]), float(worse["from_best_high"])] == pytest.approx(ends)
+    mean = float(worse["from_best"])
+    assert abs(mean) == pytest.approx(abs(float(row["pckh"]) - float(rows["semantic", "0.6"]["pckh"])))
+    off = pckh["own"] - between - (float(row["pckh"]) - float(rows["semantic", "0.6"]["pckh"]))
+    half = np.percentile(np.abs(off), 95)
+    assert [float(worse["from_best_low"]), float(worse["from_best_high"])] == pytest.approx([mean - half, mean + half])
 
 
 def test_elastic_cells_change_nothing_and_the_same_cells_give_the_same_bytes(tmp_path):
@@ -236,9 +246,22 @@ def test_a_ratio_that_failed_for_one_seed_is_passed_over_for_its_mask_alone(tmp_
     assert rows.keys() == wanted.keys()
     for saving in ("0.2", "0.4", "0.6"):
         assert rows["semantic", saving]["ap"] == wanted["semantic", saving]["ap"]
-    neighbours = [score(found["random", ratio, seed]) for ratio in (0.2, 0.6) for seed in seeds]
-    row = rows["random", "0.4"]  # half way between 1.6 and 0.8 GFLOPsT
-    assert float(row["ap"]) == pytest.approx(statistics.fmean(neighbours)) and row["seeds"] == "2"
+    places = [("random", 0.6), ("random", 0.2), ("none", 0.0)]
+    curves = np.array([[score(found[(*place, seed)]) for seed in seeds] for place in places])
+    row = rows["random", "0.4"]
+    between = pchip_interpolate([0.8, 1.6, 2.0], curves, 1.2)  # of each seed
+    assert float(row["ap"]) == pytest.approx(between.mean()) and row["seeds"] == "2"
+
+
+def test_at_budgets_measured_cells_are_compared_and_nothing_is_interpolated(tmp_path):
+    store, cells, found = make(tmp_path, SweepRequest(masks=("random", "semantic")))
+    write_equal(store, cells, budgets=(0.9, 1.5))
+    with open(store.equal_file, newline="") as file:
+        rows = {(row["gflops_t"], row["mask"]): row for row in csv.DictReader(file)}
+    wanted = {("1.5", "random"): 0.4, ("1.5", "semantic"): 0.4, ("0.9", "random"): 0.6, ("0.9", "semantic"): 0.6}
+    assert {place: float(row["mask_ratio"]) for place, row in rows.items()} == wanted
+    for (_, mask), row in rows.items():
+        assert float(row["ap"]) == score(found[mask, float(row["mask_ratio"]), 0])
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,31 @@ def test_repeated_values_count_once_and_keep_their_order():
     assert parse({"ratios": "0.6,0.2,0.6", "seeds": "3,1,3"}).ratios == (0.6, 0.2)
 
 
+@pytest.mark.parametrize(
+    ("values", "kind", "numbers"),
+    [
+        ({}, "cpu", None),
+        ({"device": "cuda"}, "cuda", None),
+        ({"device": "cuda:2"}, "cuda:2", (2,)),
+        ({"devices": "all"}, "cuda", None),
+        ({"devices": "cpu"}, "cpu", None),
+        ({"devices": "0-2, 5"}, "cuda", (0, 1, 2, 5)),
+        ({"devices": [3, 1]}, "cuda", (3, 1)),
+        ({"devices": 4}, "cuda", (4,)),
+    ],
+)
+def test_devices_say_which_and_of_what_kind(values, kind, numbers):
+    request = parse(values)
+    assert (request.device, request.device_numbers) == (kind, numbers)
+
+
+def test_the_options_of_an_executor_come_as_a_mapping_or_as_pairs(tmp_path):
+    (tmp_path / "sweep.yaml").write_text("executor: builtins:print\nexecutor-options: {walltime: 1-00, gpus: 2}\n")
+    pairs = {"executor": "builtins:print", "executor_options": ["walltime=1-00", "gpus=2"]}
+    assert parse({}, tmp_path / "sweep.yaml") == parse(pairs)
+    assert dict(parse(pairs).executor_options) == {"walltime": "1-00", "gpus": "2"}
+
+
 def test_the_command_line_goes_over_the_file(tmp_path):
     file = tmp_path / "sweep.yaml"
     file.write_text("mask: [random, block]\nratios: 0.5\nbatch-sizes: [1, 4]\nepochs: 7\n")
@@ -53,6 +78,14 @@ def test_the_command_line_goes_over_the_file(tmp_path):
         ({"batch_sizes": "0"}, ["--batch-sizes"]),
         ({"device": "gpu"}, ["--device", "gpu", "cuda"]),
         ({"input_size": "256"}, ["--input-size", "256x192"]),
+        ({"devices": "0;2"}, ["--devices", "0;2", "0-7"]),
+        ({"devices": "0-2,1"}, ["--devices", "twice"]),
+        ({"devices": "3-1"}, ["--devices", "none"]),
+        ({"devices": "0,1", "device": "cpu"}, ["--device cpu", "--devices 0,1", "contradict"]),
+        ({"executor": "slum"}, ["--executor", "slum", "local"]),
+        ({"executor_options": ["gpus"]}, ["--executor-option", "gpus", "KEY=VALUE"]),
+        ({"executor_options": ["gpus=1"]}, ["--executor-option gpus", "local has no such option"]),
+        ({"profile_only": True, "elastic": True}, ["--profile-only", "--elastic"]),
         ({"mask_rations": "0.2"}, ["mask_rations"]),
         ({"rations": "0.2"}, ["rations", "'ratios'"]),
         ({"amp": True}, ["--amp", "cuda"]),

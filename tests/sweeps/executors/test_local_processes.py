@@ -10,15 +10,16 @@ from pathlib import Path
 import pytest
 from ended import all_ended
 
-from posebench.sweeps.processes import Task, last_line, run_tasks
+from posebench.sweeps.executors import Resources, Task
+from posebench.sweeps.executors.local import run
+from posebench.sweeps.executors.processes import last_line
 
 WORKER = """
-import sys, time
+import os, sys, time
 from pathlib import Path
 from posebench.sweeps.child import Reporter, follow_parent
 follow_parent()
-import os
-folder, action = Path(sys.argv[1]), sys.argv[2]
+folder, action = Path(sys.argv[1]).parent, os.environ["ACTION"]
 (folder / f"pid_{os.getpid()}").touch()
 reporter = Reporter()
 print("noise on standard output")
@@ -30,7 +31,7 @@ if action == "fail":
 if action == "meet":
     begun = folder / f"begun_{os.getpid()}"
     begun.touch()
-    for _ in range(int(sys.argv[3])):
+    for _ in range(int(os.environ["LOOKS"])):
         if (folder / "met").exists() or len(list(folder.glob("begun_*"))) > 1:
             (folder / "met").touch()
             sys.exit(0)
@@ -47,8 +48,9 @@ def worker(tmp_path, monkeypatch):
     paths = [str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
 
-    def task(name, *action):
-        return Task(name, "sweep_test_worker", (str(tmp_path), *action), tmp_path / f"{name}.log", threads=1)
+    def task(name, action, looks=0):
+        environment = {"ACTION": action, "LOOKS": str(looks)}
+        return Task(name, "sweep_test_worker", tmp_path / name, environment=environment)
 
     return task
 
@@ -59,27 +61,29 @@ def pids(folder):
 
 def test_messages_arrive_and_other_output_goes_to_the_log(worker, tmp_path):
     messages, exits = [], []
-    run_tasks(
+    run(
         [worker("a", "none"), worker("b", "fail")],
-        2,
+        Resources(tmp_path, jobs=2),
         lambda name, message: messages.append((name, message)),
         lambda name, code: exits.append((name, code)),
     )
-    assert sorted(messages, key=str) == [("a", {"stage": "start"}), ("b", {"stage": "start"})]
+    for name in "ab":
+        placed, began = [message for of, message in messages if of == name]
+        assert placed == {"stage": "start", "where": "cpu"} and began == {"stage": "start"}
     assert sorted(exits) == [("a", 0), ("b", 1)]
-    assert "noise" in (tmp_path / "a.log").read_text()
-    assert last_line(tmp_path / "b.log") == "ValueError: as ordered"
+    assert "noise" in (tmp_path / "a" / "log.txt").read_text()
+    assert last_line(tmp_path / "b" / "log.txt") == "ValueError: as ordered"
 
 
 MET, ALONE = 0, 7
 
 
 @pytest.mark.parametrize(("jobs", "looks", "expected"), [(1, 12, ALONE), (2, 1200, MET)])
-def test_as_many_as_jobs_run_at_once_and_no_more(worker, jobs, looks, expected):
+def test_as_many_as_jobs_run_at_once_and_no_more(worker, tmp_path, jobs, looks, expected):
     """Two workers wait for each other: one at a time they never meet, two at a time they do."""
     exits = []
-    tasks = [worker(name, "meet", str(looks)) for name in "ab"]
-    run_tasks(tasks, jobs, lambda *_: None, lambda name, code: exits.append((name, code)))
+    tasks = [worker(name, "meet", looks) for name in "ab"]
+    run(tasks, Resources(tmp_path, jobs=jobs), lambda *_: None, lambda name, code: exits.append((name, code)))
     assert sorted(exits) == [("a", expected), ("b", expected)]
 
 
@@ -89,17 +93,19 @@ def test_an_exception_ends_all_processes(worker, tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_tasks([worker("a", "sleep"), worker("b", "sleep")], 2, stop, lambda *_: None)
+        run([worker("a", "sleep"), worker("b", "sleep")], Resources(tmp_path, jobs=2), stop, lambda *_: None)
     assert all_ended(pids(tmp_path))
 
 
 RUNNER = """
 import sys
 from pathlib import Path
-from posebench.sweeps.processes import Task, run_tasks
-folder = sys.argv[1]
-tasks = [Task(n, "sweep_test_worker", (folder, "sleep"), Path(folder, n), 1) for n in "ab"]
-run_tasks(tasks, 2, lambda *_: print("up", flush=True), lambda *_: None)
+from posebench.sweeps.executors import Resources, Task
+from posebench.sweeps.executors.local import run
+folder = Path(sys.argv[1])
+tasks = [Task(n, "sweep_test_worker", folder / n, environment={"ACTION": "sleep"}) for n in "ab"]
+up = lambda name, message: "where" in message or print("up", flush=True)
+run(tasks, Resources(folder, jobs=2), up, lambda *_: None)
 """
 
 

@@ -1,0 +1,107 @@
+"""The intervals hold what they claim, in simulations whose truth is known."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from posebench.reports.analysis.intervals import Estimate, SeedSpread, all_differences, combined, holm, over_seeds
+from posebench.sweeps.equal import Accuracy, Point, at_gflops_t
+
+ROUNDS = 2000
+#: as measured on the embedded data: spread of a training, and the standard error over 1000 people of a difference
+TRAINING, PEOPLE = 0.003, 0.003
+
+
+def covered(rounds, seeds, cells, people, rng):
+    """The share of intervals of one cell's difference to the unmasked model that hold the truth, 0."""
+    hits = 0
+    for _ in range(rounds):
+        unmasked = rng.normal(0, TRAINING, seeds)
+        differences = rng.normal(0, TRAINING, (cells, seeds)) - unmasked
+        differences += rng.normal(0, people, (cells, 1))  # the same people judge every seed
+        spread = SeedSpread.pooled(differences.tolist())
+        half = stats.norm.ppf(0.975) * people
+        found = over_seeds([(d, d - half, d + half) for d in differences[0]], spread)
+        hits += found.low <= 0 <= found.high
+    return hits / rounds
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+def test_an_interval_over_seeds_holds_people_and_trainings(seeds):
+    rng = np.random.default_rng(seeds)
+    for cells, people in ((3, PEOPLE), (9, PEOPLE), (3, 2 * PEOPLE)):
+        assert 0.93 <= covered(ROUNDS, seeds, cells, people, rng) <= 0.97, (cells, people)
+
+
+def test_one_seed_keeps_the_interval_of_its_people_and_more_seeds_narrow_it():
+    one = over_seeds([(0.6, 0.58, 0.63)], SeedSpread.pooled([[0.6]]))
+    assert one == Estimate(pytest.approx(0.6), pytest.approx(0.58), pytest.approx(0.63))
+    spread = SeedSpread(TRAINING**2, 4)
+    widths = [combined(0.0, 0.001, spread, seeds).high for seeds in (1, 2, 5)]
+    assert widths == sorted(widths, reverse=True)
+    t = stats.t.ppf(0.975, 4)
+    assert combined(0.0, 0.0, spread, 2).high == pytest.approx(t * TRAINING / math.sqrt(2)), "trainings alone"
+    assert combined(0.0, 0.004, SeedSpread(0.0, 4), 2).high == pytest.approx(1.96 * 0.004, rel=1e-3), "people alone"
+
+
+def test_a_doubt_is_at_its_level_where_the_interval_ends():
+    for found in (Estimate(0.1, 0.04, 0.2), Estimate(0.1, 0.04, 0.2, df=3)):
+        assert found.doubt_above(0.04) == pytest.approx(0.025) and found.doubt_below(0.2) == pytest.approx(0.025)
+        assert found.doubt_above(0.1) == pytest.approx(0.5) and found.doubt_above(0.03) < 0.025
+
+
+def test_holm_is_the_textbook():
+    assert holm([0.01, 0.04, 0.03, 0.005], 0.05) == [True, False, False, True]
+    assert holm([0.03], 0.05) == [True] and holm([], 0.05) == []
+
+
+@pytest.mark.parametrize(("models", "seeds"), [(3, 2), (7, 2), (4, 1)])
+def test_equal_models_are_told_apart_from_the_best_as_rarely_as_stated(models, seeds):
+    rng, wrong, rounds, training = np.random.default_rng(models), 0, 600, 0.005
+    for _ in range(rounds):
+        people = rng.normal(0, PEOPLE, models)
+        trained = people[:, None] + rng.normal(0, training if seeds > 1 else 0, (models, seeds))
+        draws = trained.mean(axis=1)[:, None] + rng.normal(0, PEOPLE, (models, 400))
+        # what the model's other cells tell of the spread: three ratios of each mask
+        table = np.concatenate([trained, *(rng.normal(0, training, (models, seeds)) for _ in range(2))])
+        _, apart = all_differences(
+            trained.mean(axis=1), draws, SeedSpread.beside_each_other(table), seeds
+        )  # one seed: equal up to people alone, which is all that it claims
+        wrong += apart.any()
+    assert wrong / rounds <= 0.08, "5 % of runs, and the chance of 600"
+
+
+def test_a_true_difference_is_found():
+    rng = np.random.default_rng(0)
+    means = np.array([0.65, 0.649, 0.62])
+    draws = means[:, None] + rng.normal(0, PEOPLE, (3, 1000))
+    _, apart = all_differences(means, draws, SeedSpread(TRAINING**2, 12), 2)
+    assert apart.tolist() == [[False, False, True], [False, False, True], [True, True, False]]
+
+
+def test_two_methods_on_one_bent_curve_are_called_different_as_rarely_as_stated():
+    """They were measured at other costs of the very same curve, and compared between them."""
+
+    def truth(cost):
+        return 0.66 - 0.25 * (1 - np.asarray(cost)) ** 2.5
+
+    costs = {"a": np.array([1.0, 0.84, 0.68, 0.52]), "b": np.array([1.0, 0.9, 0.75, 0.6])}
+    rng, rounds, seeds = np.random.default_rng(1), 400, 2
+    wrong = 0
+    for _ in range(rounds):
+        curves, table = {}, []
+        for name, own in costs.items():
+            people = rng.normal(0, PEOPLE / math.sqrt(2), 4)[:, None]
+            values = truth(own)[:, None] + people + rng.normal(0, TRAINING, (4, seeds))
+            draws = values[..., None] + rng.normal(0, PEOPLE / math.sqrt(2), (4, 1, 300))
+            places = zip(own, values, draws, strict=True)
+            curves[name] = [Point(1 - cost, 1 - cost, cost, Accuracy(v, d)) for cost, v, d in places]
+            table.append(values)
+        points = [at_gflops_t(curves[name], 0.7) for name in costs]
+        means = np.array([point.accuracy.values.mean() for point in points])
+        spread = SeedSpread.beside_each_other(np.concatenate(table))
+        draws = np.array([point.accuracy.draws.mean(axis=0) for point in points])
+        wrong += all_differences(means, draws, spread, seeds)[1].any()
+    assert wrong / rounds <= 0.08
