@@ -1,4 +1,4 @@
-"""`posebench profile --data`: whether training waits for its loader or for the device."""
+"""`posebench profile --data`: does training wait for its loader, or for its device?"""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ import os
 from pathlib import Path
 from typing import Any
 
+from ..pose.errors import InputError
 from .model_options import make_model
 from .options import Bar, print_rows
 
 
 def print_loading(
-    folder: Path,
+    folder: Path | None,
     weights: Path | None,
     described: dict[str, Any],
     device: str,
-    dtype: str,
+    precision: str,
     threads: int | None,
     seconds: float,
     format: str,
@@ -30,8 +31,12 @@ def print_loading(
     from ..benchmark.profiling.loading import measure_loading
     from ..pose.models.zoo import is_tiny
     from ..pose.people.folder import detect_dataset, load_people
-    from ..pose.training.recipe import TINY_RECIPE, paper_recipe
+    from ..pose.synth.cache import ensure_default_set
+    from ..pose.training.recipe import AMP_DTYPES, TINY_RECIPE, paper_recipe
 
+    if precision not in ("float32", *AMP_DTYPES):
+        raise InputError(f"--precision {precision}: training is in float32 or, mixed, in {' or '.join(AMP_DTYPES)}")
+    folder = folder or ensure_default_set()
     target = check_device(device)
     if threads is not None:
         torch.set_num_threads(threads)
@@ -40,8 +45,8 @@ def print_loading(
         weights=weights, as_published=False, **described | {"dataset": which}, **({"use": "trained"} if weights else {})
     )
     recipe = TINY_RECIPE if is_tiny(made.spec.name) else paper_recipe(which)
-    if dtype != "float32":
-        recipe = dataclasses.replace(recipe, amp=True, amp_dtype=dtype)
+    if precision != "float32":
+        recipe = dataclasses.replace(recipe, amp=True, amp_dtype=precision)
     crops = {"input_size": made.spec.input_size, "convention": made.spec.convention}
     split = load_people(folder, "train", dataset=described["dataset"], **crops)
     with Bar("loading", quiet) as bar:
