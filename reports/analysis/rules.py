@@ -34,7 +34,7 @@ ALIASES = {
 }
 _FALLS_WHEN_SLOWER = "throughput_images_per_s"
 _RULE = re.compile(
-    r"(?P<equal>equal)|(?P<change>drop|rise|slower)\s*<=\s*(?P<most>\S+?)\s*(?P<unit>%|[^\d\s]\S*)?"
+    r"(?P<equal>equal)|(?P<change>drop|rise|slower)\s*<=\s*(?P<most>[^\s%]+)(?:\s*(?P<percent>%)|\s(?P<unit>\S+))?"
     r"|at (?P<bound>least|most)\s+(?P<value>\S+)"
 )
 _FORMS = "'equal', 'drop <= 0.005', 'rise <= 5 %', 'slower <= 10 %', 'at least 0.7' or 'at most 0.03'"
@@ -136,7 +136,7 @@ def _rule(key: str, column: Column, text: Any, where: str) -> Rule:
         return Rule(key, column.name, "equal", written)
     if found["bound"]:
         return Rule(key, column.name, found["bound"], written, _number(found["value"], where, negative=True))
-    kind, unit = found["change"], found["unit"] or ""
+    kind, unit = found["change"], found["percent"] or found["unit"] or ""
     if kind == "slower":
         if not is_clock(column.name):
             raise InputError(f"{where}: only a time is slower; give 'rise <= ...' or 'drop <= ...'")

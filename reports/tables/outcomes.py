@@ -23,7 +23,7 @@ def verdict(outcomes: Sequence[Outcome]) -> str:
 
 
 def render_outcomes(outcomes: Sequence[Outcome], format: str, title: str) -> str:
-    """Text in one of FORMATS, worst first. "github" is "text"; its annotations are written beside it (see github.py)."""
+    """Text in one of FORMATS, worst first. "github" is "text", beside which come annotations (see github.py)."""
     ordered = sorted(outcomes, key=lambda outcome: _ORDER.index(outcome.status))
     if format == "json":
         return str(render_rows([outcome.columns() for outcome in ordered], None, "json"))
@@ -49,7 +49,7 @@ def _cell(text: str) -> str:
 
 
 def _junit(outcomes: Sequence[Outcome], title: str) -> str:
-    """As Jenkins and GitLab read it; an undecided rule, or one that cannot be judged, is a skipped test that says why."""
+    """As Jenkins and GitLab read it; what is undecided, or cannot be judged, is a skipped test that says why."""
     numbers = Counter(outcome.status for outcome in outcomes)
     counts = {
         "tests": str(len(outcomes)), "failures": str(numbers[FAILED]), "errors": "0",
