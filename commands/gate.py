@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -14,9 +14,6 @@ from ..pose.errors import InputError
 from .model_options import DATASET_NAMES, MASKS, RATIOS
 from .options import Bar, Quiet, numbers, size, words
 from .outcomes import OutcomeFormat, Strict, read_rules, show_outcomes
-
-if TYPE_CHECKING:
-    from ..sweeps.gate.pair import PairResult
 
 EXAMPLES = """
 Examples:
@@ -86,15 +83,12 @@ def gate(
             stack.enter_context(checked_out(Path.cwd(), name, revision, python or sys.executable))
             for name, revision, python in (("base", base, base_python), ("head", head or WORKING_TREE, head_python))
         ]
-        measure: Callable[[int], PairResult]
         if command:
-            measure = lambda first: run_commands_in_pair(sides, command, first=first)  # noqa: E731
+            measure = partial(run_commands_in_pair, sides, command)
         else:
-            measure = lambda first: time_models_in_pair(  # noqa: E731
-                sides, order, turns=turns, seconds=seconds, first=first
-            )
+            measure = partial(time_models_in_pair, sides, order, turns=turns, seconds=seconds)
         bar = stack.enter_context(Bar("pairs of processes", quiet))
-        outcomes = run_gate(measure, asked, pairs=pairs, most=most_pairs, progress=bar)
+        outcomes = run_gate(lambda number: measure(number=number), asked, pairs=pairs, most=most_pairs, progress=bar)
     show_outcomes(
         outcomes, format, "posebench gate", rules or Path("."), f"{sides[1]} against {sides[0]}", strict=strict
     )

@@ -23,7 +23,7 @@ MANY_PAIRS, MANY_TURNS = 5, 30
 TIMED = {"latency_ms_median": "latency", "latency_transformer_ms_median": "latency_transformer"}
 COUNTED = ("gflops", "gflops_t", "params")
 
-#: runs one pair; the argument says which side begins
+#: runs one pair; the argument is its number
 Measure = Callable[[int], PairResult]
 
 
@@ -57,7 +57,7 @@ def _series(
     results: list[PairResult] = []
     most = max(most, fewest)
     while len(results) < most:
-        results.append(measure(len(results) % 2))
+        results.append(measure(len(results)))
         progress(len(results), most)
         if len(results) >= fewest and all(outcome.status != UNDECIDED for outcome in _judge(rules, results)):
             break

@@ -1,7 +1,8 @@
 """One process of the base and one of the head, on the same machine, taking turns.
 
-A drift of the machine meets both sides of a turn alike; what a process has by chance (where its memory lies, say) does
-not average out within it, which is why a gate takes several pairs.
+A drift of the machine meets both sides of a turn alike, and as they never run at the same time, both are put on the same
+cores: on a shared machine one core may be a quarter slower than the next for minutes. What a process has by chance (where
+its memory lies, say) does not average out within it, which is why a gate takes several pairs.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import os
 import shlex
 import statistics
 import subprocess
@@ -41,15 +43,17 @@ class PairResult:
 
 
 def time_models_in_pair(
-    sides: Sequence[Side], order: Mapping[str, Any], *, turns: int, seconds: float, first: int = 0
+    sides: Sequence[Side], order: Mapping[str, Any], *, turns: int, seconds: float, number: int = 0
 ) -> PairResult:
     """Alternate the models of `order` (see subject.py) between two processes that start together.
 
     A ratio is the median over the turns of head over base, each the median of a few calls right after one another;
-    which of the two goes first changes from turn to turn, beginning with `first`. InputError where a side fails.
+    which of the two goes first changes from turn to turn. number: of the pair, which moves on by one core and side.
+    InputError where a side fails.
     """
+    first, cores = number % 2, _cores(number, order["threads"])
     with contextlib.ExitStack() as stack:
-        started = {side: stack.enter_context(_started(sides[side])) for side in (first, 1 - first)}
+        started = {side: stack.enter_context(_started(sides[side], cores)) for side in (first, 1 - first)}
         subjects = [started[0], started[1]]
         for subject in subjects:
             subject.tell(json.dumps(order))
@@ -80,17 +84,24 @@ def time_models_in_pair(
     )
 
 
+def _cores(number: int, threads: int) -> set[int]:
+    """The cores of a pair; empty where the system leaves none to choose."""
+    usable = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    return {usable[(number + thread) % len(usable)] for thread in range(threads)} if len(usable) > threads else set()
+
+
 def _ratio(base: Sequence[float], head: Sequence[float]) -> float:
     return math.exp(statistics.median(math.log(b / a) for a, b in zip(base, head, strict=True)))
 
 
-def run_commands_in_pair(sides: Sequence[Side], command: str, *, first: int = 0) -> PairResult:
-    """Run a command once in each checkout, the side `first` before the other; it prints {"NAME": milliseconds}.
+def run_commands_in_pair(sides: Sequence[Side], command: str, *, number: int = 0) -> PairResult:
+    """Run a command once in each checkout; it prints {"NAME": milliseconds}. The base goes first in even pairs.
 
     The object is the last line of its output; a list of milliseconds counts by its median. InputError where the command
     fails or prints anything else.
     """
-    found = {index: _command_times(sides[index], command) for index in (first, 1 - first)}
+    order = (0, 1) if number % 2 == 0 else (1, 0)
+    found = {index: _command_times(sides[index], command) for index in order}
     base, head = found[0], found[1]
     if base.keys() != head.keys():
         only = ", ".join(sorted(base.keys() ^ head.keys()))
@@ -152,7 +163,7 @@ class _Subject:
 
 
 @contextlib.contextmanager
-def _started(side: Side) -> Iterator[_Subject]:
+def _started(side: Side, cores: set[int]) -> Iterator[_Subject]:
     # Not by its path: Python would look through this folder first.
     command = [side.python, "-c", f"import runpy; runpy.run_path({str(_SUBJECT)!r}, run_name='__main__')"]
     with tempfile.TemporaryFile() as errors:
@@ -164,6 +175,8 @@ def _started(side: Side) -> Iterator[_Subject]:
         except OSError as error:
             raise InputError(f"{side}: {side.python} cannot be run ({error.strerror})") from None
         try:
+            if cores:
+                os.sched_setaffinity(process.pid, cores)
             yield _Subject(side, process, errors)
         finally:
             process.kill()
