@@ -1,8 +1,8 @@
 """One process of the base and one of the head, on the same machine, taking turns.
 
-A drift of the machine meets both sides of a turn alike, and as they never run at the same time, both are put on the same
-cores: on a shared machine one core may be a quarter slower than the next for minutes. What a process has by chance (where
-its memory lies, say) does not average out within it, which is why a gate takes several pairs.
+A drift of the machine meets both sides of a turn alike, and as they never run at the same time, both are put on the
+same cores. What a process has by chance (where its memory lies, say) does not average out within it, which is why a
+gate takes several pairs.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from ...pose.errors import InputError
 from .revisions import Side
 
 _SUBJECT = Path(__file__).with_name("subject.py")
+#: glibc keeps freed memory, as in posebench's other timings (see benchmark/instruments/allocator.py)
+_ALLOCATOR = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1)}
 #: turns that are not kept
 WARM_UP = 5
 #: that a pair takes, however little time there is
@@ -170,7 +172,7 @@ def _started(side: Side, cores: set[int]) -> Iterator[_Subject]:
         try:
             process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, cwd=side.folder,
-                env=side.environment,
+                env=side.environment | _ALLOCATOR,
             )  # fmt: skip
         except OSError as error:
             raise InputError(f"{side}: {side.python} cannot be run ({error.strerror})") from None
