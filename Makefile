@@ -31,7 +31,7 @@ slow: .venv/ready
 	$(BIN)/python -m pytest -m slow
 
 onnx: .venv/ready
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,export]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,export,openvino]'
 	$(BIN)/python -m pytest -m onnx
 
 # POSEBENCH_REAL names a folder with a few real people: coco/ and mpii/ in the layouts of the README, "val" splits alone.
@@ -42,7 +42,7 @@ real-folder:
 	$(if $(POSEBENCH_REAL),,$(error make real: set POSEBENCH_REAL to a folder with coco/ and mpii/))
 
 optional: .venv/ready
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt transformers thop ptflops torchinfo torchprofile
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,slurm,ray]' transformers thop ptflops torchinfo torchprofile
 	$(BIN)/python -m pytest -m optional
 
 bench: .venv/ready

@@ -101,6 +101,9 @@ class PartTiming:
     )
     vs_unmasked_low: Number = _column("remains, low", "lower end of its 95 % paired bootstrap interval")
     vs_unmasked_high: Number = _column("remains, high", "upper end of its 95 % paired bootstrap interval")
+    x_eager: Number = _column(
+        "x eager", "how many times faster than the same model in eager float32, measured interleaved", digits=2
+    )
     ms_samples: Raw = _column("raw times", "every timed pass, in order of measurement", "ms")
 
 
@@ -219,6 +222,14 @@ class Row:
     latency_warmup_calls: Integer = _column("warm-up", "untimed forward passes before", scope="timing")
     foreign_cpu_share: Number = _column("foreign CPU", "CPU time that other programs took", "0 to 1", "timing")
     waiting_cpu_share: Number = _column("waiting", "time spent ready to run but waiting for a CPU", "0 to 1", "timing")
+    drift_heatmap: Number = _column(
+        "drift", "largest difference of a heatmap value to eager float32's", "", "compared images", 6
+    )
+    drift_px_median: Number = _column(
+        "drift of points", "distance of a decoded keypoint to eager float32's, median", "crop px", "compared images", 2
+    )
+    drift_px_max: Number = _column("drift of points, max", "the same, largest", "crop px", "compared images", 2)
+    drift_images: Text = _column("compared images", "how many, and what, the drift was taken on")
     peak_memory_mib: Number = _column(
         "peak memory", "peak of live tensors above the weights", "MiB", _CALL.format("whole model"), 1
     )
@@ -231,6 +242,10 @@ class Row:
 
     device: Text = _condition("device", "cpu or cuda")
     device_name: Text = _condition("device name", "the accelerator's or processor's name")
+    runtime: Text = _condition("runtime", "what executed the timed model")
+    runtime_version: Text = _condition("runtime version", "its package and version")
+    runtime_provider: Text = _condition("provider", "what really executed the nodes of its graph")
+    runtime_options: Text = _condition("runtime options", "how its graph was made")
     dtype: Text = _condition("dtype", "number format of the timed model")
     precision: Text = _condition("precision", "number format, and how it is brought about")
     batch_size: Integer = _condition("batch", "images per timed forward pass", "latency and memory")
@@ -247,6 +262,9 @@ class Row:
     git_dirty: Flag = _condition("uncommitted changes", "the working tree differed from the commit")
     processor: Text = _condition("processor", "name of the CPU")
     platform: Text = _condition("platform", "operating system")
+    machine: Text = _condition("machine", "machine that the cell ran on; in merged sweeps", "row")
+    timed_on: Text = _condition("timed on", "machine that the latency was measured on; in merged sweeps", "row")
+    sweep_dir: Text = _condition("sweep folder", "sweep that the row was merged from", "row")
     date_utc: Text = _condition("date", "when the cell ended, UTC", "row")
     error: Text = _column("error", "why the cell failed; empty otherwise", scope="row")
 

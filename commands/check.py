@@ -45,13 +45,8 @@ def check(
     Counts are compared exactly, accuracies by the interval of their difference, times only where the machine is the
     same, and even there a rule on time is never called broken: that takes `posebench gate`.
     """
-    from ..reports.analysis.check import check_rows
-    from ..reports.analysis.results import read_results, records_of
+    from ..reports.analysis.check import check_runs
+    from ..reports.analysis.runs_compared import read_run
 
-    asked = read_rules(rules)
-    before, now = (records_of(read_results(_results(place))) for place in (baseline, run))
-    show_outcomes(check_rows(asked, before, now), format, "posebench check", rules, strict=strict)
-
-
-def _results(place: Path) -> Path:
-    return place / "results.csv" if place.is_dir() else place
+    outcomes = check_runs(read_rules(rules), read_run(baseline), read_run(run))
+    show_outcomes(outcomes, format, "posebench check", rules, strict=strict)

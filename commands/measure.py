@@ -12,7 +12,9 @@ from .model_options import (
     DEFAULT_MODEL,
     MASKS,
     OWN,
+    PRECISION_NAMES,
     RATIOS,
+    RUNTIME_NAMES,
     Decoder,
     InputSize,
     JointMask,
@@ -29,7 +31,9 @@ Examples:
 
   posebench profile --model sparse_tokenpose_s --dataset mpii --mask "sparse,sparse(execution=gather)" --threads 1
 
-  posebench profile --model tmpose_l --device cuda --dtype float16 --batch-sizes 1,64
+  posebench profile --model tmpose_l --mask uniform --ratios 0.4 --runtime eager,onnxruntime,openvino --threads 1
+
+  posebench profile --model tmpose_l --device cuda --precision float16 --batch-sizes 1,64
 """
 
 
@@ -52,7 +56,12 @@ def profile(
     joint_mask: JointMask = None,
     decoder: Decoder = None,
     device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
-    dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16")] = "float32",
+    runtime: Annotated[str, typer.Option(help=RUNTIME_NAMES)] = "eager",
+    precision: Annotated[str, typer.Option("--precision", "--dtype", help=PRECISION_NAMES)] = "float32",
+    data: Annotated[
+        Path | None,
+        typer.Option(help="data folder: its training crops calibrate int8, others are compared on (default: embedded)"),
+    ] = None,
     batch_sizes: Annotated[str, typer.Option(help="batch sizes, separated by commas")] = "1",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads (default: torch's default)")] = None,
     samples: Annotated[int, typer.Option(min=1, help="timed passes of each configuration, at most")] = 130,
@@ -67,12 +76,18 @@ def profile(
 ) -> None:
     """Measure latency (whole model and transformer part) and memory of several configurations, interleaved.
 
-    The unmasked model is always measured too, so that each saving is measured and not only counted.
+    The unmasked model is always measured too, so that each saving is measured and not only counted. Every configuration
+    is run in each runtime and precision, and first compared with eager: in float32 it must be equal. Exit 1 if one is
+    not, or cannot be run.
     """
+    from ..benchmark.profiling.config import ProfileConfig
     from ..benchmark.profiling.models import profile as measure
     from ..reports.tables import PROFILE_COLUMNS
 
     chosen = numbers(ratios, "--ratios")
+    where = {"device": device, "runtimes": words(runtime, "--runtime"), "precisions": words(precision, "--precision")}
+    for line in ProfileConfig.of(dict(where)).runs()[1]:
+        typer.echo(f"left out: {line}", err=True)
     with Bar("profile", quiet) as bar:
         rows = measure(
             words(model, "--model") or ([] if weights else [DEFAULT_MODEL]),
@@ -81,9 +96,9 @@ def profile(
             masks=masks_of(mask),
             ratios=chosen,
             baseline=True,
-            device=device,
             batch_sizes=numbers(batch_sizes, "--batch-sizes", int),
-            dtype=dtype,
+            **where,
+            data=data and str(data),
             threads=threads,
             samples=samples,
             seconds=seconds,
@@ -95,9 +110,16 @@ def profile(
         )
     shown = PROFILE_COLUMNS if format in ("table", "markdown") else None
     first = rows[0]
+    dtypes = "/".join(dict.fromkeys(row["dtype"] for row in rows))
     caption = (
-        f"{first.get('device_name') or first.get('processor', '')}, {first['dtype']}, "
+        f"{first.get('device_name') or first.get('processor', '')}, {dtypes}, "
         f"{count(first['threads'], 'thread')}, torch {first['torch_version']}, {first['date_utc']}. "
         "Latency: median and interquartile range."
     )
     print_rows(rows, shown, format, caption, wide=wide)
+    failed = [row for row in rows if row.get("error")]
+    for row in failed:
+        label = f"{row['model']} {row['mask']} {row['mask_ratio']:g}, {row['runtime']} {row['dtype']}"
+        typer.echo(f"{label}: {row['error']}", err=True)
+    if failed:
+        raise typer.Exit(1)

@@ -12,7 +12,7 @@ import typer
 
 from ..sweeps.executors.catalogue import EXECUTORS
 from ..sweeps.request import MARGIN_HELP, OPTIONS, SweepRequest, parse
-from .model_options import DATA_FOLDER, DATASET_NAMES, MASKS, RATIOS
+from .model_options import DATA_FOLDER, DATASET_NAMES, MASKS, PRECISION_NAMES, RATIOS, RUNTIME_NAMES
 from .options import Quiet
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ Examples:
   posebench sweep --mask "prune(layers=0|1|2),prune(layers=1|2),prune(keep_ratio=0.7)" --ratios 0.4
 
   posebench sweep --model tmpose_l --mask random --ratios 0.4 --data /data/coco --device cuda
+
+  posebench sweep --mask uniform,tome --ratios 0.4 --runtime eager,onnxruntime,openvino --precision float32,bfloat16
 
   posebench sweep my-sweep.yaml --dry-run
 """
@@ -78,7 +80,8 @@ def _parameters() -> Iterator[inspect.Parameter]:
     yield inspect.Parameter("spec_file", kind, default=None, annotation=Annotated[Path | None, file])
     for name, field in OPTIONS.items():
         option, help = field.metadata["option"], field.metadata["help"].format(
-            masks=MASKS, ratios=RATIOS, data=DATA_FOLDER, datasets=DATASET_NAMES, executors=EXECUTOR_NAMES
+            masks=MASKS, ratios=RATIOS, data=DATA_FOLDER, datasets=DATASET_NAMES, executors=EXECUTOR_NAMES,
+            runtimes=RUNTIME_NAMES, precisions=PRECISION_NAMES,
         )
         is_flag = isinstance(field.default, bool) or field.metadata["words"]
         type_ = bool if is_flag else list[str] if field.default == () else str

@@ -27,7 +27,8 @@ HOW = {
     "none": "counted and measured only",
 }
 #: shown on top when they are the same in all rows, else as columns
-COMMON = {"model": "model", "dataset": "data", "device": "device", "seed": "seed", "batch_size": "batch"}
+COMMON = {"model": "model", "dataset": "data", "device": "device", "runtime": "runtime",
+    "dtype": "precision", "seed": "seed", "batch_size": "batch"}
 RESULTS = {
     "mask": "mask",
     "mask_ratio": "ratio",
@@ -41,7 +42,7 @@ RESULTS = {
     "peak_memory_mib": "MiB",
     "status": "status",
 }
-TEXTS = ("model", "dataset", "device", "mask", "status")
+TEXTS = ("model", "dataset", "device", "runtime", "dtype", "mask", "status")
 #: what tells rows apart, and whether they failed, gets room before the numbers do; the last are left out first
 FIRST = (*COMMON, "mask", "mask_ratio", "train_ratio", "status")
 LAST = ("latency_transformer_ms_median", "tokens_kept", "peak_memory_mib")

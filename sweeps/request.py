@@ -16,6 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+from ..benchmark.runtimes.catalogue import EAGER
+from ..benchmark.runtimes.descriptor import FLOAT32
+from ..benchmark.runtimes.registry import check_precision, find_runtime
 from ..pose.datasets import find_dataset
 from ..pose.errors import InputError
 from ..pose.reductions import NONE, check_ratio, find_reduction, reduction_config, split_reductions
@@ -36,6 +39,11 @@ def _model(value: Any) -> str:
 
 def _mask(value: Any) -> str:
     return reduction_config(str(value)).text
+
+
+def _runtime(value: Any) -> str:
+    find_runtime(str(value))
+    return str(value)
 
 
 def _dataset(value: Any) -> str:
@@ -200,6 +208,12 @@ class SweepRequest:
     )
     batch_sizes: Annotated[tuple[Annotated[int, Whole(1)], ...], Several()] = _option(
         (1,), "batch sizes of latency and memory (default: 1)", also="batch_size"
+    )
+    runtimes: Annotated[tuple[Annotated[str, Read(_runtime)], ...], Several()] = _option(
+        (EAGER,), "what each cell is timed in: {runtimes} (default: eager)", "--runtime", also="runtime"
+    )
+    precisions: Annotated[tuple[Annotated[str, Read(check_precision)], ...], Several()] = _option(
+        (FLOAT32,), "{precisions} (default: float32)", "--precision", also="precision"
     )
     epochs: Annotated[int, Whole(1)] | None = _option(None, "epochs of each cell (default: the recipe's)")
     base_epochs: Annotated[int, Whole(1)] | None = _option(

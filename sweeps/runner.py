@@ -18,13 +18,24 @@ from .config import CellConfig, Job
 from .data import find_data
 from .events import Event, Listener, ignore
 from .executors import Resources, Task, find_executor
+from .executors.presence import RUN, Presence
 from .executors.processes import last_line
 from .plan import Plan, folder_of, make_plan
 from .request import SweepRequest, parse
 from .results import assemble_rows, paired_differences
 from .shortage import with_less_memory
-from .store import SweepStore, is_ok, make_manifest, memory_file, open_store, read_json, read_result, write_json
-from .timing import read_timings, timing_groups
+from .store import (
+    SweepStore,
+    is_ok,
+    make_manifest,
+    memory_file,
+    open_store,
+    read_json,
+    read_result,
+    run_file,
+    write_json,
+)  # fmt: skip
+from .timing import read_timings, runs_evaluated, timing_groups
 
 TIMING = "posebench.sweeps.timing"
 #: what cells and base models import; torch's profiler, which measures memory, imports the last when it is first used
@@ -63,7 +74,7 @@ def execute(request: SweepRequest, on_event: Listener = ignore) -> Outcome:
     plan = make_plan(request, find_data(request, on_event))
     root = folder_of(plan)
     outcome = Outcome(root, plan)
-    with open_store(root, manifest_of(plan)) as store:
+    with open_store(root, manifest_of(plan)) as store, Presence(store.root / RUN, request.device):
         finished = {cell.key for cell in plan.cells if is_complete(store, cell, request)}
         on_event(Event("plan", info={"plan": plan, "root": root, "finished": finished}))
         try:
@@ -73,7 +84,7 @@ def execute(request: SweepRequest, on_event: Listener = ignore) -> Outcome:
                 _run_timing(store, plan, outcome, on_event)
         finally:  # after Ctrl-C, too, what is finished can be read
             outcome.rows = _write_rows(store, plan, {})
-        outcome.rows = _write_rows(store, plan, paired_differences(store, plan.cells))
+        outcome.rows = _write_rows(store, plan, paired_differences(store, plan.cells, plan.request))
         _finish(store, plan, outcome, on_event)
     return outcome
 
@@ -105,8 +116,9 @@ def resources_of(request: SweepRequest, root: Path) -> Resources:
 def is_complete(store: SweepStore, cell: CellConfig, request: SweepRequest) -> bool:
     """Whether nothing of a cell is left to do: it is done, and its memory is measured at every batch size."""
     sizes = () if cell.is_elastic else request.batch_sizes
-    measured = all(memory_file(store.cell_dir(cell.key), size).is_file() for size in sizes)
-    return store.is_done(cell.key) and measured
+    files = [memory_file(store.cell_dir(cell.key), size) for size in sizes]
+    files += [run_file(store.cell_dir(cell.key), run) for run in runs_evaluated(cell, request)]
+    return store.is_done(cell.key) and all(file.is_file() for file in files)
 
 
 def missing_bases(store: SweepStore, plan: Plan) -> list[str]:
@@ -258,6 +270,7 @@ def _job(plan: Plan, cell: CellConfig, store: SweepStore) -> Job:
         device=cell.run.device,
         workers=plan.request.workers,
         batch_sizes=plan.request.batch_sizes,
+        runs=runs_evaluated(cell, plan.request) if cell.evaluates else (),
         start=str(start.resolve()) if start else None,
         backbone=str(Path(backbone).resolve()) if backbone else None,
     )

@@ -2,7 +2,8 @@
 
 sweep.json            the specification and the configurations of all cells and base models
 base/<key>/           a shared base model: checkpoint and log
-cells/<key>/          a cell: evidence.npz, memory_<batch size>.json, and what training left
+cells/<key>/          a cell: evidence.npz, memory_<batch size>.json, and what training left; eval_<run>.json and
+                      evidence_<run>.npz: in another runtime and precision
 timing/<key>/         latency of all configurations, raw samples included
 results.csv, equal_gflopst.csv, report.html, plots/
 
@@ -22,11 +23,12 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from ..benchmark.profiling.config import RunConfig
 from ..pose.errors import InputError
 from ..pose.files import write_atomic
 from ..pose.records import to_plain
 from ..row import STATUS_FAILED, STATUS_OK
-from .config import CellConfig
+from .config import CellConfig, run_name
 
 FORMAT = "posebench-sweep"
 VERSION = 2
@@ -84,6 +86,11 @@ class SweepStore:
         file = memory_file(self.cell_dir(key), batch_size)
         return read_json(file, "delete it, and it is measured again") if file.is_file() else None
 
+    def evaluated(self, key: str, run: RunConfig) -> dict[str, Any]:
+        """The columns of a cell in another precision; none where it is not evaluated in it."""
+        file = run_file(self.cell_dir(key), run)
+        return read_json(file, "delete it, and it is evaluated again") if file.is_file() else {}
+
 
 def read_result(folder: Path) -> dict[str, Any] | None:
     """What the worker of a folder left behind (status "ok" or "failed"); None where it has not ended."""
@@ -100,6 +107,11 @@ def is_ok(folder: Path) -> bool:
     """Whether the work of a folder is done; a failure counts as not done."""
     result = read_result(folder)
     return result is not None and result["status"] == STATUS_OK
+
+
+def run_file(cell_dir: Path, run: RunConfig) -> Path:
+    """What evaluating a cell in another runtime or precision came to."""
+    return cell_dir / f"eval_{run_name(run)}.json"
 
 
 def memory_file(cell_dir: Path, batch_size: int) -> Path:

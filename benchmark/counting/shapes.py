@@ -123,6 +123,12 @@ def _scattered(args: tuple[Any, ...]) -> Any:
     return _new(args[0], args[0].shape) if args[0].is_contiguous() else None
 
 
+def _selected(args: tuple[Any, ...]) -> Any:
+    source, dim, index = args
+    dim %= source.ndim
+    return _new(source, (*source.shape[:dim], index.numel(), *source.shape[dim + 1 :]))
+
+
 def _stacked(args: tuple[Any, ...]) -> Any:
     tensors, dim = args[0], args[1] if len(args) > 1 else 0
     first = tensors[0]
@@ -179,7 +185,8 @@ _SHAPES: dict[Any, Callable[[tuple[Any, ...]], Any]] = {
     _aten.linalg_vector_norm.default: lambda args: _reduced(args[0], *args[2:4]),
     _aten.max.dim: _highest,
     **dict.fromkeys((_aten.sort.default, _aten.sort.stable), _sorted),
-    **dict.fromkeys((_aten.scatter.src, _aten.scatter_add.default), _scattered),
+    **dict.fromkeys((_aten.scatter.src, _aten.scatter_add.default, _aten.index_add.default), _scattered),
+    _aten.index_select.default: _selected,
     _aten.stack.default: _stacked,
     _aten.gather.default: lambda args: _new(args[0], args[2].shape),
 }  # fmt: skip

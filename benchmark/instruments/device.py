@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import overload
 
 import torch
@@ -52,3 +54,15 @@ def check_count(name: str, value: int | None) -> int | None:
     if isinstance(value, bool) or int(value) != value or value < 1:
         raise InputError(f"{name} {value!r}: give a whole number of at least 1")
     return int(value)
+
+
+@contextlib.contextmanager
+def torch_threads(count: int | None) -> Iterator[int]:
+    """Inside, torch has so many CPU threads (None: as it has); how many."""
+    before = torch.get_num_threads()
+    try:
+        if count is not None:
+            torch.set_num_threads(count)
+        yield torch.get_num_threads()
+    finally:
+        torch.set_num_threads(before)

@@ -43,9 +43,11 @@ class TokenReducer(nn.Module):
     ):
         super().__init__()
         self.reduction = find_reduction(config.name)
+        self.work = self.reduction.function()
         self.shape, self.draw, self.seed = shape, draw, seed
         self.layers, self.amounts = self._places(config, layers, amounts)
         self.config = config if self.amounts is None else self._resolved(config)
+        self.params = {param.name: self.config.get(param.name) for param in self.reduction.params}
         for layer in self.layers or (None,):
             for name, module in self.reduction.make_modules(shape.dim, shape.grid).items():
                 self.add_module(name + _suffix(layer), module)
@@ -102,7 +104,7 @@ class TokenReducer(nn.Module):
     @property
     def gathers(self) -> bool:
         """Whether cut connections are left out, not computed and masked."""
-        return self.config.get("execution") == "gather"
+        return self.params.get("execution") == "gather"
 
     @property
     def leaves_values(self) -> bool:
@@ -180,12 +182,11 @@ class TokenReducer(nn.Module):
 
         suffix = _suffix(block)
         own = {name.removesuffix(suffix): part for name, part in self.named_children() if name.endswith(suffix)}
-        params = {param.name: self.config.get(param.name) for param in self.reduction.params}
         context = replace(
-            context, noise=noise, modules=own, params=params, layer=block,
+            context, noise=noise, modules=own, params=self.params, layer=block,
             depth=self.shape.blocks, training=self.training,
         )  # fmt: skip
-        return self.reduction.function()(tokens, context, left)
+        return self.work(tokens, context, left)
 
     def _noise(
         self, batch: int, columns: int, sample_ids: torch.Tensor | None, device: torch.device, block: int | None

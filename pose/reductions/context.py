@@ -17,7 +17,8 @@ class Attended:
     """The inside of one attention over a prefix of keypoint tokens and then the visual tokens, n in all.
 
     keys, values: (B, heads, n, d / heads). logits: (B, heads, n, n) before any mask, and weights after softmax; None
-    where a fused attention has not shown them.
+    where a fused attention has not shown them, and those of the keypoint tokens' rows alone, (B, heads, J, n), where
+    these are all that a reduction needs.
     """
 
     keys: torch.Tensor

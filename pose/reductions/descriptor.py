@@ -12,6 +12,7 @@ from .schedule import IN_STEPS, Plan
 
 DROP, MERGE, CUT = "drop", "merge", "cut"
 VALUE, NOTHING, GROUP = "value", "nothing", "group"
+WEIGHTS, KEYPOINT_WEIGHTS = "weights", "keypoint weights"
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,8 @@ class Reduction:
     layers: (blocks) -> the blocks where it acts by default, after the attention; None for before the first block.
     plan: how much is left where, between the blocks. amounts: the parameter that gives this per layer, instead of a
     ratio.
-    needs: what of the attention it looks at, beyond the keys: "weights", or nothing.
+    needs: what of the attention it looks at, beyond the keys: WEIGHTS, KEYPOINT_WEIGHTS (of the keypoint tokens'
+    queries, and in a model without these of all), or nothing.
     params: the options that it takes in parentheses, `name(param=value, ...)`.
     modules: "module:function" or function from (width of a token, grid) to its own trained modules by name, made anew
     for each layer where it acts; None for none.

@@ -16,6 +16,7 @@ from .intervals import Estimate, SeedSpread, over_seeds
 from .margin import MARGIN, check_margin
 from .results import Spread, is_failed, is_missing, once_per_cell, records_of, spread, to_frame
 from .subject import PartLatency, Point, Subject, Timing, mean_of
+from .timed import Times, times_of
 
 _RUN = (*(metric.column for metric in METRICS), "latency_ms_median", "latency_transformer_ms_median")
 _COUNTED = ("gflops_t", "gflops")
@@ -42,12 +43,13 @@ def compare(rows: pd.DataFrame | Sequence[Mapping[str, Any]], margin: float | No
         cells: dict[tuple[str, float], list[dict[str, Any]]] = {}
         for row in members:
             cells.setdefault((name_of(row), row["mask_ratio"] or 0.0), []).append(row)
-        points = _points(cells, metric)
+        times = times_of(members)
+        points = _points(cells, metric, times)
         masks = dict.fromkeys(point.mask for point in points if point.mask != NONE)
         series = {mask: sorted((p for p in points if p.mask == mask), key=lambda p: p.ratio) for mask in masks}
         baseline = next((point for point in points if point.mask == NONE and point.ratio == 0), None)
         label = label_of(keys, models[keys["model"]])
-        subjects.append(Subject(label, keys, metric, baseline, series, margin or _recorded_margin(members)))
+        subjects.append(Subject(label, keys, metric, baseline, series, margin or _recorded_margin(members), times))
     return subjects
 
 
@@ -57,7 +59,7 @@ def has_measurement(row: Mapping[str, Any]) -> bool:
     return not all(is_missing(row[name]) for name in wanted)
 
 
-def _points(cells: Mapping[tuple[str, float], Sequence[dict[str, Any]]], metric: Metric) -> list[Point]:
+def _points(cells: Mapping[tuple[str, float], Sequence[dict[str, Any]]], metric: Metric, times: Times) -> list[Point]:
     """The points of one model. What its cells spread over the seeds is pooled, since one cell has few of them."""
     scores: dict[Any, list[Score]] = {
         place: [part_of(row, metric.column) for row in once_per_cell(rows)] for place, rows in cells.items()
@@ -69,7 +71,7 @@ def _points(cells: Mapping[tuple[str, float], Sequence[dict[str, Any]]], metric:
         own = scores[mask, ratio]
         accuracy = over_seeds(((score.value, score.ci_low, score.ci_high) for score in own), accuracies)
         difference = over_seeds(((score.diff, score.diff_low, score.diff_high) for score in own), differences)
-        points.append(_point(mask, ratio, rows, spread(score.value for score in own), accuracy, difference))
+        points.append(_point(mask, ratio, rows, spread(score.value for score in own), accuracy, difference, times))
     return points
 
 
@@ -80,11 +82,12 @@ def _point(
     accuracy: Spread | None,
     interval: Estimate | None,
     difference: Estimate | None,
+    times: Times,
 ) -> Point:
     cells = once_per_cell(rows)
     column = _column_of(cells)
     sizes = dict.fromkeys(row["batch_size"] for row in rows if not is_missing(row["batch_size"]))
-    timings = {int(size): _timing([row for row in rows if row["batch_size"] == size]) for size in sizes}
+    timings = {int(size): _timing([row for row in rows if row["batch_size"] == size], times) for size in sizes}
     return Point(
         mask=mask,
         ratio=float(ratio),
@@ -107,9 +110,10 @@ def _point(
     )
 
 
-def _timing(rows: Sequence[Mapping[str, Any]]) -> Timing:
+def _timing(rows: Sequence[Mapping[str, Any]], times: Times) -> Timing:
     memory = spread(row["peak_memory_mib"] for row in rows)
-    return Timing(_latency(rows, "latency"), _latency(rows, "latency_transformer"), memory)
+    timed = [row for row in rows if times.counts(row)]
+    return Timing(_latency(timed, "latency"), _latency(timed, "latency_transformer"), memory)
 
 
 def _latency(rows: Sequence[Mapping[str, Any]], prefix: str) -> PartLatency | None:

@@ -160,7 +160,8 @@ def _number(text: str, where: str, *, negative: bool = False) -> float:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a rule says of one row. row: which, in words; status: one of the four words; reason: one sentence."""
+    """What a rule says of one row. row: which, in words; status: one of the four words; reason: one sentence; doubt: the
+    chance of such a change, or a worse one, where the rule just holds (None: judged without an interval)."""
 
     rule: Rule
     row: str
@@ -168,6 +169,7 @@ class Outcome:
     before: float | None
     after: float | None
     reason: str
+    doubt: float | None = None
 
     def __str__(self) -> str:
         return f"{self.status}: {self.row}: {self.rule}: {self.reason}"

@@ -10,6 +10,7 @@ from ...pose.metrics import Metric
 from .intervals import Estimate
 from .margin import MARGIN, allowed_loss
 from .results import Spread, is_missing
+from .timed import ALL_TIMES, Times
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,8 @@ class Point:
 class Subject:
     """One model under one set of conditions: its unmasked baseline and, per mask, its points by rising ratio.
 
-    `margin`: the loss that counts as negligible, as a fraction of the metric's full scale.
+    `margin`: the loss that counts as negligible, as a fraction of the metric's full scale. `times`: of which machine
+    they are.
     """
 
     label: str
@@ -80,6 +82,7 @@ class Subject:
     baseline: Point | None
     series: Mapping[str, Sequence[Point]]
     margin: float = MARGIN
+    times: Times = ALL_TIMES
 
     @property
     def allowed_loss(self) -> float | None:

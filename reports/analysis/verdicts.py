@@ -14,6 +14,10 @@ accuracies hold people and trainings (`intervals`); of one seed they are of thes
 - **leads, not told apart**: at equal compute. Interval: paired bootstrap of the difference to the mask of the highest
   accuracy. Line: 0. It leads only where all others are told apart from it.
 - **it paid**: of two executions; the intervals of their ratios to the unmasked model do not meet.
+- **rose, fell, within noise**: from one run to another. Interval: after minus before, over people and trainings; of the
+  share of the unmasked model's time the quotient. Line: 0, of a quotient 1. Of all that are compared in two runs the
+  intervals are widened until any false word among them has the chance of one (Holm). A count has no noise: it is equal,
+  or it rose or fell.
 - **within the seeds' spread**: mean ± standard deviation of two models overlap; a description, no test.
 """
 
@@ -45,6 +49,22 @@ def loss_verdicts(differences: Sequence[Estimate | None], allowed: float | None)
         for small, large in zip(negligible, real, strict=True)
     )
     return [None if difference is None else next(words) for difference in differences]
+
+
+def move_verdicts(differences: Sequence[Estimate], lines: Sequence[float]) -> list[str]:
+    """ "rose", "fell" or "within noise" of each change against its line, corrected for their number."""
+    pairs = list(zip(differences, lines, strict=True))
+    doubts = [2 * min(one.doubt_above(line), one.doubt_below(line)) for one, line in pairs]
+    moved = holm(doubts, 2 * ONE_SIDED)
+    return [
+        exact_verdict(line, one.value) if beyond else "within noise"
+        for (one, line), beyond in zip(pairs, moved, strict=True)
+    ]
+
+
+def exact_verdict(before: float, after: float) -> str:
+    """ "equal", "rose" or "fell" of what has no noise."""
+    return "equal" if after == before else "rose" if after > before else "fell"
 
 
 def allowed_words(subject: Subject) -> str:

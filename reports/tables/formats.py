@@ -27,15 +27,17 @@ FLOPS_COLUMNS = (
     "decoder",
 )  # fmt: skip
 PROFILE_COLUMNS = (
-    "model", "mask", "mask_ratio", "execution", "decoder", "tokens_kept", "gflops_t", "gflops_t_needed", "batch_size",
-    "latency_ms_median", "latency_ms_iqr", "latency_ms_p90", "latency_samples", "latency_unstable",
-    "latency_transformer_ms_median", "latency_transformer_ms_iqr", "throughput_images_per_s", "peak_memory_mib",
-    "device", "dtype", "threads",
+    "model", "mask", "mask_ratio", "execution", "decoder", "runtime", "dtype", "tokens_kept", "gflops_t",
+    "gflops_t_needed", "batch_size", "latency_ms_median", "latency_x_eager", "latency_ms_iqr", "latency_ms_p90",
+    "latency_samples", "latency_unstable", "latency_transformer_ms_median", "latency_transformer_x_eager",
+    "latency_transformer_ms_iqr", "throughput_images_per_s", "peak_memory_mib", "peak_rss_mib", "drift_heatmap",
+    "drift_px_median", "drift_px_max", "runtime_version", "device", "threads",
 )  # fmt: skip
 #: those that get room first where a terminal has none for all: what tells the rows apart, then the main numbers
 FIRST_COLUMNS = (
-    "model", "dataset", "input_size", "mask", "mask_ratio", "execution", "batch_size", "field", "old", "new",
-    "gflops_t", "latency_ms_median", "latency_transformer_ms_median", "gflops", "published_gflops_t", "peak_memory_mib",
+    "model", "dataset", "input_size", "mask", "mask_ratio", "execution", "runtime", "dtype", "batch_size", "field",
+    "old", "new", "gflops_t", "latency_ms_median", "latency_transformer_ms_median", "latency_x_eager",
+    "gflops", "published_gflops_t", "peak_memory_mib",
     "ap", "pckh", "tokens_kept", "params",
 )  # fmt: skip
 GAP = 2  # between two columns

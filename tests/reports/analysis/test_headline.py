@@ -198,7 +198,7 @@ def test_rows_under_different_conditions_are_never_compared(sweep_rows):
     rows = sweep_rows() + sweep_rows(masks=("random",), device="cuda", device_name="H200", threads=8)
     cpu, cuda = compare(rows)
     assert set(cpu.series) == {"semantic"} and set(cuda.series) == {"random"}
-    assert cpu.label == "tmpose_tiny, cpu, Xeon, 1 thread" and cuda.label == "tmpose_tiny, cuda, H200, 8 threads"
+    assert cpu.label == "tmpose_tiny, cpu, 1 thread" and cuda.label == "tmpose_tiny, cuda, 8 threads"
     assert cuda.baseline.seeds == 3
 
 
@@ -222,5 +222,5 @@ def test_a_row_without_timing_stays_with_its_model(sweep_rows):
     rows[4].update(device_name=None, dtype=None, latency_ms_median=None, latency_transformer_ms_median=None)
     (subject,) = compare(rows)
     assert subject.points[0].accuracy.n == 3 and subject.points[0].timings[1].whole.median.n == 2
-    two = rows + sweep_rows(device_name="Epyc")
-    assert len(compare(two)) == 3, "where two machines would fit, it is guessed for neither"
+    two = rows + sweep_rows(boxes="dets.json") + [rows[4] | {"boxes": None}]
+    assert len(compare(two)) == 3, "where two would fit, it is guessed for neither"
