@@ -48,9 +48,9 @@ def gate(
     batch_size: Annotated[int, typer.Option(min=1, help="images per forward pass")] = 1,
     device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
     threads: Annotated[int, typer.Option(min=1, help="CPU threads of each process")] = 1,
-    pairs: Annotated[int, typer.Option(min=3, help="pairs of processes, at least")] = 5,
-    most_pairs: Annotated[int, typer.Option(min=3, help="pairs of processes, at most, while undecided")] = 12,
-    turns: Annotated[int, typer.Option(min=10, help="turns of a pair, at most")] = 60,
+    pairs: Annotated[int, typer.Option(min=6, help="pairs of processes, at least")] = 6,
+    most_pairs: Annotated[int, typer.Option(min=6, help="pairs of processes, at most, while undecided")] = 15,
+    turns: Annotated[int, typer.Option(min=10, help="turns of a pair, at most")] = 40,
     seconds: Annotated[float, typer.Option(min=0, help="time limit for the turns of a pair")] = 20.0,
     base_python: Annotated[str | None, typer.Option(help="Python of an environment for the base")] = None,
     head_python: Annotated[str | None, typer.Option(help="Python of an environment for the head")] = None,
@@ -65,7 +65,7 @@ def gate(
     further than most changes do. Undecided rules do not fail (see --strict).
     """
     from ..reports.analysis.rules import parse_rules
-    from ..sweeps.gate.gate import run_gate
+    from ..sweeps.gate.gate import TIMED, run_gate
     from ..sweeps.gate.pair import run_commands_in_pair, time_models_in_pair
     from ..sweeps.gate.revisions import WORKING_TREE, checked_out
 
@@ -76,6 +76,7 @@ def gate(
         raise InputError(f"{named} and --command contradict each other; leave one out")
     order = {
         "subjects": _subjects(model, mask, ratios, dataset, input_size),
+        "parts": list(dict.fromkeys(TIMED[rule.column] for rule in asked if rule.column in TIMED)),
         "batch_size": batch_size, "device": device, "threads": threads,
     }  # fmt: skip
     with contextlib.ExitStack() as stack:

@@ -160,8 +160,10 @@ def _number(text: str, where: str, *, negative: bool = False) -> float:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a rule says of one row. row: which, in words; status: one of the four words; reason: one sentence; doubt: the
-    chance of such a change, or a worse one, where the rule just holds (None: judged without an interval)."""
+    """What a rule says of one row. row: which, in words; status: one of the four words; reason: one sentence.
+
+    doubt: the chance of such a change or a worse one where the rule just holds; None: judged without an interval.
+    """
 
     rule: Rule
     row: str

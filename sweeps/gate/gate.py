@@ -1,25 +1,31 @@
 """Whether the head keeps the rules that a gate is given, measured beside the base.
 
-Pairs of processes are run until every rule on time is decided, at least `pairs` and at most `most`. What then fails is
-measured once more from the start, by new processes, and fails only if it does so again. A word at each look has the
-error of its 95 % interval; looks add up (to 9 % for a true change just at the limit, of up to 12 pairs), and both runs
-must err alike, so that a rule that holds is called broken in less than 1 of 100 gates.
+A process is one observation, however many calls were timed in it, as a seed is one of trainings: what it has by chance
+shifts all of its times. These shifts are no bell: one process in a dozen may be a fifth slower throughout. So a change
+is the median over pairs of processes, with the interval of order statistics (see `median_interval`), which holds for
+any distribution and of 12 pairs ignores two on either side.
+
+Pairs are run until every rule on time is decided, at least `pairs` and at most `most`. What then fails is measured once
+more from the start, by new processes, and fails only if it does so again. A look has the error of a 95 % interval, and
+looks add up, but both runs must err alike: a rule that just holds is called broken in less than 1 of 100 gates.
 """
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from ...benchmark.instruments.statistics import median_interval
 from ...reports.analysis.intervals import Estimate
-from ...reports.analysis.paired import FEWEST_PAIRS, slowdown
 from ...reports.analysis.rules import FAILED, NOT_JUDGED, PASSED, UNDECIDED, Outcome, Rule, change_text, values_text
 from .pair import PairResult
 
-PAIRS, MOST_PAIRS = 5, 12
-#: below this many pairs, or turns in a pair, an outcome says that they are few
-MANY_PAIRS, MANY_TURNS = 5, 30
+#: six have a 95 % interval; of fifteen three outliers on either side do no harm
+PAIRS, MOST_PAIRS = 6, 15
+#: below this many turns an outcome says that they are few
+MANY_TURNS = 30
 TIMED = {"latency_ms_median": "latency", "latency_transformer_ms_median": "latency_transformer"}
 COUNTED = ("gflops", "gflops_t", "params")
 
@@ -36,12 +42,14 @@ def run_gate(
     progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> list[Outcome]:
     """One outcome of each rule for each model (or each name that a command times)."""
-    first = _series(measure, rules, max(pairs, FEWEST_PAIRS), most, progress)
+    if not any(rule.is_clock for rule in rules):
+        pairs = most = 1
+    first = _series(measure, rules, pairs, most, progress)
     outcomes = _judge(rules, first)
     if not any(outcome.status == FAILED and outcome.rule.is_clock for outcome in outcomes):
         return outcomes
     broken = [outcome.rule for outcome in outcomes if outcome.status == FAILED and outcome.rule.is_clock]
-    second = _series(measure, list(dict.fromkeys(broken)), max(pairs, FEWEST_PAIRS), most, progress)
+    second = _series(measure, list(dict.fromkeys(broken)), pairs, most, progress)
     again = {(outcome.rule, outcome.row): outcome for outcome in _judge(broken, second)}
     return [
         _confirmed(outcome, again[outcome.rule, outcome.row])
@@ -86,6 +94,12 @@ def _outcomes(rule: Rule, results: Sequence[PairResult]) -> list[Outcome]:
     return [_not_judged(rule, "a gate judges time, GFLOPs and parameters; posebench check judges the rest")]
 
 
+def slowdown(ratios: Sequence[float]) -> Estimate:
+    """head / base - 1, the median over pairs of processes, with its 95 % interval; without ends below six pairs."""
+    low, high = median_interval(ratios) or (0.0, math.inf)
+    return Estimate(statistics.median(ratios) - 1, low - 1, high - 1)
+
+
 def _timed(rule: Rule, name: str, results: Sequence[PairResult]) -> Outcome:
     before, after = (statistics.median(result.times[name][side] for result in results) for side in (0, 1))
     ratio = slowdown([result.ratios[name] for result in results])
@@ -96,10 +110,9 @@ def _timed(rule: Rule, name: str, results: Sequence[PairResult]) -> Outcome:
 
 
 def _effort(results: Sequence[PairResult]) -> str:
-    pairs, turns = len(results), min(result.turns for result in results)
-    few = [f"{pairs} pairs"] if pairs < MANY_PAIRS else []
-    few += [f"{turns} turns"] if 1 < turns < MANY_TURNS else []
-    return f"{pairs} pairs of processes" + (f" ({' and '.join(few)} are few)" if few else "")
+    turns = min(result.turns for result in results)
+    few = f" (of {turns} turns, which are few)" if 1 < turns < MANY_TURNS else ""
+    return f"{len(results)} pairs of processes{few}"
 
 
 def _counted(rule: Rule, model: str, base: dict, head: dict) -> Outcome:

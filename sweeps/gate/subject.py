@@ -10,7 +10,6 @@ from __future__ import annotations
 import gc
 import json
 import os
-import random
 import sys
 import time
 from collections.abc import Callable
@@ -18,9 +17,6 @@ from typing import Any
 
 #: of each model in a turn; an untimed one comes first, as the other process had the caches
 CALLS = 3
-#: bytes, at most, that are taken before a turn so that its memory lies elsewhere: where it lies by chance makes a whole
-#: process a fifth slower now and then (C. Curtsinger and E. Berger, STABILIZER, 2013)
-PADDING = 8 * 2**20
 _SCHEDULE = "/proc/thread-self/schedstat"
 
 
@@ -46,13 +42,11 @@ def main() -> None:
     gc.disable()
     with torch.inference_mode():
         for _ in sys.stdin:
-            padding = torch.empty(random.randrange(PADDING), dtype=torch.uint8)
             answer({name: _time(call, waited) for name, call in calls.items()})
-            del padding
 
 
 def _build(order: dict[str, Any]) -> tuple[dict[str, Callable[[], object]], dict[str, Any]]:
-    """Calls by name ("MODEL" whole, and "MODEL" behind the backbone), and their counts."""
+    """Calls by name ("latency MODEL", "latency_transformer MODEL"), and about their models."""
     import torch
 
     import posebench
@@ -72,8 +66,10 @@ def _build(order: dict[str, Any]) -> tuple[dict[str, Callable[[], object]], dict
         ids = torch.arange(order["batch_size"], device=device)
         with torch.inference_mode():
             features = model.backbone(images)
-        calls[f"latency {name}"] = _synchronous(device, model, images, ids)
-        calls[f"latency_transformer {name}"] = _synchronous(device, model.transformer, features, ids)
+        if "latency" in order["parts"]:
+            calls[f"latency {name}"] = _synchronous(device, model, images, ids)
+        if "latency_transformer" in order["parts"]:
+            calls[f"latency_transformer {name}"] = _synchronous(device, model.transformer, features, ids)
     modules = {subject["model"]["name"].partition(":")[0] for subject in order["subjects"]}
     own = {name: getattr(sys.modules[name], "__file__", None) for name in modules if name in sys.modules}
     return calls, {"counts": counts, "files": {"posebench": posebench.__file__, **own}}
@@ -93,16 +89,20 @@ def _synchronous(device: Any, function: Callable[..., object], *arguments: objec
 
 
 def _time(call: Callable[[], object], waited: Callable[[], int]) -> list[int]:
-    """Nanoseconds of each call, less those that its one thread was ready but had no CPU: other jobs had it."""
+    """Nanoseconds of the calls whose thread never waited for a CPU; where other jobs made it wait in all, less that."""
     call()
-    times = []
+    undisturbed, others = [], []
     for _ in range(CALLS):
-        before = waited()
+        outer, before = time.perf_counter_ns(), waited()
         start = time.perf_counter_ns()
         call()
         end = time.perf_counter_ns()
-        times.append(max(end - start - (waited() - before), 1))
-    return times
+        lost = waited() - before
+        if lost:
+            others.append(max(time.perf_counter_ns() - outer - lost, 1))
+        else:
+            undisturbed.append(end - start)
+    return undisturbed or others
 
 
 def _waited() -> int:
