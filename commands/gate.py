@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import sys
 from functools import partial
 from pathlib import Path
@@ -79,6 +80,7 @@ def gate(
         "parts": list(dict.fromkeys(TIMED[rule.column] for rule in asked if rule.column in TIMED)),
         "batch_size": batch_size, "device": device, "threads": threads,
     }  # fmt: skip
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the checkouts go, as with Ctrl-C
     with contextlib.ExitStack() as stack:
         sides = [
             stack.enter_context(checked_out(Path.cwd(), name, revision, python or sys.executable))
