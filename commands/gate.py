@@ -50,7 +50,7 @@ def gate(
     device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
     threads: Annotated[int, typer.Option(min=1, help="CPU threads of each process")] = 1,
     pairs: Annotated[int, typer.Option(min=6, help="pairs of processes, at least")] = 6,
-    most_pairs: Annotated[int, typer.Option(min=6, help="pairs of processes, at most, while undecided")] = 15,
+    most_pairs: Annotated[int, typer.Option(min=6, help="pairs of processes, at most, while undecided")] = 20,
     turns: Annotated[int, typer.Option(min=10, help="turns of a pair, at most")] = 40,
     seconds: Annotated[float, typer.Option(min=0, help="time limit for the turns of a pair")] = 20.0,
     base_python: Annotated[str | None, typer.Option(help="Python of an environment for the base")] = None,

@@ -22,8 +22,8 @@ from ...reports.analysis.intervals import Estimate
 from ...reports.analysis.rules import FAILED, NOT_JUDGED, PASSED, UNDECIDED, Outcome, Rule, change_text, values_text
 from .pair import PairResult
 
-#: six have a 95 % interval; of fifteen three outliers on either side do no harm
-PAIRS, MOST_PAIRS = 6, 15
+#: six have a 95 % interval; of twenty, five outliers on either side do no harm
+PAIRS, MOST_PAIRS = 6, 20
 #: below this many turns an outcome says that they are few
 MANY_TURNS = 30
 TIMED = {"latency_ms_median": "latency", "latency_transformer_ms_median": "latency_transformer"}
