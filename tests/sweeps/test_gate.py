@@ -82,7 +82,7 @@ def test_the_working_tree_is_the_head_and_passes_unchanged(gate, revisions):
     [
         (("--base", "nowhere"), "nowhere"),
         (("--base", "--force"), "--force"),
-        (("--base", "base", "--command", "python -c "1/0""), "ZeroDivisionError"),
+        (("--base", "base", "--command", "python -c 1/0"), "ZeroDivisionError"),
         (("--base", "base", "--command", "python -c print(0)"), "its last line must be"),
         (("--base", "base", "--command", "no-such-program"), "cannot be run"),
         (("--base", "base", "--command", "python bench.py", "--model", "tmpose_s"), "contradict"),
@@ -108,8 +108,8 @@ def test_a_repository_that_is_a_package_is_imported_under_its_own_name(git):
     git("commit", "--quiet", "--message", "one")
     for revision in ("HEAD", "working tree"):
         with checked_out(git.folder, "base", revision, sys.executable) as side:
-            code = "import my_package; print(my_package.SAID, my_package.__file__)"
-            said = subprocess.check_output([sys.executable, "-c", code], cwd=side.folder, env=side.environment, text=True)
+            command = [side.python, "-c", "import my_package; print(my_package.SAID, my_package.__file__)"]
+            said = subprocess.check_output(command, cwd=side.folder, env=side.environment, text=True)
         assert said.startswith("1 ") and said.endswith("my_package/__init__.py\n")
 
 
