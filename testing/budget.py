@@ -31,27 +31,41 @@ def flop_budget(request: pytest.FixtureRequest) -> Callable[..., FlopCount]:
     the counts come and, once the test has held, which of them have changed since (kept in pytest's cache).
     """
 
+    cache = getattr(request.config, "cache", None)  # absent with -p no:cacheprovider
+    key = f"posebench/flop_budget/{request.node.nodeid}"
+
     def check(
         model: nn.Module | str, inputs: Any = None, *, macs: int | Mapping[str, int], rel: float = 0.0, **options: Any
     ) -> FlopCount:
-        from .. import count_flops, create_model
-
-        _check_budget(macs, rel)
-        if isinstance(model, str):
-            rules = {"rules": options.pop("rules")} if "rules" in options else {}
-            model, options = create_model(model, **options), rules
-        count = count_flops(model, inputs, **options)
-        types = macs_by_type(model, count.modules)
-        cache = getattr(request.config, "cache", None)  # absent with -p no:cacheprovider
-        key = f"posebench/flop_budget/{request.node.nodeid}"
-        if over := _over(macs, rel, count.macs, types):
-            __tracebackhide__ = True
-            pytest.fail(_message(over, types, cache.get(key, None) if cache else None), pytrace=False)
+        __tracebackhide__ = True
+        count, types, over = compare(model, inputs, macs, rel, options)
+        if over:
+            pytest.fail(message(over, types, cache.get(key, None) if cache else None), pytrace=False)
         if cache:
             cache.set(key, types)
         return count
 
     return check
+
+
+def compare(
+    model: nn.Module | str, inputs: Any, macs: int | Mapping[str, int], rel: float, options: Mapping[str, Any]
+) -> tuple[FlopCount, dict[str, int], list[str]]:
+    """The count, its multiply-adds by type of layer, and a sentence for each part of the budget that is exceeded.
+
+    ValueError for a budget or fraction below 0.
+    """
+    from .. import count_flops, create_model
+
+    numbers = list(macs.values()) if isinstance(macs, Mapping) else [macs]
+    if not numbers or not all(number >= 0 for number in numbers) or not rel >= 0:
+        raise ValueError(f"flop_budget: macs={macs!r}, rel={rel!r}: give multiply-adds and a fraction, from 0 on")
+    rules = {"rules": options["rules"]} if "rules" in options else {}
+    if isinstance(model, str):
+        model, options = create_model(model, **{k: v for k, v in options.items() if k != "rules"}), rules
+    count = count_flops(model, inputs, **options)
+    types = macs_by_type(model, count.modules)
+    return count, types, _over(macs, rel, count.macs, types)
 
 
 def macs_by_type(model: nn.Module, modules: Mapping[str, int]) -> dict[str, int]:
@@ -76,14 +90,7 @@ def _above(name: str) -> list[str]:
     return [".".join(parts[:length]) for length in range(len(parts) - 1, -1, -1)]
 
 
-def _check_budget(macs: int | Mapping[str, int], rel: float) -> None:
-    numbers = list(macs.values()) if isinstance(macs, Mapping) else [macs]
-    if not numbers or not all(number >= 0 for number in numbers) or not rel >= 0:
-        raise ValueError(f"flop_budget: macs={macs!r}, rel={rel!r}: give multiply-adds and a fraction, from 0 on")
-
-
 def _over(macs: int | Mapping[str, int], rel: float, whole: int, types: Mapping[str, int]) -> list[str]:
-    """A sentence for each part of the budget that is exceeded."""
     parts = [(kind, types.get(kind, 0), most) for kind, most in macs.items()] if isinstance(macs, Mapping) else []
     parts = parts or [("", whole, macs)]
     return [
@@ -95,7 +102,8 @@ def _over(macs: int | Mapping[str, int], rel: float, whole: int, types: Mapping[
     ]
 
 
-def _message(over: list[str], types: Mapping[str, int], held: Mapping[str, int] | None) -> str:
+def message(over: list[str], types: Mapping[str, int], held: Mapping[str, int] | None) -> str:
+    """What a broken budget says; held: the counts by type when the test last held."""
     shown = list(types.items())[:_SHOWN]
     rest = len(types) - len(shown)
     by_type = ", ".join(f"{kind} {macs:,}" for kind, macs in shown) + (f" and {rest} more" if rest > 0 else "")
