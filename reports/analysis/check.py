@@ -19,18 +19,20 @@ from .intervals import Estimate, holm
 from .results import is_failed, is_missing
 from .rules import FAILED, NOT_JUDGED, PASSED, UNDECIDED, Outcome, Rule, change_text, values_text
 from .runs_compared import PAIRED, UNPAIRED, Change, Run, RunsCompared, compare_runs
+from .timed import PLACE
 from .verdicts import ONE_SIDED
 
 #: the rows of two runs belong together where these agree
 KEY = (
     "model", "dataset", "input_size", "mask", "mask_ratio", "train_ratio", "positions", "as_published", "decoder",
-    "execution", "batch_size",
+    "execution", "runtime", "dtype", "batch_size",
 )  # fmt: skip
-_NAMED = ("model", "dataset", "mask", "mask_ratio", "train_ratio", "execution", "batch_size")
+_NAMED = ("model", "dataset", "mask", "mask_ratio", "train_ratio", "execution", "runtime", "dtype", "batch_size")
+_USUAL = ("eager", "float32")
 #: accuracies are compared where these agree
 PEOPLE = ("eval_people", "boxes", "flip_test")
-CLOCK_CONDITIONS = ("device", "device_name", "processor", "dtype", "threads", "torch_version")
-MEMORY_CONDITIONS = ("device", "dtype", "memory_method", "torch_version")
+CLOCK_CONDITIONS = ("device", *PLACE, "threads", "runtime_version", "precision")
+MEMORY_CONDITIONS = ("device", "memory_method", "torch_version", "runtime_version")
 _MEMORY = ("peak_memory_mib", "peak_rss_mib")
 _BASES = {PAIRED: "over the same people", UNPAIRED: "as if of other people: no evidence is kept"}
 _SCORES = {metric.column for metric in METRICS}
@@ -76,7 +78,7 @@ def _grouped(rows: Rows) -> dict[tuple[Any, ...], list[Mapping[str, Any]]]:
 
 def _row_name(key: Sequence[Any]) -> str:
     values = dict(zip(KEY, key, strict=True))
-    named = {name: values[name] for name in _NAMED if values[name] is not None}
+    named = {name: values[name] for name in _NAMED if values[name] not in (None, *_USUAL)}
     ratio = named.pop("mask_ratio", None)
     words = [f"batch {value}" if name == "batch_size" else str(value) for name, value in named.items()]
     return " ".join(words if not ratio else [*words[:3], f"{ratio:g}", *words[3:]])
