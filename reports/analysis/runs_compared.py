@@ -171,7 +171,7 @@ def _configurations(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> 
 
 
 def _label(names: Sequence[str], key: tuple) -> str:
-    """Such as a model's name and a mask with its ratio: of what always tells the first, of the others what they are."""
+    """Such as a model's name and a mask with its ratio: what the first always tells and the others are."""
     values = dict(zip(names, key, strict=True))
     mask, ratio = values.pop("mask", None), values.pop("mask_ratio", None)
     parts = [str(values.pop("model", None)), "unmasked" if mask == "none" and not ratio else f"{mask} {ratio:g}"]
