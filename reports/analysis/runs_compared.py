@@ -23,7 +23,7 @@ from ...pose.metrics import METRICS, Metric
 from ...row import Score, part_of
 from .evidence import EvidenceFiles, same_people
 from .grouping import is_unmasked
-from .intervals import NORMAL, Estimate, SeedSpread, combined, over_seeds
+from .intervals import NORMAL, ONE_SEED, Estimate, SeedSpread, combined, over_seeds
 from .results import is_failed, is_missing, once_per_cell, read_results, records_of
 from .verdicts import exact_verdict, move_verdicts
 
@@ -171,7 +171,7 @@ def _configurations(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> 
 
 
 def _label(names: Sequence[str], key: tuple) -> str:
-    """Such as "tmpose_tiny, tome 0.4": of what always tells the first, of the others what they are."""
+    """The model, the mask and its ratio, then whatever else tells it apart and is not the usual."""
     values = dict(zip(names, key, strict=True))
     mask, ratio = values.pop("mask", None), values.pop("mask_ratio", None)
     parts = [str(values.pop("model", None)), "unmasked" if mask == "none" and not ratio else f"{mask} {ratio:g}"]
@@ -270,7 +270,7 @@ def _unpaired(
         variance += (math.fsum(widths) / (2 * NORMAL * len(widths))) ** 2
     differences = [b.value - a.value for a, b in scores]
     mean = math.fsum(differences) / len(differences)
-    spread = spread if len(differences) > 1 else SeedSpread(0.0, 0)
+    spread = spread if len(differences) > 1 else ONE_SEED
     return combined(mean, math.sqrt(variance), spread, len(differences))
 
 
