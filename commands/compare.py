@@ -58,7 +58,7 @@ def compare(
 
 
 def _show(found: RunsCompared, told: list[str], console: Console) -> None:
-    """The sentences, then what moved or was judged as a table."""
+    """The sentences, then what is not the same as a table."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -69,12 +69,14 @@ def _show(found: RunsCompared, told: list[str], console: Console) -> None:
     for sentence in told:
         console.print(Text(sentence), soft_wrap=True)
     rows = [(match.label, change) for match in found.matches for change in match.changes if change.column in SHOWN]
-    rows = [(label, change) for label, change in rows if change.verdict != "equal"]
+    rows = [(label, change) for label, change in rows if change.before != change.after]
     if not rows:
         return
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
     for name in ("configuration", "", "A", "B", "B - A", ""):
-        table.add_column(name, justify="right" if name in ("A", "B", "B - A") else "left", no_wrap=name == "B - A")
+        table.add_column(
+            name, justify="right" if name in ("A", "B", "B - A") else "left", no_wrap=bool(name)
+        )
     for label, change in rows:
         column = describe(change.column)
         size = f", batch {change.batch_size}" if change.batch_size else ""

@@ -174,9 +174,9 @@ def _label(names: Sequence[str], key: tuple) -> str:
     """The model, the mask and its ratio, then whatever else tells it apart and is not the usual."""
     values = dict(zip(names, key, strict=True))
     mask, ratio = values.pop("mask", None), values.pop("mask_ratio", None)
-    parts = [str(values.pop("model", None)), "unmasked" if mask == "none" and not ratio else f"{mask} {ratio:g}"]
+    parts = [f"{values.pop('model', '')} {'unmasked' if mask == 'none' and not ratio else f'{mask} {ratio or 0:g}'}"]
     if trained := values.pop("train_ratio", None):
-        parts.append(f"trained at {trained}")
+        parts[0] += f" trained at {trained}"
     hidden = {"dataset", "training", *(("dtype",) if values.get("dtype") == "float32" else ())}
     hidden |= {"runtime"} if values.get("runtime") == "eager" else set()
     words = [f"{name} {value}" for name, value in values.items() if name not in hidden and not is_missing(value)]

@@ -49,7 +49,7 @@ def _accuracies(found: RunsCompared) -> list[str]:
                 told.append(f"{metric.name} is shown and not judged: the rows hold no intervals.")
             continue
         moved = [
-            f"{match.label} {change.verdict} by {change_text(change)}"
+            f"{match.label} {change.verdict}, {change_text(change)}"
             for match, change in judged
             if change.verdict in ("rose", "fell")
         ]
@@ -57,7 +57,7 @@ def _accuracies(found: RunsCompared) -> list[str]:
         if all(change.verdict == "equal" for _, change in judged):
             told.append(f"{what}, all are equal, person by person.")
             continue
-        beyond = f"{_some(moved)}; the others moved within noise" if moved else "none moved beyond noise"
+        beyond = f"{_some(moved)}; the others not beyond noise" if moved else "none moved beyond noise"
         if moved and len(moved) == len(judged):
             beyond = _some(moved)
         told.append(f"{what}, {beyond} ({_basis([change for _, change in judged])}; {_corrected(found)}).")
@@ -108,7 +108,7 @@ def _memory(found: RunsCompared) -> str:
 
 
 def _times(found: RunsCompared) -> str:
-    if not list(_of(found, lambda change: change.column.startswith("latency"))):
+    if not list(_of(found, lambda change: change.batch_size is not None)):
         return ""
     if not found.same_place:
         return (
@@ -116,12 +116,14 @@ def _times(found: RunsCompared) -> str:
             f" {_listed_pairs(found.places)}."
         )
     shares = list(_of(found, lambda change: change.basis == RATIO))
+    if not list(_of(found, lambda change: change.column.startswith("latency"))):
+        return ""
     apart = "Absolute times are shown and not judged: another hour of one machine moves all alike."
     if not shares:
         return apart
     moved = [
         f"{match.label}{', transformer' if 'transformer' in change.column else ''} at batch size {change.batch_size}"
-        f" {change.verdict} by {change_text(change)}"
+        f" {change.verdict}, {change_text(change)}"
         for match, change in shares
         if change.verdict in ("rose", "fell")
     ]

@@ -68,7 +68,8 @@ def told_apart(one: Estimate, other: Estimate) -> bool:
 
 
 def move_verdicts(differences: Sequence[Estimate], lines: Sequence[float]) -> list[str]:
-    """ "rose", "fell" or "within noise" ("equal" where each person scored the same) of each change against its line, corrected for their number."""
+    """ "rose", "fell" or "within noise" of each change against its line, corrected for their number; "equal" where not
+    even an interval has a width."""
     pairs = list(zip(differences, lines, strict=True))
     doubts = [2 * min(one.doubt_above(line), one.doubt_below(line)) for one, line in pairs]
     moved = holm(doubts, 2 * ONE_SIDED)
