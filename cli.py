@@ -16,6 +16,7 @@ from .commands import (
     measure,
     merge,
     predict,
+    search,
     status,
     sweep,
     train,
@@ -50,7 +51,7 @@ def _options(
     pass
 
 
-for group in (sweep, choose, compare, status, merge, counts, measure, audit, train, predict, export, data, weights):
+for group in (sweep, choose, compare, status, merge, counts, search, measure, audit, train, predict, export, data, weights):
     group.register(app)
 
 
