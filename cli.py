@@ -51,7 +51,10 @@ def _options(
     pass
 
 
-for group in (sweep, choose, compare, status, merge, counts, search, measure, audit, train, predict, export, data, weights):
+GROUPS = (
+    sweep, choose, compare, status, merge, counts, search, measure, audit, train, predict, export, data, weights,
+)  # fmt: skip
+for group in GROUPS:
     group.register(app)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,12 +11,10 @@ import typer
 from ..pose.datasets.registry import DEFAULT
 from ..pose.errors import InputError
 from .model_options import DATASET_NAMES, MASKS, masks_of
-from .options import Bar, Format, Quiet, check_new, count, print_rows, size
+from .options import Bar, Format, Quiet, print_rows, size
 from .train import Data, Device, data_of
 
 if TYPE_CHECKING:
-    from ..pose.models.config import ModelConfig
-    from ..pose.reductions import ReductionConfig
     from ..sweeps.layer_choices import Choice
 
 EXAMPLES = """
@@ -30,7 +29,8 @@ Examples:
 COLUMNS = ("mask", "mask_ratio", "layers", "kept", "keep_ratios", "gflops_t", "gflops", "under_budget")
 CAPTION = (
     "Each at the smallest ratio whose exact count of multiply-adds is within the budget; kept: tokens left at each of"
-    " the layers (blocks from 0), keep_ratios: the share of those there. Nothing was trained or run."
+    " the layers (blocks from 0), keep_ratios: the share of those there. Nothing was"
+    " trained or run. --format csv has each mask as --mask takes it."
 )
 
 
@@ -94,7 +94,9 @@ def search(
     )  # fmt: skip
     with Bar("trials", quiet) as bar:
         found = run_search(asked, out, bar)
-    rows = [_row(trial.choice, limit) | {found.metric.column: trial.score} for trial in found.best(10)]
+    rows = [
+        _row(trial.choice, limit, format == "table") | {found.metric.column: trial.score} for trial in found.best(10)
+    ]
     print_rows(rows, [found.metric.column, *COLUMNS], format)
     if format == "table":
         print(found.sentence)
@@ -114,21 +116,30 @@ def _list(
         found, out_of_reach = choices_within(config, [one for one in masks if not one.is_none], limit, bar)
     if found:
         caption = f"{config.name} within {limit:g} GFLOPsT. {CAPTION}"
-        print_rows([_row(choice, limit) for choice in found], COLUMNS, format, caption)
+        print_rows([_row(choice, limit, format == "table") for choice in found], COLUMNS, format, caption)
     for sentence in out_of_reach:
         typer.echo(sentence, err=True)
     if not found:
         raise typer.Exit(1)
 
 
-def _row(choice: Choice, limit: float) -> dict[str, Any]:
+def _row(choice: Choice, limit: float, short: bool) -> dict[str, Any]:
+    """short: for a table, which has the layers once, and of many the first and the last."""
+    reduction, ratios = choice.reduction, [f"{ratio:.3g}" for ratio in choice.keep_ratios]
+    if short:
+        reduction = replace(reduction, params=tuple(pair for pair in reduction.params if pair[0] != "layers"))
+    join = _ends if short else "|".join
     return {
-        "mask": choice.reduction.text,
+        "mask": reduction.text,
         "mask_ratio": choice.reduction.ratio,
-        "layers": "|".join(map(str, choice.layers)) or "before 0",
-        "kept": "|".join(map(str, choice.kept)),
-        "keep_ratios": "|".join(f"{ratio:.3g}" for ratio in choice.keep_ratios),
+        "layers": join(list(map(str, choice.layers))) or "before 0",
+        "kept": join(list(map(str, choice.kept))),
+        "keep_ratios": join(ratios),
         "gflops_t": choice.gflops_t,
         "gflops": choice.gflops,
         "under_budget": f"{limit - choice.gflops_t:.6f}",
     }
+
+
+def _ends(parts: list[str]) -> str:
+    return "|".join(parts) if len(parts) < 6 else f"{parts[0]}|{parts[1]}|..|{parts[-1]}"

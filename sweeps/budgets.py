@@ -45,7 +45,8 @@ def ratio_within(model: ModelConfig, mask: ReductionConfig, budget: float, token
     while high - low > 1:
         gone = (low + high) // 2
         try:
-            costs.append(flops_row(replace(model, reduction=reduction_config(mask, share_of(gone, tokens))))["gflops_t"])
+            reduction = reduction_config(mask, share_of(gone, tokens))
+            costs.append(flops_row(replace(model, reduction=reduction))["gflops_t"])
         except InputError:  # more than this mask can take away
             high = gone
             continue
