@@ -89,7 +89,7 @@ class Found:
         reduction = best.choice.reduction
         return (
             f"Of {len(self.trials)} evaluated within {self.asked.budget:g} GFLOPsT ({self.over_budget} proposals over"
-            f" it were not) {reduction.text} at ratio {reduction.ratio:g} has the highest {self.metric.name},"
+            f" it were not), {reduction.text} at ratio {reduction.ratio:g} has the highest {self.metric.name},"
             f" {self.metric.text(best.score)} of {self.people} people. It was picked by these people's score, which is"
             " too high for that reason: judge it by others, or train it: posebench sweep --mask"
             f' "{reduction.text}" --ratios {reduction.ratio:g}'
