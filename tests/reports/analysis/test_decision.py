@@ -111,13 +111,19 @@ def test_what_would_settle_it_does_in_four_of_five():
 def test_nothing_qualifies_and_what_would_is_said():
     open_loss, clear = around(-0.008), around(-0.05)
     found = chosen(subject([open_loss, clear], [0.8, 0.5]))
-    assert answer(found) == (
-        "Nothing qualifies: no configuration of tiny is shown to lose less than 0.01 AP (95 %; 2 tested together, Holm)."
-    )
+    none = "Nothing qualifies: no configuration of tiny is shown to lose less than 0.01 AP"
+    assert answer(found) == f"{none} (95 %; 2 tested together, Holm)."
     # ((2.2414 + 0.8416) * 0.002 / 0.002)^2 = 9.505 times 1000 people
     assert "about 9600 people instead of 1000 would settle it" in found.settle[0] and found.settle[0].startswith("a at")
     # 0.008 + 2.2414 * 0.002 = 0.01248
     assert found.settle[-1] == "The least loss that the data at hand show is below 0.013 AP: a at ratio 0.4."
+    # of the variance 0.002^2 the seeds make 0.0025^2 / 2; the distance is 0.002, then 0.004
+    spread = SeedSpread(0.0025**2, 18)
+    near = chosen(subject([open_loss, clear], [0.8, 0.5], trainings=spread, seeds=2))
+    assert "more seeds and more people together would settle it" in near.settle[0]
+    far = chosen(subject([around(-0.005), clear], [0.8, 0.5], trainings=spread, seeds=2), Question(max_loss=0.009))
+    # sqrt(0.0025^2 / 8 + 0.875e-6) = 0.00129, times 2.2414 + 0.8416 and a little for t, is 0.004
+    assert "about 8 seeds instead of 2 would settle it" in far.settle[0]
     hopeless = chosen(subject([clear], [0.5]))
     assert "No measured loss is below it" in hopeless.settle[0]
 
@@ -128,7 +134,8 @@ def timed_rows(one_row, unstable=False):
     rows = [one_row(), one_row("semantic", 0.2, **whole), one_row("norm", 0.2, **whole)]
     for row, share in zip(rows[1:], (0.7, 0.9), strict=True):
         row.update(ap_diff=-0.002, ap_diff_low=-0.004, ap_diff_high=0.0)
-        row.update(latency_vs_unmasked=share, latency_vs_unmasked_low=share - 0.04, latency_vs_unmasked_high=share + 0.04)
+        for end, off in (("", 0.0), ("_low", -0.04), ("_high", 0.04)):
+            row[f"latency_vs_unmasked{end}"] = share + off
     return rows
 
 

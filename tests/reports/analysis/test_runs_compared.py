@@ -1,4 +1,4 @@
-"""Two runs side by side: what is equal is equal, noise is seldom taken for more, and pairing sees what intervals do not."""
+"""Two runs side by side: what is equal is equal, noise is seldom more, and pairing sees what intervals do not."""
 
 import math
 
