@@ -34,6 +34,21 @@ def test_choose_gives_programs_all_of_it(posebench, run):
     assert answer["tested_together"] == 1 and 0 <= answer["chosen"]["front_share"] <= 1
 
 
+def test_choose_takes_the_seeds_of_several_sweeps_together(posebench, run, tmp_path):
+    text = (run / "results.csv").read_text()
+    head, *lines = text.splitlines()
+    place = head.split(",").index("seed")
+    moved = [line.split(",") for line in lines]
+    for cells in moved:
+        cells[0:2] = [cells[0], f"{cells[1]}1"]
+        cells[place] = "1"
+    other = tmp_path / "other.csv"
+    other.write_text("\n".join([head, *(",".join(cells) for cells in moved)]) + "\n")
+    code, out, _ = posebench("choose", run, other, "--max-ap-loss", 0.01, "--json")
+    (answer,) = json.loads(out)
+    assert code == 0 and answer["chosen"]["seeds"] == 2 and "another training may differ" not in answer["answer"]
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [(["--max-ap-loss", "0"], "give a loss above 0"), (["--by", "energy"], "results hold no energy"),
