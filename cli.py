@@ -8,6 +8,7 @@ import typer
 
 from .commands import (
     audit,
+    breakeven,
     choose,
     compare,
     counts,
@@ -52,7 +53,8 @@ def _options(
 
 
 GROUPS = (
-    sweep, choose, compare, status, merge, counts, search, measure, audit, train, predict, export, data, weights,
+    sweep, choose, compare, status, merge, counts, search, measure, breakeven, audit, train, predict,
+    export, data, weights,
 )  # fmt: skip
 for group in GROUPS:
     group.register(app)

@@ -12,7 +12,7 @@ from ..pose.datasets.registry import DEFAULT
 from ..pose.errors import InputError
 from .model_options import DATASET_NAMES, MASKS, masks_of
 from .options import Bar, Format, Quiet, print_rows, size
-from .train import Data, Device, data_of
+from .train import Data, Device, data_folder
 
 if TYPE_CHECKING:
     from ..sweeps.layer_choices import Choice
@@ -86,7 +86,7 @@ def search(
     from ..benchmark.instruments.device import check_device
     from ..sweeps.trials import Search, run_search
 
-    root, _ = data_of(data, dataset, quiet)
+    root, _ = data_folder(data, dataset, quiet)
     asked = Search(
         budget=limit, trials=trials, weights=weights, data=root, dataset=dataset, model=model,
         masks=tuple(masks_of(mask)), input_size=size(input_size), people=people, seed=seed, batch_size=batch_size,

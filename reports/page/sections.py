@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import zip_longest
 
+from ..analysis.break_even import break_evens, by_model
 from ..analysis.elastic import Matrix, elastic_sentences
 from ..analysis.execution import execution_sentences
 from ..analysis.iso_flops import iso_flops_sentence
 from ..analysis.verdicts import page_note
+from ..tables.break_even_table import NOTE as NOTE_BREAK_EVEN
+from ..tables.break_even_table import break_even_table
 from ..tables.iso_flops_table import NOTE, iso_flops_table
 from ..tables.row_tables import all_rows_table, failed_table, legend_table, training_table
 from ..tables.subject_tables import latency_table, results_table, saving_table
@@ -68,6 +71,15 @@ def _matrix_title(matrix: Matrix, matrices: Sequence[Matrix]) -> str:
     several = len({other.label for other in matrices}) > 1
     title = f"{matrix.label}, {matrix.mask}" if several else matrix.mask
     return title[:1].upper() + title[1:]
+
+
+def _break_even(material: Material) -> list[Block]:
+    figures = material.figures("break_even")
+    if not figures:
+        return []
+    groups = by_model(break_evens(material.records)).values()
+    tables = [Table(break_even_table(found)) for found in groups]
+    return [*tables, *side_by_side(figures), Paragraph(NOTE_BREAK_EVEN, "note")]
 
 
 def _savings(material: Material) -> list[Block]:
@@ -146,6 +158,7 @@ SECTIONS: tuple[Section, ...] = (
     Section("At equal GFLOPsT", _iso_flops),
     Section("Elastic evaluation", _elastic),
     Section("Counted and measured saving", _savings),
+    Section("Break-even", _break_even),
     Section("Exact count and published convention", _counts),
     Section("More plots", _more),
     Section("Results", _results),

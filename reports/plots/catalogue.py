@@ -7,6 +7,7 @@ from . import (
     accuracy_vs_gflops_t,
     accuracy_vs_latency,
     all_models,
+    break_even,
     heat_map,
     savings,
     two_counts,
@@ -20,5 +21,6 @@ PLOTS: tuple[Plot, ...] = (
     accuracy_at_iso_flops.PLOT,
     heat_map.PLOT,
     savings.PLOT,
+    break_even.PLOT,
     two_counts.PLOT,
 )
