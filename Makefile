@@ -42,7 +42,7 @@ real-folder:
 	$(if $(POSEBENCH_REAL),,$(error make real: set POSEBENCH_REAL to a folder with coco/ and mpii/))
 
 optional: .venv/ready
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,slurm,ray]' transformers thop ptflops torchinfo torchprofile
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,slurm,ray,search]' transformers thop ptflops torchinfo torchprofile
 	$(BIN)/python -m pytest -m optional
 
 bench: .venv/ready

@@ -10,6 +10,8 @@ from .commands import (
     audit,
     breakeven,
     check,
+    choose,
+    compare,
     counts,
     data,
     export,
@@ -17,6 +19,7 @@ from .commands import (
     measure,
     merge,
     predict,
+    search,
     status,
     sweep,
     train,
@@ -52,7 +55,8 @@ def _options(
 
 
 for group in (
-    sweep, status, merge, counts, measure, breakeven, check, gate, audit, train, predict, export, data, weights,
+    sweep, status, merge, choose, compare, check, gate, counts, measure, breakeven, search, audit, train, predict, export,
+    data, weights,
 ):  # fmt: skip
     group.register(app)
 

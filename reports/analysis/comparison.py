@@ -71,7 +71,8 @@ def _points(cells: Mapping[tuple[str, float], Sequence[dict[str, Any]]], metric:
         own = scores[mask, ratio]
         accuracy = over_seeds(((score.value, score.ci_low, score.ci_high) for score in own), accuracies)
         difference = over_seeds(((score.diff, score.diff_low, score.diff_high) for score in own), differences)
-        points.append(_point(mask, ratio, rows, spread(score.value for score in own), accuracy, difference, times))
+        mean = spread(score.value for score in own)
+        points.append(_point(mask, ratio, rows, mean, accuracy, difference, differences, times))
     return points
 
 
@@ -82,6 +83,7 @@ def _point(
     accuracy: Spread | None,
     interval: Estimate | None,
     difference: Estimate | None,
+    trainings: SeedSpread,
     times: Times,
 ) -> Point:
     cells = once_per_cell(rows)
@@ -107,6 +109,8 @@ def _point(
         timings={
             size: timing for size, timing in timings.items() if any((timing.whole, timing.transformer, timing.memory))
         },
+        cells=cells,
+        trainings=trainings,
     )
 
 

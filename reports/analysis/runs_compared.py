@@ -23,7 +23,7 @@ from ...pose.metrics import METRICS, Metric
 from ...row import Score, part_of
 from .evidence import EvidenceFiles, same_people
 from .grouping import is_unmasked
-from .intervals import NORMAL, Estimate, SeedSpread, combined, over_seeds
+from .intervals import NORMAL, ONE_SEED, Estimate, SeedSpread, combined, over_seeds
 from .results import is_failed, is_missing, once_per_cell, read_results, records_of
 from .verdicts import exact_verdict, move_verdicts
 
@@ -171,12 +171,12 @@ def _configurations(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> 
 
 
 def _label(names: Sequence[str], key: tuple) -> str:
-    """Such as a model's name and a mask with its ratio: what the first always tells and the others are."""
+    """The model, the mask and its ratio, then whatever else tells it apart and is not the usual."""
     values = dict(zip(names, key, strict=True))
     mask, ratio = values.pop("mask", None), values.pop("mask_ratio", None)
-    parts = [str(values.pop("model", None)), "unmasked" if mask == "none" and not ratio else f"{mask} {ratio:g}"]
+    parts = [f"{values.pop('model', '')} {'unmasked' if mask == 'none' and not ratio else f'{mask} {ratio or 0:g}'}"]
     if trained := values.pop("train_ratio", None):
-        parts.append(f"trained at {trained}")
+        parts[0] += f" trained at {trained}"
     hidden = {"dataset", "training", *(("dtype",) if values.get("dtype") == "float32" else ())}
     hidden |= {"runtime"} if values.get("runtime") == "eager" else set()
     words = [f"{name} {value}" for name, value in values.items() if name not in hidden and not is_missing(value)]
@@ -270,7 +270,7 @@ def _unpaired(
         variance += (math.fsum(widths) / (2 * NORMAL * len(widths))) ** 2
     differences = [b.value - a.value for a, b in scores]
     mean = math.fsum(differences) / len(differences)
-    spread = spread if len(differences) > 1 else SeedSpread(0.0, 0)
+    spread = spread if len(differences) > 1 else ONE_SEED
     return combined(mean, math.sqrt(variance), spread, len(differences))
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...pose.metrics import Metric
-from .intervals import Estimate
+from .intervals import ONE_SEED, Estimate, SeedSpread
 from .margin import MARGIN, allowed_loss
 from .results import Spread, is_missing
 from .timed import ALL_TIMES, Times
@@ -43,7 +43,8 @@ class Point:
 
     `ratio`: what is gone after the last block; `mean_ratio`: the mean over the blocks, less where tokens go inside
     the network. `gflops_t` counts what is executed, `gflops_t_needed` (1e9 MAC; models that cut connections) leaves
-    out products that a 0-1 mask sets to zero.
+    out products that a 0-1 mask sets to zero. `cells`: its rows, one for each seed. `trainings`: how much differences
+    to the unmasked model spread over the seeds, pooled over the model's cells.
     """
 
     mask: str
@@ -62,6 +63,13 @@ class Point:
     gflops_t_needed: float | None = None
     execution: str | None = None
     timings: Mapping[int, Timing] = field(default_factory=dict)
+    cells: Sequence[Mapping[str, Any]] = ()
+    trainings: SeedSpread = ONE_SEED
+
+    @property
+    def people(self) -> int | None:
+        """How many it was judged by, where the rows tell."""
+        return next((row["eval_people"] for row in self.cells if not is_missing(row.get("eval_people"))), None)
 
     @property
     def keeps_all_tokens(self) -> bool:

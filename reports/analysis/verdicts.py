@@ -7,6 +7,10 @@ accuracies hold people and trainings (`intervals`); of one seed they are of thes
   `Subject.allowed_loss`. All of the interval above it: negligible (a test of non-inferiority); all below: real. Of
   several masked models of one subject the intervals are widened until any false word among them all has the chance of
   one (Holm), for a reader picks the deepest.
+- **qualifies**: of `choose`. Its loss is below the stated one and its saving above the stated one (or above none), each
+  with its interval; the greater of the two doubts counts (an intersection-union test: R. L. Berger, 1982), and of all
+  configurations that may be chosen together any false word has the chance of one (Holm).
+- **saves most, not told apart**: of those that qualify; the intervals of two savings, as if they were independent.
 - **saves, slower, no saving shown**: time. Interval: ratio of the median times, masked over unmasked, bootstrap over
   rounds in which both were timed. Line: equal times. The ends count as they are shown, rounded to 0.1 %. All rounds are
   of one process (`posebench gate` takes several). Below 30 samples it is said that they are few.
@@ -24,6 +28,7 @@ accuracies hold people and trainings (`intervals`); of one seed they are of thes
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from .intervals import Estimate, holm
@@ -54,13 +59,25 @@ def loss_verdicts(differences: Sequence[Estimate | None], allowed: float | None)
     return [None if difference is None else next(words) for difference in differences]
 
 
+def qualifying(doubts: Sequence[float]) -> list[bool]:
+    """Which of several configurations qualify; doubts: the greater of each one's p values of loss and of saving."""
+    return holm(doubts, ONE_SIDED)
+
+
+def told_apart(one: Estimate, other: Estimate) -> bool:
+    """Whether two independent estimates differ: their difference is beyond the 95 % interval that theirs come to."""
+    low, high = (one, other) if one.value < other.value else (other, one)
+    return high.value - low.value > math.hypot(high.value - high.low, low.high - low.value)
+
+
 def move_verdicts(differences: Sequence[Estimate], lines: Sequence[float]) -> list[str]:
-    """ "rose", "fell" or "within noise" of each change against its line, corrected for their number."""
+    """ "rose", "fell" or "within noise" of each change against its line, corrected for their number; "equal" where not
+    even an interval has a width."""
     pairs = list(zip(differences, lines, strict=True))
     doubts = [2 * min(one.doubt_above(line), one.doubt_below(line)) for one, line in pairs]
     moved = holm(doubts, 2 * ONE_SIDED)
     return [
-        exact_verdict(line, one.value) if beyond else "within noise"
+        exact_verdict(line, one.value) if beyond or one.low == one.high == line else "within noise"
         for (one, line), beyond in zip(pairs, moved, strict=True)
     ]
 
