@@ -107,7 +107,7 @@ def _results(material: Material) -> list[Block]:
     if subjects:
         margins = dict.fromkeys(subject.margin for subject in subjects)
         blocks.append(Paragraph(" ".join([_TABLE_NOTE, *map(page_note, margins)]), "note"))
-    blocks.append(Table(all_rows_table(records), "", f"Every row ({len(records)})"))
+    blocks.append(Table(all_rows_table(records), "rows", f"Every row ({len(records)})"))
     return [*blocks, Table(legend_table(records), "legend", "What the columns mean")]
 
 
