@@ -8,6 +8,7 @@ import typer
 
 from .commands import (
     audit,
+    breakeven,
     choose,
     compare,
     counts,
@@ -15,6 +16,7 @@ from .commands import (
     export,
     measure,
     merge,
+    paper,
     predict,
     status,
     sweep,
@@ -50,7 +52,10 @@ def _options(
     pass
 
 
-for group in (sweep, choose, compare, status, merge, counts, measure, audit, train, predict, export, data, weights):
+for group in (
+    sweep, choose, compare, paper, status, merge, counts, measure, breakeven, audit, train, predict, export, data,
+    weights,
+):  # fmt: skip
     group.register(app)
 
 

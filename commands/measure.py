@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ..pose.errors import InputError
 from .model_options import (
     DATASET_NAMES,
     DEFAULT_MODEL,
@@ -34,6 +35,10 @@ Examples:
   posebench profile --model tmpose_l --mask uniform --ratios 0.4 --runtime eager,onnxruntime,openvino --threads 1
 
   posebench profile --model tmpose_l --device cuda --precision float16 --batch-sizes 1,64
+
+  posebench profile --train --model tmpose_tiny --mask none,semantic --ratios 0.4 --threads 2
+
+  posebench profile --model tmpose_l --device cuda --data /data/coco
 """
 
 
@@ -58,17 +63,30 @@ def profile(
     device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
     runtime: Annotated[str, typer.Option(help=RUNTIME_NAMES)] = "eager",
     precision: Annotated[str, typer.Option("--precision", "--dtype", help=PRECISION_NAMES)] = "float32",
-    data: Annotated[
+    calibration: Annotated[
         Path | None,
-        typer.Option(help="data folder: its training crops calibrate int8, others are compared on (default: embedded)"),
+        typer.Option(
+            help="data folder whose training crops calibrate int8, and other precisions are compared on (default: the "
+            "embedded set)"
+        ),
     ] = None,
-    batch_sizes: Annotated[str, typer.Option(help="batch sizes, separated by commas")] = "1",
+    batch_sizes: Annotated[
+        str | None, typer.Option(help="batch sizes, separated by commas (default: 1; with --train the recipe's)")
+    ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads (default: torch's default)")] = None,
     samples: Annotated[int, typer.Option(min=1, help="timed passes of each configuration, at most")] = 130,
     seconds: Annotated[float, typer.Option(min=0, help="time limit for the samples of one batch size")] = 20.0,
     memory: Annotated[bool, typer.Option("--memory/--no-memory", help="peak memory, each in its own process")] = True,
     weights: Annotated[
         Path | None, typer.Option(help="weights to load into every model; a checkpoint brings its model and mask")
+    ] = None,
+    train: Annotated[bool, typer.Option("--train", help="instead where the time of a training step goes")] = False,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="a data folder: measure instead how fast it is loaded by 0, 1, 2, 4 .. processes and how fast the "
+            "device trains, and say which of them training waits for; with --train: the steps' data (default: embedded)"
+        ),
     ] = None,
     format: Format = "table",
     wide: Wide = False,
@@ -79,7 +97,40 @@ def profile(
     The unmasked model is always measured too, so that each saving is measured and not only counted. Every configuration
     is run in each runtime and precision, and first compared with eager: in float32 it must be equal. Exit 1 if one is
     not, or cannot be run.
+
+    --train measures the stages of training steps instead, of the models asked for, and leaves nothing behind.
     """
+    if train:
+        if weights is not None or precision != "float32" or runtime != "eager" or not memory:
+            raise InputError(
+                "--train measures new models in eager float32: leave out --weights, --runtime, --precision and "
+                "--no-memory"
+            )
+        from .profile_train import print_training
+
+        fixed = {"joint_mask": joint_mask, "decoder": decoder, "input_size": size(input_size)}
+        asked = {"names": words(model, "--model") or [DEFAULT_MODEL], "masks": masks_of(mask) or ["none"]}
+        asked["ratios"] = numbers(ratios, "--ratios")
+        sizes = numbers(batch_sizes, "--batch-sizes", int) if batch_sizes else [None]
+        how = {"device": device, "threads": threads, "steps": samples, "seconds": seconds}
+        print_training(asked, fixed, data, dataset, sizes, how, format, quiet)
+        return
+    if data is not None:
+        from .profile_loading import print_loading
+
+        asked = {
+            "name": words(model, "--model") or [None], "mask": masks_of(mask) or [None],
+            "mask_ratio": numbers(ratios, "--ratios") or [None],
+        }  # fmt: skip
+        if any(len(values) > 1 for values in asked.values()):
+            raise InputError("--data measures one training: give one model, one mask and one ratio")
+        if runtime != "eager":
+            raise InputError("--data measures training, which is eager: leave out --runtime")
+        described = {name: values[0] for name, values in asked.items()} | {
+            "dataset": dataset, "input_size": input_size, "joint_mask": joint_mask, "decoder": decoder,
+        }  # fmt: skip
+        print_loading(data, weights, described, device, precision, threads, seconds, format, quiet)
+        return
     from ..benchmark.profiling.config import ProfileConfig
     from ..benchmark.profiling.models import profile as measure
     from ..reports.tables import PROFILE_COLUMNS
@@ -96,9 +147,9 @@ def profile(
             masks=masks_of(mask),
             ratios=chosen,
             baseline=True,
-            batch_sizes=numbers(batch_sizes, "--batch-sizes", int),
+            batch_sizes=numbers(batch_sizes or "1", "--batch-sizes", int),
             **where,
-            data=data and str(data),
+            data=calibration and str(calibration),
             threads=threads,
             samples=samples,
             seconds=seconds,

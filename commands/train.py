@@ -164,7 +164,7 @@ def train(
     _set_threads(threads)
     with joined(target) as ranks, _said_on_interrupt(out):
         torch.manual_seed(seed)
-        root, which = _data(data, dataset, quiet)
+        root, which = data_folder(data, dataset, quiet)
         described = {
             "name": model, "dataset": which, "mask": mask, "mask_ratio": ratio, "input_size": input_size,
             "as_published": as_published, "position_type": position_type, "seed": seed, "joint_mask": joint_mask,
@@ -271,7 +271,7 @@ def evaluate(
     if save_results is not None:
         check_new(save_results, "--save-results")
     torch.manual_seed(seed or 0)
-    root, which = _data(data, dataset, quiet)
+    root, which = data_folder(data, dataset, quiet)
     described = {
         "name": model, "dataset": which, "mask": mask, "mask_ratio": ratio, "input_size": input_size,
         "as_published": as_published, "position_type": position_type, "seed": seed, "joint_mask": joint_mask,
@@ -357,7 +357,7 @@ def _own_device(device: str, devices: str | None) -> str:
     return names[0]
 
 
-def _data(data: Path | None, dataset: str | None, quiet: bool) -> tuple[Path, Dataset]:
+def data_folder(data: Path | None, dataset: str | None, quiet: bool) -> tuple[Path, Dataset]:
     """The data folder (the embedded set, made if need be, where none is given) and what it holds."""
     from ..pose.people.folder import detect_dataset
     from ..pose.synth.cache import ensure_default_set

@@ -1,4 +1,4 @@
-"""Files are written whole or not at all."""
+"""Files are written whole or not at all; where those lie that are made again when they are gone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,21 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import platformdirs
+
 from .errors import InputError
+
+
+def default_cache_dir() -> Path:
+    """$POSEBENCH_CACHE, else $XDG_CACHE_HOME/posebench (if absolute: its specification), else where the system keeps
+    such things: ~/.cache/posebench on Linux."""
+    own = os.environ.get("POSEBENCH_CACHE")
+    if own:
+        return Path(os.path.abspath(Path(own).expanduser()))
+    shared = os.environ.get("XDG_CACHE_HOME")
+    if shared and os.path.isabs(shared):
+        return Path(shared) / "posebench"
+    return platformdirs.user_cache_path("posebench", appauthor=False)
 
 
 def check_replaceable(path: str | os.PathLike[str]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..pose.crops.people import pack_of
 from ..pose.crops.person import DataSplit, Person
 from ..pose.datasets.registry import DEFAULT, description_of, source_of
 from ..pose.errors import InputError
@@ -61,7 +62,7 @@ def find_data(request: SweepRequest, on_event: Listener = ignore, *, make: bool 
     val = load_people(root, "val", boxes=request.boxes, dataset=request.dataset)
     trains = any(needs_training(request, model) for model in request.models)
     train = load_people(root, "train", dataset=request.dataset) if trains else None
-    for split in filter(None, (train, val)):
+    for split in (split for split in (train, val) if split and not pack_of(split.people)):
         check_images(split.people)
     source = source_of(val.dataset)
     return DataFacts(
@@ -69,8 +70,8 @@ def find_data(request: SweepRequest, on_event: Listener = ignore, *, make: bool 
         layout=val.layout,
         boxes=val.boxes,
         boxes_hash="gt" if val.boxes == "gt" else _hash(Path(val.boxes)),
-        train_hash=_hash(train.annotation_file) + source if train else None,
-        eval_hash=_hash(val.annotation_file) + source,
+        train_hash=_hash(train.annotation_file) + _pack(train) + source if train else None,
+        eval_hash=_hash(val.annotation_file) + _pack(val) + source,
         train_people=len(train.people) if train else 0,
         eval_people=len(val.people),
         described=description_of(val.dataset),
@@ -105,6 +106,12 @@ def _progress(on_event: Listener) -> Callable[..., None]:
             on_event(Event("done", "data"))
 
     return progress
+
+
+def _pack(data: DataSplit) -> str:
+    """"" for people in their pictures, else what is stored of them."""
+    pack = pack_of(data.people)
+    return f"+{pack.digest}" if pack else ""
 
 
 def _hash(file: Path) -> str:

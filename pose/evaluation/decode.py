@@ -21,6 +21,7 @@ METHODS = ("dark", "hrnet", "udp", "argmax")
 BLUR_TAPS = 11
 BLUR_SIGMA = 2.0
 LOWEST = 1e-10  # the logarithm's floor
+MAPS_AT_A_TIME = 64  # smoothed copies that stay in the processor's cache
 UDP_RANGE = (0.001, 50.0)  # what "udp" clips the smoothed maps to, before its logarithm
 
 
@@ -34,12 +35,11 @@ def decode(heatmaps: np.ndarray, method: str = "dark") -> tuple[np.ndarray, np.n
         raise InputError(f"unknown decoding {method!r}: use {', '.join(METHODS)}")
     peaks, scores = find_peaks(heatmaps)
     coords = peaks.astype(np.float64)
-    if method == "hrnet":
-        coords += _quarter_steps(heatmaps, peaks)
-    elif method == "dark":
-        coords += _taylor_steps(heatmaps, peaks)
-    elif method == "udp":
-        coords += _short_taylor_steps(heatmaps, peaks)
+    steps = {"hrnet": _quarter_steps, "dark": _taylor_steps, "udp": _short_taylor_steps}.get(method)
+    few = max(1, MAPS_AT_A_TIME // heatmaps.shape[1])
+    for start in range(0, len(heatmaps), few) if steps else ():
+        part = slice(start, start + few)
+        coords[part] += steps(heatmaps[part], peaks[part])
     return coords, scores
 
 
@@ -105,9 +105,14 @@ def _short_taylor_steps(heatmaps: np.ndarray, peaks: np.ndarray) -> np.ndarray:
     """
     batch, joints, height, width = heatmaps.shape
     maps = heatmaps.astype(np.float64).reshape(-1, height, width)
-    maps = np.clip(_blur_matrix(height, reflect=True) @ maps @ _blur_matrix(width, reflect=True).T, *UDP_RANGE)
-    maps = np.pad(np.log(maps), ((0, 0), (1, 1), (1, 1)), mode="edge")
-    at = _Neighbours(maps, *(peaks.reshape(-1, 2).T + 1), log=False)
+    maps = _blur_matrix(height, reflect=True) @ maps @ _blur_matrix(width, reflect=True).T
+    x, y = peaks.reshape(-1, 2).T
+    rows = np.arange(len(maps))
+
+    def at(dx: int, dy: int) -> np.ndarray:
+        values = maps[rows, np.clip(y + dy, 0, height - 1), np.clip(x + dx, 0, width - 1)]
+        return np.log(np.clip(values, *UDP_RANGE))
+
     centre, left, right, above, below = at(0, 0), at(-1, 0), at(1, 0), at(0, -1), at(0, 1)
     dx, dy = (right - left) / 2, (below - above) / 2
     epsilon = np.finfo(np.float32).eps
@@ -148,7 +153,7 @@ def smooth(heatmaps: np.ndarray) -> np.ndarray:
     batch, joints, height, width = heatmaps.shape
     maps = heatmaps.astype(np.float64).reshape(-1, height, width)
     blurred = (_blur_matrix(height) @ maps) @ _blur_matrix(width)
-    before, after = maps.max(axis=(1, 2)), blurred.max(axis=(1, 2))
+    before, after = (values.reshape(batch * joints, -1).max(axis=1) for values in (maps, blurred))
     blurred *= (before / np.where(after == 0, 1.0, after))[:, None, None]
     return blurred.reshape(batch, joints, height, width)
 

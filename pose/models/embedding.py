@@ -23,7 +23,7 @@ class PatchEmbedding(nn.Module):
         """Every token, or of each image those that token_indices (B, K) names."""
         batch, channels = features.shape[:2]
         (rows, columns), (height, width) = self.grid, self.patch
-        cells = features.reshape(batch, channels, rows, height, columns, width).permute(0, 2, 4, 3, 5, 1)
+        cells = features.permute(0, 2, 3, 1).reshape(batch, rows, height, columns, width, channels).transpose(2, 3)
         if token_indices is not None:
             image = torch.arange(batch, device=features.device)[:, None]
             row = torch.div(token_indices, columns, rounding_mode="floor")

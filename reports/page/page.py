@@ -10,6 +10,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 
+from ..analysis.decision_words import answer
 from ..analysis.headline import headline
 from ..plots.style import dark_colors, known_looks, page_colors
 from .page_text import byline, warnings
@@ -27,6 +28,7 @@ def render_page(material: Material, *, title: str, notes: Sequence[str] = (), pr
     environment = Environment(loader=FileSystemLoader(_HERE), autoescape=True, trim_blocks=False)
     script = (_HERE / "script.js").read_text(encoding="utf-8")
     subjects = material.findings.subjects
+    answers = {found.subject.label: answer(found) for found in material.decisions}
     sections = [(section.title, section.build(material)) for section in SECTIONS]
     return environment.get_template("template.html").render(
         title=title,
@@ -34,7 +36,7 @@ def render_page(material: Material, *, title: str, notes: Sequence[str] = (), pr
         css=Markup(_css()),
         script=Markup(script),
         script_hash=Markup(_hash(script)),
-        headlines=[(subject.label, headline(subject)) for subject in subjects],
+        headlines=[(s.label, [*filter(None, [answers.get(s.label)]), *headline(s)]) for s in subjects],
         warnings=[*problems, *warnings(material.records, subjects)],
         notes=list(notes),
         sections=[(title, blocks) for title, blocks in sections if blocks],

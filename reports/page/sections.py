@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import zip_longest
 
+from ..analysis.break_even import break_evens, by_model
 from ..analysis.elastic import Matrix, elastic_sentences
 from ..analysis.execution import execution_sentences
 from ..analysis.iso_flops import iso_flops_sentence
 from ..analysis.verdicts import page_note
+from ..tables.break_even_table import NOTE as NOTE_BREAK_EVEN
+from ..tables.break_even_table import break_even_table
 from ..tables.iso_flops_table import NOTE, iso_flops_table
 from ..tables.row_tables import all_rows_table, failed_table, legend_table, training_table
+from ..tables.runtime_table import runtime_tables
 from ..tables.subject_tables import latency_table, results_table, saving_table
+from ..tables.where_it_hurts import sizes_of_parts, where_it_hurts_table
 from .page_text import CONVENTION, conditions, count_sentences, training_sentences
 from .pictures import read_picture
+from .section_decision import decision
 from .section import Block, Columns, Facts, Material, Paragraph, Pictures, Section, Table, side_by_side
 
 _PICTURES_MOST = 48
@@ -70,6 +76,15 @@ def _matrix_title(matrix: Matrix, matrices: Sequence[Matrix]) -> str:
     return title[:1].upper() + title[1:]
 
 
+def _break_even(material: Material) -> list[Block]:
+    figures = material.figures("break_even")
+    if not figures:
+        return []
+    groups = by_model(break_evens(material.records)).values()
+    tables = [Table(break_even_table(found)) for found in groups]
+    return [*tables, *side_by_side(figures), Paragraph(NOTE_BREAK_EVEN, "note")]
+
+
 def _savings(material: Material) -> list[Block]:
     figures = material.figures("saving")
     tables = [
@@ -89,6 +104,28 @@ def _savings(material: Material) -> list[Block]:
         " touch."
     )
     return [what, Columns(columns)]
+
+
+def _runtimes(material: Material) -> list[Block]:
+    return [Table(table) for table in runtime_tables(material.findings.subjects)]
+
+
+def _where_it_hurts(material: Material) -> list[Block]:
+    subjects = material.findings.subjects
+    tables = [Table(table) for subject in subjects if (table := where_it_hurts_table(subject))]
+    return [*tables, Paragraph(sizes_of_parts(subjects), "note")] if tables else []
+
+
+def _people(material: Material) -> list[Block]:
+    shown = [picture for path in material.people_files[:_PICTURES_MOST] if (picture := read_picture(path))]
+    if not shown:
+        return []
+    what = Paragraph(
+        "Held-out people whose pose the mask loses most, against the unmasked model: for each the annotated joints on"
+        " what is left of the picture, the unmasked model's pose, and the masked model's. Chosen for being the worst,"
+        " they are no sample of what usually happens."
+    )
+    return [what, Pictures(shown, "wide")]
 
 
 def _counts(material: Material) -> list[Block]:
@@ -125,7 +162,9 @@ def _training(material: Material) -> list[Block]:
     if not sentences:
         return []
     table = training_table(material.records)
-    return [*map(Paragraph, sentences), Table(table, "", f"Training of each cell ({len(table.rows)})")]
+    figures = side_by_side(material.figures("training"))
+    fold = Table(table, "", f"Training of each cell ({len(table.rows)})")
+    return [*map(Paragraph, sentences), *figures, fold]
 
 
 def _conditions(material: Material) -> list[Block]:
@@ -142,13 +181,18 @@ def _more(material: Material) -> list[Block]:
 
 
 SECTIONS: tuple[Section, ...] = (
+    Section("What to choose", decision),
     Section("Accuracy against compute and time", _accuracy),
     Section("At equal GFLOPsT", _iso_flops),
     Section("Elastic evaluation", _elastic),
     Section("Counted and measured saving", _savings),
+    Section("In each runtime", _runtimes),
+    Section("Break-even", _break_even),
     Section("Exact count and published convention", _counts),
     Section("More plots", _more),
     Section("Results", _results),
+    Section("Where masks hurt", _where_it_hurts),
+    Section("People that a mask loses", _people),
     Section("Masks on sample images", _masks),
     Section("Training", _training),
     Section("Conditions", _conditions),

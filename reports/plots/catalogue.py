@@ -7,8 +7,10 @@ from . import (
     accuracy_vs_gflops_t,
     accuracy_vs_latency,
     all_models,
+    break_even,
     heat_map,
     savings,
+    training_curves,
     two_counts,
 )
 from .plot import Plot
@@ -20,5 +22,7 @@ PLOTS: tuple[Plot, ...] = (
     accuracy_at_iso_flops.PLOT,
     heat_map.PLOT,
     savings.PLOT,
+    break_even.PLOT,
     two_counts.PLOT,
+    training_curves.PLOT,
 )

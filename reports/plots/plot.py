@@ -8,6 +8,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from ..analysis.break_even import break_evens, by_model
 from ..analysis.findings import Findings
 
 
@@ -73,3 +74,10 @@ def each_matrix(findings: Findings) -> Iterator[Case]:
     """draw(matrix of elastic evaluation)"""
     for matrix in findings.matrices:
         yield Case((matrix,), matrix.label, suffix=matrix.mask)
+
+
+def each_break_even(findings: Findings) -> Iterator[Case]:
+    """draw(one model's reductions in all of its runtimes), where there are several runtimes or batch sizes"""
+    for label, found in by_model(break_evens(findings.records)).items():
+        if len({(one.runtime, size) for one in found for size in one.batch_sizes}) > 1:
+            yield Case((found,), label)
