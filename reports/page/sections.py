@@ -21,6 +21,7 @@ from .page_text import CONVENTION, conditions, count_sentences, training_sentenc
 from .pictures import read_picture
 from .section_decision import decision
 from .section import Block, Columns, Facts, Material, Paragraph, Pictures, Section, Table, side_by_side
+from .section_decision import decision
 
 _PICTURES_MOST = 48
 _WIDE_PX = 700
