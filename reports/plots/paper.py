@@ -89,17 +89,18 @@ def _curves(subject: Subject, x: str, y: str) -> list[Curve]:
 
 
 def _name(axes, curves: Sequence[Curve]) -> None:
-    """Each line's name at its end, then the mask ratios where there is room; a legend if a name found none."""
-    names = [Label(c.marks[-1].x, c.marks[-1].y, c.name, INK if c.look is BASELINE else c.look.color) for c in curves]
+    """Each line's name at its end, then the mask ratios right beside their marks; a legend if a name found no place."""
+    names = [
+        Label(c.marks[-1].x, c.marks[-1].y, c.name if c.name == UNMASKED else f"{c.name} {c.marks[-1].text}",
+              INK if c.look is BASELINE else c.look.color)
+        for c in curves
+    ]  # fmt: skip
     ratios = [Label(m.x, m.y, m.text, c.look.color) for c in curves if c.name != UNMASKED for m in c.marks[:-1]]
     marks = [(mark.x, mark.y) for curve in curves for mark in curve.marks]
     lines = [[(m.x, m.y) for m in [*([c.start] if c.start else []), *c.marks]] for c in curves]
-    left_out = place(axes, names, marks, lines)
-    taken = [text for text in axes.texts]
-    if left_out:
+    if place(axes, names, marks, lines):
         axes.legend(handles=legend_handles(curves), loc="best")
-    elif not taken or len(ratios) <= 12:
-        place(axes, ratios, [*marks, *_corners(axes)], lines)
+    place(axes, ratios, [*marks, *_corners(axes)], lines, (9,))
 
 
 def _corners(axes) -> list[tuple[float, float]]:

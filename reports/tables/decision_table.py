@@ -13,7 +13,7 @@ def decision_table(decision: Decision) -> Grid:
     """One line per masked configuration, those that qualify first, then by what they save."""
     metric = decision.subject.metric
     names = list(decision.min_savings)
-    heads = [Head("mask, ratio", numeric=False), Head(f"{metric.name} lost", "95 % interval, paired")]
+    heads = [Head("mask, ratio", numeric=False), Head("difference", f"{metric.name}, 95 % interval, paired")]
     where = "" if decision.batch_size is None else f"batch size {decision.batch_size}"
     heads += [Head(f"{QUANTITIES[n].words} saved", where if QUANTITIES[n].timed else "counted") for n in names]
     heads.append(Head("verdict", f"loss below {amount_text(decision.max_loss, metric)}", False))
@@ -24,10 +24,10 @@ def decision_table(decision: Decision) -> Grid:
 
     rows = []
     for candidate in sorted(decision.candidates, key=rank):
-        point, loss = candidate.point, candidate.loss
+        point, lost = candidate.point, candidate.point.difference
         cells = [Cell(f"{point.mask} {point.ratio:g}", kind="")]
-        ends = f"{signed(loss.low, metric.digits)} to {signed(loss.high, metric.digits)}" if loss else ""
-        cells.append(Cell(signed(loss.value, metric.digits), ends) if loss else Cell(""))
+        ends = f"{signed(lost.low, metric.digits)} to {signed(lost.high, metric.digits)}" if lost else ""
+        cells.append(Cell(signed(lost.value, metric.digits), ends) if lost else Cell(""))
         for name in names:
             saved = candidate.savings[name]
             exact = saved is not None and saved.low == saved.high

@@ -107,6 +107,10 @@ def _html(subject: Subject, rows: Sequence[PaperRow], columns: Sequence[Column],
     return f"<table>\n<caption>{caption}</caption>\n<thead><tr>{heads}</tr></thead>\n<tbody>\n{body}</tbody>\n</table>\n"
 
 
+def _digits(value: float, column: Column) -> str:
+    return str(int(value)) if column.kind == "integer" and value == int(value) else repr(value)
+
+
 def _csv(parts: Sequence[tuple[Subject, Sequence[PaperRow]]], names: Sequence[str]) -> str:
     """Every digit; behind a number its standard deviation over seeds and the ends of its interval, where it has them.
     """
@@ -126,7 +130,7 @@ def _csv(parts: Sequence[tuple[Subject, Sequence[PaperRow]]], names: Sequence[st
             line = [subject.label] if len(parts) > 1 else []
             for name, std, interval in kept:
                 value = row.values[name]
-                line.append(value.text if value.mean is None else repr(value.mean))
+                line.append(value.text if value.mean is None else _digits(value.mean, describe(name)))
                 line += ["" if value.std is None else repr(value.std)] if std else []
                 line += [repr(end) for end in value.interval] if value.interval else [""] * (2 * interval)
             writer.writerow(line)
