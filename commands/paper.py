@@ -76,6 +76,7 @@ def plot(
         check_new(file, "--out", force=force)
     for file, content in drawn:
         write_atomic(file, content)
+    for file, _ in drawn:
         typer.echo(file)
 
 

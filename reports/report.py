@@ -10,12 +10,11 @@ import pandas as pd
 
 from ..pose.errors import InputError
 from ..pose.files import write_atomic
-from .analysis.decision import Decision, Question, decide
-from .analysis.evidence import EvidenceFiles
-from .analysis.findings import Findings, find
+from .analysis.findings import find
 from .analysis.iso_flops_file import FILE_NAME, read_iso_flops
 from .analysis.margin import check_margin
 from .analysis.results import read_results, to_frame, write_results
+from .analysis.takeaway import decisions
 from .analysis.training_logs import read_training_logs
 from .page.page import render_page
 from .page.section import Material
@@ -56,18 +55,12 @@ def write_report(
     drawings = draw_all(findings)
     save_all(drawings, directory / "plots")
     masks, people = (sorted((directory / "plots" / name).glob("*.png")) for name in ("masks", "people"))
-    material = Material(findings, drawings, masks, people, decisions_of(findings))
+    chosen = [decision for subject in findings.subjects for decision in decisions(subject)]
+    material = Material(findings, drawings, masks, people, chosen)
     page = render_page(material, title=title or _title(findings.records), notes=notes or (), problems=problems)
     path = directory / "report.html"
     write_atomic(path, page.encode("utf-8", "backslashreplace"))
     return path
-
-
-def decisions_of(findings: Findings) -> list[Decision]:
-    """What to choose under the recorded margin, for each subject that has a choice. The front's shares are not drawn
-    from the cells' evidence: that takes a while, and `choose` tells them."""
-    nothing = EvidenceFiles([])
-    return [found for subject in findings.subjects if (found := decide(subject, Question(), nothing))]
 
 
 def _title(records: Sequence[Mapping[str, Any]]) -> str:

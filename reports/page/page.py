@@ -12,6 +12,8 @@ from markupsafe import Markup
 
 from ..analysis.decision_words import answer
 from ..analysis.headline import headline
+from ..analysis.subject import Subject
+from ..analysis.takeaway import takeaway
 from ..plots.style import dark_colors, known_looks, page_colors
 from .page_text import byline, warnings
 from .section import Material
@@ -28,7 +30,6 @@ def render_page(material: Material, *, title: str, notes: Sequence[str] = (), pr
     environment = Environment(loader=FileSystemLoader(_HERE), autoescape=True, trim_blocks=False)
     script = (_HERE / "script.js").read_text(encoding="utf-8")
     subjects = material.findings.subjects
-    answers = {found.subject.label: answer(found) for found in material.decisions}
     sections = [(section.title, section.build(material)) for section in SECTIONS]
     return environment.get_template("template.html").render(
         title=title,
@@ -36,12 +37,20 @@ def render_page(material: Material, *, title: str, notes: Sequence[str] = (), pr
         css=Markup(_css()),
         script=Markup(script),
         script_hash=Markup(_hash(script)),
-        headlines=[(s.label, [*filter(None, [answers.get(s.label)]), *headline(s)]) for s in subjects],
+        headlines=[(subject.label, _told(material, subject)) for subject in subjects],
         warnings=[*problems, *warnings(material.records, subjects)],
         notes=list(notes),
         sections=[(title, blocks) for title, blocks in sections if blocks],
         footer="Numbers: results.csv. Plots: the folder plots, as PNG and SVG.",
     )
+
+
+def _told(material: Material, subject: Subject) -> list[str]:
+    """The sentence to take away, then the decisions and what the numbers say."""
+    told = takeaway(subject)
+    # A decision by counts is what the first sentence says.
+    answers = [answer(one) for one in material.decisions if one.subject is subject and one.by.timed]
+    return [told, *answers, *headline(subject, loss=False)] if told else headline(subject)
 
 
 def _hash(script: str) -> str:

@@ -30,7 +30,7 @@ def training_curves(subject: Subject, logs: TrainingLogs) -> tuple[Figure, str] 
     looks = {**looks_for(subject.series), subject.baseline.mask if subject.baseline else "": BASELINE}
     start = Mark(*base[-1], "") if base else None
     curves = []
-    for point in (*([subject.baseline] if subject.baseline else []), *subject.points):
+    for point in (*([subject.baseline] if subject.baseline else []), *(points[-1] for points in subject.series.values())):
         marks = _marks(subject, point, logs, base[-1][0] if base else 0)
         if marks:
             name = UNMASKED if point is subject.baseline else point.mask
@@ -46,7 +46,7 @@ def training_curves(subject: Subject, logs: TrainingLogs) -> tuple[Figure, str] 
     axes.set_xlabel("epoch" + (" (grey: the base model, which all start from)" if base else ""))
     axes.set_ylabel("training loss, mean of the epoch")
     seeds = max(point.seeds for point in (*([subject.baseline] if subject.baseline else []), *subject.points))
-    note = note_lines("numbers: mask ratio", f"mean over {seeds} seeds" if seeds > 1 else "")
+    note = note_lines("numbers: mask ratio; of each mask its deepest", f"mean over {seeds} seeds" if seeds > 1 else "")
     legend = list({curve.name: curve for curve in curves}.values())
     dress(figure, f"{subject.label}: training loss", legend, note=note)
     label(axes, curves)
