@@ -97,7 +97,10 @@ def _table(subject: Subject, console: Console) -> None:
     seeds = max(point.seeds for point in points)
     columns.append(("seeds", [str(point.seeds) for point in points] if seeds > 1 else [""] * len(points)))
     columns = [(head, cells) for head, cells in columns if any(cells)]
-    widths = fit(columns, list(range(len(columns))), console.width)
+    # On a narrow terminal the largest batch, at which a saving shows if at all, gets room before the smallest.
+    times = [head for head, _ in columns if head.startswith("ms")][::-1]
+    order = ["mask", "- unmasked", *times[:1], "GFLOPsT", *times[1:], metric.name, "loss", "seeds"]
+    widths = fit(columns, [order.index(head) for head, _ in columns], console.width)
     chosen = [columns[number] for number in widths]
     rows = list(zip(*(cells for _, cells in chosen), strict=True))
     numeric = [head not in ("mask", "loss") for head, _ in chosen]

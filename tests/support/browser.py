@@ -1,9 +1,11 @@
 """A real headless Chromium, spoken to in its DevTools protocol through a pipe: no package is needed for it."""
 
+import fcntl
 import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -11,6 +13,11 @@ import pytest
 
 #: what a page was seen to do that it must not: messages on its console, exceptions, and requests
 _TROUBLE = ("Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded", "Network.requestWillBeSent")
+#: the browser reads its commands from file 3 and answers into file 4
+_START = (
+    "import os, sys; os.dup2(int(sys.argv[1]), 3); os.dup2(int(sys.argv[2]), 4);"
+    " os.execv(sys.argv[3], sys.argv[3:])"
+)
 
 
 class Browser:
@@ -25,8 +32,11 @@ class Browser:
         self._read, to_write = os.pipe()
         line = [program, "--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe", "--hide-scrollbars"]
         line += [f"--user-data-dir={self._profile.name}", "about:blank"]
-        shell = ["sh", "-c", f'exec "$@" 3<&{to_read} 4>&{to_write}', "sh", *line]
-        self._process = subprocess.Popen(shell, pass_fds=(to_read, to_write), stderr=subprocess.DEVNULL)
+        ends = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (to_read, to_write)]
+        start = [sys.executable, "-c", _START, *map(str, ends), *line]
+        self._process = subprocess.Popen(start, pass_fds=ends, stderr=subprocess.DEVNULL)
+        for end in ends:
+            os.close(end)
         os.close(to_read)
         os.close(to_write)
         self._buffer, self._number, self._session = b"", 0, None
