@@ -11,7 +11,7 @@ BIN := .venv/bin
 	touch $@
 
 sweep: .venv/ready
-	$(BIN)/posebench sweep --mask semantic --ratios 0.2,0.4,0.6
+	$(BIN)/posebench sweep --mask semantic --ratios 0.2,0.4,0.6 --batch-sizes 1,32
 
 test: .venv/ready
 	$(BIN)/python -m pytest -n 2

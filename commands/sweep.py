@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import json as json_format
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,7 +52,9 @@ def register(app: typer.Typer) -> None:
     app.command("report", rich_help_panel=PANEL, epilog=REPORT_EXAMPLE)(report)
 
 
-def sweep(spec_file: Path | None, dry_run: bool, quiet: bool, track: list[str] | None, **options: Any) -> None:
+def sweep(
+    spec_file: Path | None, dry_run: bool, quiet: bool, json: bool, track: list[str] | None, **options: Any
+) -> None:
     """Train, evaluate and profile every combination of model, mask, ratio and seed, the unmasked baseline included.
 
     The folder then holds results.csv, report.html and plots. The same command goes on where it was interrupted.
@@ -70,7 +73,7 @@ def sweep(spec_file: Path | None, dry_run: bool, quiet: bool, track: list[str] |
 
         show_plan(request, console)
         return
-    if not _run(request, console, quiet, track):
+    if not _run(request, console, quiet, json, track):
         raise typer.Exit(1)
 
 
@@ -92,6 +95,8 @@ def _parameters() -> Iterator[inspect.Parameter]:
     yield inspect.Parameter("dry_run", kind, default=False, annotation=Annotated[bool, dry_run])
     yield inspect.Parameter("track", kind, default=None, annotation=Track)
     yield inspect.Parameter("quiet", kind, default=False, annotation=Quiet)
+    as_json = typer.Option("--json", help="the results and what they say as JSON on standard output, for programs")
+    yield inspect.Parameter("json", kind, default=False, annotation=Annotated[bool, as_json])
 
 
 sweep.__signature__ = inspect.Signature(list(_parameters()))
@@ -109,19 +114,21 @@ def report(
     typer.echo(write_report(folder, title=title, margin=margin))
 
 
-def _run(request: SweepRequest, console: Console, quiet: bool, track: list[str] | None) -> bool:
+def _run(request: SweepRequest, console: Console, quiet: bool, json: bool, track: list[str] | None) -> bool:
     """Run, show, and say where the results lie. False if anything failed."""
     from rich.console import Console
 
     from ..reports.trackers.catalogue import Trackers
     from ..sweeps.runner import execute
     from .sweep_display import SweepDisplay
-    from .sweep_tables import show_outcome
+    from .sweep_tables import outcome_record, show_outcome
 
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, stop)  # ended by a scheduler, say: like Ctrl-C
+    if json:
+        console = Console(highlight=False, stderr=True)
     progress = Console(quiet=True, force_terminal=False) if quiet else console
     trackers = Trackers(track or ())
     with SweepDisplay(progress) as display, contextlib.closing(SweepTracker(display, trackers)) as tracker:
@@ -136,5 +143,8 @@ def _run(request: SweepRequest, console: Console, quiet: bool, track: list[str] 
         text = f"Interrupted. What is finished is kept{where}; the same command goes on from there."
         console.print(text, markup=False, soft_wrap=True)
         raise typer.Exit(130)
-    show_outcome(outcome, display, console)
+    if json:
+        print(json_format.dumps(outcome_record(outcome), indent=1))
+    else:
+        show_outcome(outcome, display, console)
     return not outcome.failed

@@ -16,6 +16,7 @@ from .options import count
 from .sweep_display import SweepDisplay, duration
 
 if TYPE_CHECKING:
+    from ..reports.analysis.subject import Subject
     from ..sweeps.request import SweepRequest
     from ..sweeps.runner import Outcome
 
@@ -167,8 +168,12 @@ def _left(seconds: float) -> str:
 
 
 def show_outcome(outcome: Outcome, display: SweepDisplay, console: Console) -> None:
-    """The table of results, what failed and why, and where everything lies; that nothing was left to do, if so."""
-    print_results(outcome.rows, console)
+    """The story of the results, what failed and why, where everything lies, and what to try next; that nothing was left
+    to do, if so. Rows of which no story can be told are shown as they are."""
+    from .sweep_story import next_commands, tell
+
+    told = subjects_told(outcome.rows)
+    tell(told, console) if told else print_results(outcome.rows, console)
     if display.nothing_left:
         console.print("All cells were finished earlier: nothing was trained, evaluated or timed again.")
     for name, error in outcome.failed.items():
@@ -180,3 +185,34 @@ def show_outcome(outcome: Outcome, display: SweepDisplay, console: Console) -> N
         console.print(Text(f"Report:  {root / 'report.html'}", "bold"), soft_wrap=True)
     if outcome.failed:
         console.print(f"{len(outcome.failed)} failed; the same command tries them again and keeps the rest.")
+    if told:
+        console.print(Text("To try next:"))
+        for command in next_commands(root, told):
+            console.print(Text(f"  {command}"), soft_wrap=True)
+
+
+def subjects_told(rows: list[dict[str, Any]]) -> list[Subject]:
+    """What a story can be told of: each has masked and unmasked results; empty if anything lies outside of them."""
+    from ..reports.analysis.comparison import compare
+    from ..reports.analysis.grouping import is_elastic
+    from ..reports.analysis.results import is_failed
+
+    if any(is_elastic(row) or is_failed(row) for row in rows):
+        return []
+    subjects = compare(rows)
+    return subjects if all(subject.baseline and subject.points for subject in subjects) else []
+
+
+def outcome_record(outcome: Outcome) -> dict[str, Any]:
+    """An outcome as JSON has it: sentences, rows, what failed, where everything lies."""
+    from .sweep_story import next_commands, story_record
+
+    told = subjects_told(outcome.rows)
+    return {
+        "folder": str(outcome.root),
+        "report": None if "report" in outcome.failed else str(outcome.root / "report.html"),
+        "story": story_record(told),
+        "rows": outcome.rows,
+        "failed": outcome.failed,
+        "next": next_commands(outcome.root, told) if told else [],
+    }

@@ -14,6 +14,8 @@ from .analysis.findings import find
 from .analysis.iso_flops_file import FILE_NAME, read_iso_flops
 from .analysis.margin import check_margin
 from .analysis.results import read_results, to_frame, write_results
+from .analysis.takeaway import decisions
+from .analysis.training_logs import read_training_logs
 from .page.page import render_page
 from .page.section import Material
 from .plots.drawing import draw_all, save_all
@@ -30,8 +32,8 @@ def write_report(
     """Write plots/*.png, plots/*.svg and report.html into `directory` and return the page's path.
 
     Reads directory/results.csv, or takes `rows` and writes that file first, and directory/equal_gflopst.csv where there
-    is one; if that is broken, the page says so in its place. Pictures found as plots/masks/*.png are
-    shown on the page; `notes` are paragraphs below its headline. `margin`: the loss of accuracy that counts as
+    is one; if that is broken, the page says so in its place. Pictures found as plots/masks/*.png and
+    plots/people/*.png are shown on the page; `notes` are paragraphs below its headline. `margin`: the loss of accuracy that counts as
     negligible, as a fraction of the metric's full scale (None: as recorded in the rows; see analysis/verdicts.py).
     Raises InputError if there are no results.
     """
@@ -49,10 +51,12 @@ def write_report(
     except InputError as error:
         # It is derived from the rows: the page can do without it, and says so.
         points, problems = [], [f"The comparison at equal GFLOPsT is left out. {error}"]
-    findings = find(frame, margin, points)
+    findings = find(frame, margin, points, read_training_logs(directory))
     drawings = draw_all(findings)
     save_all(drawings, directory / "plots")
-    material = Material(findings, drawings, sorted((directory / "plots" / "masks").glob("*.png")))
+    masks, people = (sorted((directory / "plots" / name).glob("*.png")) for name in ("masks", "people"))
+    chosen = [decision for subject in findings.subjects for decision in decisions(subject)]
+    material = Material(findings, drawings, masks, people, chosen)
     page = render_page(material, title=title or _title(findings.records), notes=notes or (), problems=problems)
     path = directory / "report.html"
     write_atomic(path, page.encode("utf-8", "backslashreplace"))

@@ -13,14 +13,15 @@ from .wording import percent, signed
 _SAME_COST = 0.05
 
 
-def headline(subject: Subject) -> list[str]:
-    """Statements on one subject: the trade at its deepest ratio, the ranking, the loss, the clock, the convention."""
+def headline(subject: Subject, *, loss: bool = True) -> list[str]:
+    """Statements on one subject: the trade at its deepest ratio, the ranking, the loss (unless `takeaway` tells it), the
+    clock, the convention."""
     if not subject.series:
         return [_only_baseline(subject)]
     if subject.baseline is None:
         return [f"{subject.label} has no unmasked row, so no saving and no loss can be stated."]
     lead = lead_point(subject)
-    statements = [_trade(subject, lead), _ranking(subject, lead), *_loss(subject)]
+    statements = [_trade(subject, lead), _ranking(subject, lead), *(_loss(subject) if loss else [])]
     statements += [_latency(subject, lead, size) for size in _told_sizes(subject)]
     statements.append(_convention(subject, lead))
     return [statement for statement in statements if statement]

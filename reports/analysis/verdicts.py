@@ -10,6 +10,8 @@ accuracies hold people and trainings (`intervals`); of one seed they are of thes
 - **qualifies**: of `choose`. Its loss is below the stated one and its saving above the stated one (or above none), each
   with its interval; the greater of the two doubts counts (an intersection-union test: R. L. Berger, 1982), and of all
   configurations that may be chosen together any false word has the chance of one (Holm).
+- **best in bold**: of a paper's table. What is better than each other configuration of its mask ratio, with the
+  intervals as if they were independent, and Bonferroni's correction for all pairs, since the best was picked by looking.
 - **saves most, not told apart**: of those that qualify; the intervals of two savings, as if they were independent.
 - **saves, slower, no saving shown**: time. Interval: ratio of the median times, masked over unmasked, bootstrap over
   rounds in which both were timed. Line: equal times. The ends count as they are shown, rounded to 0.1 %. All rounds are
@@ -68,6 +70,30 @@ def told_apart(one: Estimate, other: Estimate) -> bool:
     """Whether two independent estimates differ: their difference is beyond the 95 % interval that theirs come to."""
     low, high = (one, other) if one.value < other.value else (other, one)
     return high.value - low.value > math.hypot(high.value - high.low, low.high - low.value)
+
+
+def clear_best(estimates: Sequence[Estimate | None]) -> int | None:
+    """The number of the highest of several estimates, if it is shown to be higher than each other one; None if it is
+    not, if there is no other, or if one of them has no interval."""
+    from scipy import stats
+
+    if len(estimates) < 2 or any(one is None for one in estimates):
+        return None
+    best = max(range(len(estimates)), key=lambda number: estimates[number].value)
+    pairs = len(estimates) * (len(estimates) - 1) / 2
+    top = estimates[best]
+    for number, other in enumerate(estimates):
+        if number == best:
+            continue
+        half = math.hypot(top.value - top.low, other.high - other.value)
+        distance, df = top.value - other.value, min(top.df, other.df)
+        if half == 0:
+            if distance <= 0:
+                return None
+            continue
+        if 2 * stats.t.sf(distance / half * stats.t.ppf(0.975, df), df) > 2 * ONE_SIDED / pairs:
+            return None
+    return best
 
 
 def move_verdicts(differences: Sequence[Estimate], lines: Sequence[float]) -> list[str]:

@@ -14,10 +14,14 @@ from ..tables.break_even_table import NOTE as NOTE_BREAK_EVEN
 from ..tables.break_even_table import break_even_table
 from ..tables.iso_flops_table import NOTE, iso_flops_table
 from ..tables.row_tables import all_rows_table, failed_table, legend_table, training_table
+from ..tables.runtime_table import runtime_tables
 from ..tables.subject_tables import latency_table, results_table, saving_table
+from ..tables.where_it_hurts import sizes_of_parts, where_it_hurts_table
 from .page_text import CONVENTION, conditions, count_sentences, training_sentences
 from .pictures import read_picture
+from .section_decision import decision
 from .section import Block, Columns, Facts, Material, Paragraph, Pictures, Section, Table, side_by_side
+from .section_decision import decision
 
 _PICTURES_MOST = 48
 _WIDE_PX = 700
@@ -103,6 +107,28 @@ def _savings(material: Material) -> list[Block]:
     return [what, Columns(columns)]
 
 
+def _runtimes(material: Material) -> list[Block]:
+    return [Table(table) for table in runtime_tables(material.findings.subjects)]
+
+
+def _where_it_hurts(material: Material) -> list[Block]:
+    subjects = material.findings.subjects
+    tables = [Table(table) for subject in subjects if (table := where_it_hurts_table(subject))]
+    return [*tables, Paragraph(sizes_of_parts(subjects), "note")] if tables else []
+
+
+def _people(material: Material) -> list[Block]:
+    shown = [picture for path in material.people_files[:_PICTURES_MOST] if (picture := read_picture(path))]
+    if not shown:
+        return []
+    what = Paragraph(
+        "Held-out people whose pose the mask loses most, against the unmasked model: for each the annotated joints on"
+        " what is left of the picture, the unmasked model's pose, and the masked model's. Chosen for being the worst,"
+        " they are no sample of what usually happens."
+    )
+    return [what, Pictures(shown, "wide")]
+
+
 def _counts(material: Material) -> list[Block]:
     sentences = count_sentences(material.findings.subjects)
     if not sentences:
@@ -119,7 +145,7 @@ def _results(material: Material) -> list[Block]:
     if subjects:
         margins = dict.fromkeys(subject.margin for subject in subjects)
         blocks.append(Paragraph(" ".join([_TABLE_NOTE, *map(page_note, margins)]), "note"))
-    blocks.append(Table(all_rows_table(records), "", f"Every row ({len(records)})"))
+    blocks.append(Table(all_rows_table(records), "rows", f"Every row ({len(records)})"))
     return [*blocks, Table(legend_table(records), "legend", "What the columns mean")]
 
 
@@ -137,7 +163,9 @@ def _training(material: Material) -> list[Block]:
     if not sentences:
         return []
     table = training_table(material.records)
-    return [*map(Paragraph, sentences), Table(table, "", f"Training of each cell ({len(table.rows)})")]
+    figures = side_by_side(material.figures("training"))
+    fold = Table(table, "", f"Training of each cell ({len(table.rows)})")
+    return [*map(Paragraph, sentences), *figures, fold]
 
 
 def _conditions(material: Material) -> list[Block]:
@@ -154,14 +182,18 @@ def _more(material: Material) -> list[Block]:
 
 
 SECTIONS: tuple[Section, ...] = (
+    Section("What to choose", decision),
     Section("Accuracy against compute and time", _accuracy),
     Section("At equal GFLOPsT", _iso_flops),
     Section("Elastic evaluation", _elastic),
     Section("Counted and measured saving", _savings),
+    Section("In each runtime", _runtimes),
     Section("Break-even", _break_even),
     Section("Exact count and published convention", _counts),
     Section("More plots", _more),
     Section("Results", _results),
+    Section("Where masks hurt", _where_it_hurts),
+    Section("People that a mask loses", _people),
     Section("Masks on sample images", _masks),
     Section("Training", _training),
     Section("Conditions", _conditions),

@@ -10,6 +10,7 @@ from . import (
     break_even,
     heat_map,
     savings,
+    training_curves,
     two_counts,
 )
 from .plot import Plot
@@ -23,4 +24,5 @@ PLOTS: tuple[Plot, ...] = (
     savings.PLOT,
     break_even.PLOT,
     two_counts.PLOT,
+    training_curves.PLOT,
 )

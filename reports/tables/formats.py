@@ -165,14 +165,14 @@ def is_numeric(column: Column) -> bool:
 def _markdown(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> str:
     rule = ["---:" if is_numeric(column) else "---" for column in columns]
     lines = [
-        [_escaped(column.header) for column in columns],
+        [escaped(column.header) for column in columns],
         rule,
-        *([_escaped(cell) for cell in row] for row in cells),
+        *([escaped(cell) for cell in row] for row in cells),
     ]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Text that stays one cell and no HTML in Markdown."""
     for sign, instead in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("\\", "\\\\"), ("|", "\\|"), ("`", "\\`")):
         text = text.replace(sign, instead)

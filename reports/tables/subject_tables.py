@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..analysis.place import place_name
 from ..analysis.subject import PartLatency, Point, Subject, mean_of, saving
 from ..analysis.verdicts import against_count, few_samples, loss_verdicts, measured_saving, saving_words, silence
 from ..analysis.wording import amount_text, percent, percent_range, signed
@@ -39,7 +40,7 @@ def results_table(subject: Subject) -> Grid:
     for values, bases, label, unit in _counted(points, base):
         digits = _digits(values)
         add(label, unit, [_saved_cell(value, before, digits) for value, before in zip(values, bases, strict=True)])
-    return Grid(subject.label, head, _lines(points, columns, base))
+    return Grid(subject.label, head, _lines(subject, points, columns))
 
 
 def latency_table(subject: Subject) -> Grid | None:
@@ -62,15 +63,15 @@ def latency_table(subject: Subject) -> Grid | None:
         return None
     device = f", {subject.keys['device']}" if subject.keys["device"] else ""
     caption = f"{subject.label}: median latency and peak memory{device}"
-    return Grid(caption, heads, _lines(points, columns, subject.baseline), groups)
+    return Grid(caption, heads, _lines(subject, points, columns), groups)
 
 
-def _lines(points: Sequence[Point], columns: Sequence[Sequence[Cell]], base: Point | None) -> list[Line]:
+def _lines(subject: Subject, points: Sequence[Point], columns: Sequence[Sequence[Cell]]) -> list[Line]:
     rows = []
     for number, point in enumerate(points):
         is_first = number > 0 and point.mask != points[number - 1].mask
-        kind = "baseline" if point is base else "first" if is_first else ""
-        rows.append(Line([column[number] for column in columns], kind))
+        kind = "baseline" if point is subject.baseline else "first" if is_first else ""
+        rows.append(Line([column[number] for column in columns], kind, place_name(subject, point)))
     return rows
 
 
