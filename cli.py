@@ -56,8 +56,8 @@ def _options(
 
 
 for group in (
-    sweep, status, merge, choose, compare, paper, check, gate, counts, measure, breakeven, search, audit, train, predict,
-    export, data, weights,
+    sweep, status, merge, choose, compare, paper, check, gate, counts, measure, breakeven, search, audit, train,
+    predict, export, data, weights,
 ):  # fmt: skip
     group.register(app)
 

@@ -19,7 +19,6 @@ from ..tables.subject_tables import latency_table, results_table, saving_table
 from ..tables.where_it_hurts import sizes_of_parts, where_it_hurts_table
 from .page_text import CONVENTION, conditions, count_sentences, training_sentences
 from .pictures import read_picture
-from .section_decision import decision
 from .section import Block, Columns, Facts, Material, Paragraph, Pictures, Section, Table, side_by_side
 from .section_decision import decision
 
