@@ -9,11 +9,13 @@ import typer
 from .commands import (
     audit,
     breakeven,
+    check,
     choose,
     compare,
     counts,
     data,
     export,
+    gate,
     measure,
     merge,
     predict,
@@ -53,8 +55,8 @@ def _options(
 
 
 GROUPS = (
-    sweep, choose, compare, status, merge, counts, search, measure, breakeven, audit, train, predict,
-    export, data, weights,
+    sweep, choose, compare, status, merge, counts, search, measure, breakeven, check, gate, audit, train,
+    predict, export, data, weights,
 )  # fmt: skip
 for group in GROUPS:
     group.register(app)
