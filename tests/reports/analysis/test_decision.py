@@ -143,6 +143,8 @@ def test_time_is_chosen_by_its_interval_and_never_from_unstable_timings(one_row)
     found = chosen(compare(timed_rows(one_row))[0])
     assert found.by.name == "time" and found.chosen.point.mask == "semantic"
     assert "saves the most time at batch size 1: 30.0" in answer(found) and "(26 to 34" in answer(found)
+    few = chosen(compare([row | {"latency_samples": 12} for row in timed_rows(one_row)])[0])
+    assert "(12 samples are few)" in answer(few) and "are few" not in answer(found), "of 80"
     shaky = compare(timed_rows(one_row, unstable=True))[0]
     by_time = chosen(shaky, Question("time", 0.01))
     assert by_time.chosen is None and {c.why_not for c in by_time.candidates} == {"time: unstable timing"}
