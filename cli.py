@@ -55,18 +55,11 @@ def _options(
     pass
 
 
-<<<<<<< HEAD
-for group in (
-    sweep, status, merge, choose, compare, paper, check, gate, counts, measure, breakeven, search, audit, train,
-    predict, export, data, weights,
-):  # fmt: skip
-=======
 GROUPS = (
-    sweep, choose, compare, status, merge, counts, search, measure, breakeven, check, gate, audit, train,
+    sweep, choose, compare, paper, status, merge, counts, search, measure, breakeven, check, gate, audit, train,
     predict, export, data, weights,
 )  # fmt: skip
 for group in GROUPS:
->>>>>>> w11-choose
     group.register(app)
 
 
