@@ -9,6 +9,8 @@ from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 
 from ..analysis.headline import headline
+from ..analysis.iso_flops import control_sentence
+from ..analysis.subject import Subject
 from ..plots.style import dark_colors, known_looks, page_colors
 from .page_text import byline, warnings
 from .section import Material
@@ -29,12 +31,19 @@ def render_page(material: Material, *, title: str, notes: Sequence[str] = (), pr
         title=title,
         byline=byline(material.records),
         css=Markup(_css()),
-        headlines=[(subject.label, headline(subject)) for subject in subjects],
+        headlines=[(subject.label, [*headline(subject), *_controls(subject, material)]) for subject in subjects],
         warnings=[*problems, *warnings(material.records, subjects)],
         notes=list(notes),
         sections=[(title, blocks) for title, blocks in sections if blocks],
         footer="Numbers: results.csv. Plots: the folder plots, as PNG and SVG.",
     )
+
+
+def _controls(subject: Subject, material: Material) -> list[str]:
+    """Whether looking at content paid, where the masks are compared at the least compute."""
+    same = [other for other in material.findings.subjects if other.keys["model"] == subject.keys["model"]]
+    points = material.findings.iso_flops_by_model.get(subject.keys["model"], []) if len(same) == 1 else []
+    return [sentence for point in points[-1:] if (sentence := control_sentence(point))]
 
 
 def _css() -> str:

@@ -7,7 +7,7 @@ from itertools import zip_longest
 
 from ..analysis.elastic import Matrix, elastic_sentences
 from ..analysis.execution import execution_sentences
-from ..analysis.iso_flops import iso_flops_sentence
+from ..analysis.iso_flops import control_sentence, iso_flops_sentence
 from ..analysis.verdicts import page_note
 from ..tables.iso_flops_table import NOTE, iso_flops_table
 from ..tables.row_tables import all_rows_table, failed_table, legend_table, training_table
@@ -46,7 +46,7 @@ def _iso_flops(material: Material) -> list[Block]:
     sentences = [
         Paragraph(f"{model}: {sentence}" if len(by_model) > 1 else sentence)
         for model, points in by_model.items()
-        for sentence in map(iso_flops_sentence, points)
+        for sentence in (*map(iso_flops_sentence, points), *filter(None, map(control_sentence, points)))
     ]
     tables = [Table(iso_flops_table(points)) for points in by_model.values()]
     return [what, *sentences, *side_by_side(material.figures("iso_flops")), *tables, Paragraph(NOTE, "note")]

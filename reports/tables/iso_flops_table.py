@@ -19,32 +19,35 @@ NOTE = (
 
 
 def iso_flops_table(points: Sequence[IsoFlopsPoint]) -> Grid:
-    """One line per mask of one model; per point accuracy, the mask ratio it takes, differences to highest and control.
+    """One line per mask of one model; per point accuracy, the mask ratio it takes, differences to the highest and to
+    the strongest control.
 
     A mask that cannot reach a point has empty cells there.
     """
     metric = points[0].metric
     masks = dict.fromkeys(standing.mask for point in points for standing in point.standings)
-    has_control = any(standing.from_control for point in points for standing in point.standings)
+    has_control = any(standing.from_controls for point in points for standing in point.standings)
     heads = [Head("mask", numeric=False)]
     groups = [("", 1)]
     for point in points:
         heads += [Head(metric.name, metric.unit), Head("mask ratio"), Head("to the highest", metric.name)]
-        heads += [Head(f"to {points[0].control}", metric.name)] if has_control else []
+        control = point.control.mask if point.control else None
+        heads += [Head(f"to {control}" if control else "to the control", metric.name)] if has_control else []
         groups.append((f"{saved_text(point)} less: {point.gflops_t:.4g} GFLOPsT", 4 if has_control else 3))
     rows = []
     for mask in masks:
         cells = [Cell(mask, kind="")]
         for point in points:
             standing = next((one for one in point.standings if one.mask == mask), None)
-            cells += _cells(standing, has_control, metric)
+            control = point.control.mask if point.control else None
+            cells += _cells(standing, has_control, control, metric)
         rows.append(Line(cells))
     seeds = {standing.seeds for point in points for standing in point.standings} - {None}
     over = f", mean over {min(seeds)} seeds" if len(seeds) == 1 and min(seeds) > 1 else ""
     return Grid(f"{points[0].model} at equal GFLOPsT (1e9 MAC){over}", heads, rows, groups)
 
 
-def _cells(standing: Standing | None, has_control: bool, metric: Metric) -> list[Cell]:
+def _cells(standing: Standing | None, has_control: bool, control: str | None, metric: Metric) -> list[Cell]:
     if standing is None:
         return [Cell("")] * (4 if has_control else 3)
     digits = metric.digits
@@ -53,7 +56,7 @@ def _cells(standing: Standing | None, has_control: bool, metric: Metric) -> list
     cells.append(Cell(f"{standing.ratio:.2f}"))
     cells.append(Cell("highest", kind="n best") if standing.is_best else _difference(standing.from_best, digits))
     if has_control:
-        cells.append(_difference(standing.from_control, digits))
+        cells.append(_difference(standing.from_controls.get(control or ""), digits))
     return cells
 
 
