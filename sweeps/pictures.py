@@ -19,14 +19,13 @@ from ..pose.files import write_atomic
 from ..pose.keypoints import Skeleton
 from ..pose.models.config import ModelConfig
 from ..pose.models.model import PoseModel
-from ..pose.models.weights import load_weights
 from ..pose.reductions import CUT, MERGE, find_reduction
 from .config import WEIGHTS, CellConfig
 from .data import load_split
 from .events import Event, Listener, ignore
 from .plan import Plan
 from .store import SweepStore
-from .work import build_model
+from .work import build_model, load_given
 
 PEOPLE, COLUMNS = 8, 4
 PANEL_HEIGHT, GAP = 208, 6  # px
@@ -49,7 +48,7 @@ def draw_masks(store: SweepStore, plan: Plan, on_event: Listener = ignore) -> li
         name, mask = cell.model.name, cell.model.mask
         model = build_model(cell.model)
         given = plan.request.weights_of(name) if cell.train.mode == WEIGHTS else None
-        load_weights(model, given or store.cell_dir(cell.key) / "last.pt")
+        load_given(model, given or store.cell_dir(cell.key) / "last.pt", cell, plan.data.root)
         people = load_split(plan.data.root, "val", model.spec).people
         chosen = [people[i] for i in np.linspace(0, len(people) - 1, min(PEOPLE, len(people))).astype(int)]
         prefix = f"{name}_" if len(plan.request.models) > 1 else ""

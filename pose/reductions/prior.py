@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import nn
 
@@ -35,6 +37,11 @@ class JointMap(nn.Module):
 def modules(width: int, grid: tuple[int, int]) -> dict[str, nn.Module]:
     """The map of joints, empty until training fills it."""
     return {"joints": JointMap(grid)}
+
+
+def gather(modules: Mapping[str, nn.Module], target: torch.Tensor) -> None:
+    """Fill the map from targets of training people, as training does on its way."""
+    modules["joints"].add(target)
 
 
 def prior(tokens: torch.Tensor, context: Context, left: int) -> tuple[torch.Tensor, Selected]:

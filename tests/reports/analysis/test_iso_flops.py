@@ -192,8 +192,8 @@ def test_every_control_is_named_and_every_method_is_held_against_the_strongest()
     point = IsoFlopsPoint("tmpose_tiny", 0.4, 0.015, masks, AP, ("random", "prior"))
     assert control_sentence(point).replace("\N{NO-BREAK SPACE}", " ") == (
         "At 40 % less GFLOPsT, of the controls, which look at no content, prior (0.580) is the strongest, before"
-        " random (0.500): prune, the best that looks at content, beats it (+0.040, +0.020 to +0.060); also beating it: tome;"
-        " not told apart from it: norm; beaten by it: ats."
+        " random (0.500): prune, the best that looks at content, beats it (+0.040, +0.020 to +0.060);"
+        " also beating it: tome; not told apart from it: norm; beaten by it: ats."
     )
     table = iso_flops_table([point])
     assert table.heads[4].label == "to prior" and table.rows[3].cells[4].text == "-0.060"
