@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from .commands import audit, counts, data, export, measure, merge, predict, status, sweep, train, weights
+from .commands import agree, audit, counts, data, export, measure, merge, predict, status, sweep, train, weights
 
 #: of the click that typer uses, which may be a copy of its own
 UsageError = typer.BadParameter.__base__
@@ -36,7 +36,7 @@ def _options(
     pass
 
 
-for group in (sweep, status, merge, counts, measure, audit, train, predict, export, data, weights):
+for group in (sweep, status, merge, agree, counts, measure, audit, train, predict, export, data, weights):
     group.register(app)
 
 

@@ -27,7 +27,8 @@ def run_cell(folder: Path, job: Job, reporter: Reporter) -> CellResult | None:
 
     from ..benchmark.counting.flops import flops_row
     from ..benchmark.instruments.environment import conditions
-    from .work import Stopwatch, build_model, evaluate_model, load_start, measure_memory, train_model
+    from .tokens import chooses, write_choices
+    from .work import Stopwatch, build_model, evaluate_model, load_start, load_val, measure_memory, train_model
 
     config = job.config
     torch.set_num_threads(config.run.threads)
@@ -49,6 +50,10 @@ def run_cell(folder: Path, job: Job, reporter: Reporter) -> CellResult | None:
     if config.evaluates:
         with stopwatch("evaluation"):
             accuracy = _accuracy(evaluate_model(model, job, folder, reporter), job)
+    if chooses(config):
+        with stopwatch("tokens"):
+            how = {"device": job.device, "batch_size": job.eval_batch}
+            write_choices(folder, model, load_val(model, job), **how)
     with stopwatch("counting"):
         counts = flops_row(model.cpu())
         if config.is_elastic and not config.ratio:

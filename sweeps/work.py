@@ -89,6 +89,7 @@ def train_model(model: PoseModel, job: Job, folder: Path, reporter: Reporter) ->
 
 
 def load_val(model: PoseModel, job: Job) -> DataSplit:
+    """The people that a cell is judged by."""
     return load_split(job.data_root, "val", model.spec, job.boxes)
 
 

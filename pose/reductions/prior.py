@@ -9,6 +9,7 @@ from torch import nn
 
 from .centre import nearness
 from .context import Context, Selected
+from .groups import places
 from .tokens import keep, ranked
 
 
@@ -53,4 +54,6 @@ def prior(tokens: torch.Tensor, context: Context, left: int) -> tuple[torch.Tens
     # No two are equal, as not every runtime breaks ties alike.
     scores = joints.counts.long()[near] * total - torch.arange(total, device=tokens.device)
     index = near.gather(1, ranked(scores, left)).sort(dim=1).values
-    return keep(tokens, index.expand(tokens.shape[0], -1), losses={"prior": joints.add})
+    batch = tokens.shape[0]
+    judged = scores.gather(1, places(near, total)).expand(batch, -1)
+    return keep(tokens, index.expand(batch, -1), scores=judged, losses={"prior": joints.add})

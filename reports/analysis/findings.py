@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from .agreement import Agreement
 from .comparison import compare
 from .elastic import Matrix, elastic_matrices
 from .iso_flops import IsoFlopsPoint
@@ -18,12 +19,13 @@ from .subject import Subject
 @dataclass(frozen=True)
 class Findings:
     """records: the rows of results.csv; subjects and matrices: what is compared in them; iso_flops: points of all
-    models."""
+    models; agreements: which tokens masks keep."""
 
     records: Sequence[Mapping[str, Any]]
     subjects: Sequence[Subject]
     matrices: Sequence[Matrix] = ()
     iso_flops: Sequence[IsoFlopsPoint] = ()
+    agreements: Sequence[Agreement] = ()
 
     @property
     def iso_flops_by_model(self) -> dict[str, list[IsoFlopsPoint]]:
@@ -36,7 +38,8 @@ def find(
     rows: pd.DataFrame | Sequence[Mapping[str, Any]],
     margin: float | None = None,
     iso_flops: Sequence[IsoFlopsPoint] = (),
+    agreements: Sequence[Agreement] = (),
 ) -> Findings:
     """The findings in rows of results.csv; `margin` as in `compare`. Raises InputError as `elastic_matrices` does."""
     frame = to_frame(rows)
-    return Findings(records_of(frame), compare(frame, margin), elastic_matrices(frame), iso_flops)
+    return Findings(records_of(frame), compare(frame, margin), elastic_matrices(frame), iso_flops, agreements)

@@ -84,11 +84,13 @@ Block = Paragraph | Table | Figure | Columns | Facts | Pictures
 
 @dataclass(frozen=True)
 class Material:
-    """What sections are built from: the findings, every plot, and the files of the masks' pictures."""
+    """What sections are built from: the findings, every plot, and the files of pictures: of masks, and of where two
+    masks differ."""
 
     findings: Findings
     drawings: Sequence[Drawing] = ()
     mask_files: Sequence[Path] = ()
+    differ_files: Sequence[Path] = ()
 
     @property
     def records(self) -> Sequence[Mapping[str, Any]]:

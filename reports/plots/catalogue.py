@@ -6,8 +6,10 @@ from . import (
     accuracy_at_iso_flops,
     accuracy_vs_gflops_t,
     accuracy_vs_latency,
+    agreement,
     all_models,
     heat_map,
+    keep_maps,
     savings,
     two_counts,
 )
@@ -19,6 +21,9 @@ PLOTS: tuple[Plot, ...] = (
     accuracy_vs_latency.PLOT,
     accuracy_at_iso_flops.PLOT,
     heat_map.PLOT,
+    agreement.PLOT,
+    keep_maps.MAPS,
+    keep_maps.DIFFERENCES,
     savings.PLOT,
     two_counts.PLOT,
 )
