@@ -7,6 +7,7 @@ import sys
 import typer
 
 from .commands import (
+    agree,
     audit,
     breakeven,
     check,
@@ -56,7 +57,7 @@ def _options(
 
 
 GROUPS = (
-    sweep, choose, compare, paper, status, merge, counts, search, measure, breakeven, check, gate, audit, train,
+    sweep, choose, compare, paper, agree, status, merge, counts, search, measure, breakeven, check, gate, audit, train,
     predict, export, data, weights,
 )  # fmt: skip
 for group in GROUPS:

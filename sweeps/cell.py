@@ -27,6 +27,7 @@ def run_cell(folder: Path, job: Job, reporter: Reporter) -> CellResult | None:
     from ..benchmark.counting.flops import flops_row
     from ..benchmark.instruments.environment import conditions
     from ..pose.models.weights import load_weights
+    from .tokens import chooses, write_choices
     from .work import (
         Stopwatch,
         accuracy_columns,
@@ -34,6 +35,7 @@ def run_cell(folder: Path, job: Job, reporter: Reporter) -> CellResult | None:
         evaluate_model,
         evaluate_runs,
         load_start,
+        load_val,
         measure_memory,
         missing_runs,
         train_model,
@@ -66,6 +68,10 @@ def run_cell(folder: Path, job: Job, reporter: Reporter) -> CellResult | None:
     if job.runs:
         with stopwatch("other runtimes"):
             evaluate_runs(model, job, folder, reporter)
+    if chooses(config):
+        with stopwatch("tokens"):
+            how = {"device": job.device, "batch_size": job.eval_batch}
+            write_choices(folder, model, load_val(model, job), **how)
     with stopwatch("counting"):
         counts = flops_row(model.cpu())
         if config.is_elastic and not config.ratio:

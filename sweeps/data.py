@@ -13,6 +13,7 @@ from ..pose.datasets.registry import DEFAULT, description_of, source_of
 from ..pose.errors import InputError
 from ..pose.models.config import ModelSpec
 from ..pose.people.folder import load_people
+from ..pose.reductions import find_reduction, reduction_config
 from ..pose.synth.cache import TRAIN, VAL, default_set_path, ensure_default_set
 from .config import FINETUNE
 from .events import Event, Listener, ignore
@@ -61,7 +62,7 @@ def find_data(request: SweepRequest, on_event: Listener = ignore, *, make: bool 
             return DataFacts(root, DEFAULT, request.boxes, request.boxes, unknown, unknown, TRAIN, VAL, made=False)
     val = load_people(root, "val", boxes=request.boxes, dataset=request.dataset)
     trains = any(needs_training(request, model) for model in request.models)
-    train = load_people(root, "train", dataset=request.dataset) if trains else None
+    train = load_people(root, "train", dataset=request.dataset) if trains else _training_people(root, request)
     for split in (split for split in (train, val) if split and not pack_of(split.people)):
         check_images(split.people)
     source = source_of(val.dataset)
@@ -88,6 +89,17 @@ def load_split(root: str | Path, split: str, model: ModelSpec, boxes: str = "gt"
 def needs_training(request: SweepRequest, model: str) -> bool:
     """Whether a sweep trains `model`, or only evaluates weights that were given."""
     return not request.profile_only and (request.weights_of(model) is None or request.training == FINETUNE)
+
+
+def _training_people(root: Path, request: SweepRequest) -> DataSplit | None:
+    """What a mask may look at that is filled from training people without training; None where there are none."""
+    masks = [find_reduction(reduction_config(mask).name) for mask in request.masks]
+    if request.profile_only or not any(mask.gather for mask in masks):
+        return None
+    try:
+        return load_people(root, "train", dataset=request.dataset)
+    except InputError:  # the plan says so, if the weights do not hold what the mask needs
+        return None
 
 
 def check_images(people: Iterable[Person]) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from ..pose.errors import InputError
 from ..pose.records import digest, to_plain
 from ..reports.analysis.results import read_results, write_results
+from .agreement import write_agreement
 from .cell_result import CellResult, read_cell_result
 from .config import CellConfig
 from .data import DataFacts
@@ -179,6 +180,7 @@ def _write(store: SweepStore, sources: Sequence[StoredSweep], chosen: dict[str, 
     write_results(store.results_file, assemble_rows(store, plan, {}, paired_differences(store, ended, plan.request)))
     if can_compare(ended):
         write_equal(store, ended, request.budgets or ())
+    write_agreement(store, ended)
 
 
 def _joined(sources: Sequence[StoredSweep]) -> SweepRequest:

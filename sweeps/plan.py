@@ -24,6 +24,7 @@ from .cells import expand, reductions_of
 from .config import FINETUNE, SCRATCH, UNTRAINED, WEIGHTS, CellConfig, EvalConfig, Start, TrainConfig
 from .data import DataFacts
 from .executors import find_executor
+from .off_the_shelf import with_own_modules
 from .request import SweepRequest
 
 # Ours, for --finetune on the papers' models: a tenth of their schedule, from the learning rate of its second phase.
@@ -60,6 +61,9 @@ def make_plan(request: SweepRequest, data: DataFacts) -> Plan:
         notes += [note] if note else []
     pairs = list(zip(models, bases, strict=True))
     cells, by_key = expand(pairs, reductions, request.seeds, elastic=request.elastic)
+    for name, weights in request.weights:
+        own = iter(with_own_modules([cell for cell in cells if cell.model.name == name], weights, data))
+        cells = [next(own) if cell.model.name == name else cell for cell in cells]
     return Plan(request, data, tuple(models), cells, by_key, tuple(notes))
 
 

@@ -286,15 +286,21 @@ def _write_rows(store: SweepStore, plan: Plan, differences: dict[str, Any]) -> l
 def _finish(store: SweepStore, plan: Plan, outcome: Outcome, on_event: Listener) -> None:
     """Pictures, the comparison of masks and the page. They come last, and their failure costs no result."""
     from ..reports.report import write_report
+    from .agreement import write_agreement
     from .equal import can_compare, write_equal
     from .lost_people import draw_lost_people
-    from .pictures import draw_masks
+    from .pictures import draw_differences, draw_masks
 
     parts = [("pictures", lambda: draw_masks(store, plan, on_event))]
     parts.append(("lost_people", lambda: draw_lost_people(store, plan, on_event)))
     if can_compare(plan.cells):
         parts.append(("equal_gflopst", lambda: write_equal(store, plan.cells, plan.request.budgets or ())))
-    parts.append(("report", lambda: write_report(store.root)))
+
+    def agree() -> None:
+        found = write_agreement(store, plan.cells)
+        draw_differences(store, plan.cells, found, plan.data.root)
+
+    parts += [("agreement", agree), ("report", lambda: write_report(store.root))]
     for name, work in parts:
         on_event(Event("start", name))
         try:

@@ -16,6 +16,7 @@ from ..benchmark.profiling.config import RunConfig
 from ..benchmark.profiling.models import example_images
 from ..benchmark.profiling.modules import memory_columns, placed_memory
 from ..benchmark.profiling.running import Running
+from ..pose.crops.dataset import PoseDataset
 from ..pose.crops.person import DataSplit
 from ..pose.errors import InputError
 from ..pose.evaluation.evaluate import Evaluation, evaluate
@@ -27,7 +28,7 @@ from ..pose.models.zoo import create_model
 from ..pose.training.loop import TrainingResult, train
 from ..row import BY_NAME, STATUS_FAILED, Score, flat
 from .child import Reporter
-from .config import FINETUNE, CellConfig, Job, run_name
+from .config import FINETUNE, WEIGHTS, CellConfig, Job, run_name
 from .data import load_split
 from .store import memory_file, run_file, write_json
 
@@ -43,9 +44,23 @@ def load_start(model: PoseModel, job: Job) -> None:
     HRNet's backbone, or nothing.
     """
     if job.start is not None:
-        load_weights(model, job.start, fresh_scorer=job.config.trains and job.config.train.mode == FINETUNE)
+        load_given(model, job.start, job.config, job.data_root)
     elif job.backbone is not None:
         load_backbone_weights(model, job.backbone)
+
+
+def load_given(model: PoseModel, weights: str | Path, config: CellConfig, data_root: str | Path) -> None:
+    """Load weights into the model of a cell. Modules of its reduction that they do not hold are left to training, or
+    filled from the training people where the configuration says that they are (`gathers_from`)."""
+    gathers = config.train.mode == WEIGHTS and config.train.data is not None
+    load_weights(model, weights, fresh_scorer=gathers or (config.trains and config.train.mode == FINETUNE))
+    if gathers:
+        spec = model.spec
+        people = load_split(data_root, "train", spec).people
+        sizes = spec.input_size, spec.heatmap_size, spec.sigma
+        data = PoseDataset(people, spec.skeleton, *sizes, convention=spec.convention)
+        for index in range(len(data)):
+            model.transformer.mask.gather(data.target(index)[None])
 
 
 def measure_memory(model: PoseModel, job: Job, folder: Path, reporter: Reporter) -> None:
@@ -79,6 +94,7 @@ def train_model(model: PoseModel, job: Job, folder: Path, reporter: Reporter) ->
 
 
 def load_val(model: PoseModel, job: Job) -> DataSplit:
+    """The people that a cell is judged by."""
     return load_split(job.data_root, "val", model.spec, job.boxes)
 
 

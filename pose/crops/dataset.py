@@ -104,6 +104,11 @@ class PoseDataset(Dataset):
             "person_id": person.person_id,
         }
 
+    def target(self, index: int) -> torch.Tensor:
+        """The target (J, h, w) of the plain crop; its image is not read."""
+        person = self.people[index]
+        return torch.from_numpy(self._target(person, person.center, person.scale, WHOLE_AND_UPRIGHT, 0)[0])
+
     def _target(
         self, person: Person, center: np.ndarray, scale: np.ndarray, draw: Draw, image_width: int
     ) -> tuple[np.ndarray, np.ndarray]:

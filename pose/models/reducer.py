@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from ..errors import InputError
+from ..plugins import load_object
 from ..reductions.config import ReductionConfig
 from ..reductions.context import Attended, Context, Selected
 from ..reductions.descriptor import VALUE
@@ -180,13 +181,22 @@ class TokenReducer(nn.Module):
         def noise(columns: int) -> torch.Tensor:
             return self._noise(tokens.shape[0], columns, sample_ids, tokens.device, block)
 
-        suffix = _suffix(block)
-        own = {name.removesuffix(suffix): part for name, part in self.named_children() if name.endswith(suffix)}
         context = replace(
-            context, noise=noise, modules=own, params=self.params, layer=block,
+            context, noise=noise, modules=self._own(block), params=self.params, layer=block,
             depth=self.shape.blocks, training=self.training,
         )  # fmt: skip
         return self.work(tokens, context, left)
+
+    def gather(self, targets: torch.Tensor) -> None:
+        """Fill its own modules from target heatmaps (B, J, h, w), where that needs no training (`Reduction.gather`)."""
+        gather = self.reduction.gather
+        fill = load_object(gather) if isinstance(gather, str) else gather
+        for layer in self.layers or (None,):
+            fill(self._own(layer), targets)
+
+    def _own(self, layer: int | None) -> dict[str, nn.Module]:
+        suffix = _suffix(layer)
+        return {name.removesuffix(suffix): part for name, part in self.named_children() if name.endswith(suffix)}
 
     def _noise(
         self, batch: int, columns: int, sample_ids: torch.Tensor | None, device: torch.device, block: int | None

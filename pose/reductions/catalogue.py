@@ -209,6 +209,7 @@ _TABLE = (
         f"{_HERE}.prior:prior",
         "keeps the cells where the joints of the training people mostly are",
         modules=f"{_HERE}.prior:modules",
+        gather=f"{_HERE}.prior:gather",
         control=True,
         look=Look("#374151", "#d1d5db", (3, 1, 0)),
     ),

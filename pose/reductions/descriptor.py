@@ -43,6 +43,8 @@ class Reduction:
     params: the options that it takes in parentheses, `name(param=value, ...)`.
     modules: "module:function" or function from (width of a token, grid) to its own trained modules by name, made anew
     for each layer where it acts; None for none.
+    gather: "module:function" or function that fills its modules (by name) from target heatmaps (B, J, h, w) of training
+    people, batch by batch, with nothing trained; None where only training fills them.
     adaptive: of an image at most `left` tokens stay, and Selected.valid says which are real.
     published_as: the reduction that the reference's code runs under this name (`as_published`), where it is another.
     restore: what a dropped token's cell gets on a dense grid, as a decoder of heatmaps needs it: VALUE (what the token
@@ -62,6 +64,7 @@ class Reduction:
     needs: str = ""
     params: tuple[Param, ...] = ()
     modules: str | Callable[..., Any] | None = None
+    gather: str | Callable[..., Any] | None = None
     adaptive: bool = False
     published_as: str | None = None
     restore: str = VALUE

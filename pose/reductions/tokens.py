@@ -39,6 +39,13 @@ def pick(values: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
     return values.flatten(0, 1).index_select(0, rows).view(*index.shape, values.shape[2])
 
 
+def keep_highest(
+    tokens: torch.Tensor, scores: torch.Tensor, left: int, **selected: object
+) -> tuple[torch.Tensor, Selected]:
+    """Keep the `left` tokens of (B, n, d) with the highest scores (B, n), in their order."""
+    return keep(tokens, highest(scores, left), scores=scores, **selected)
+
+
 def keep(tokens: torch.Tensor, index: torch.Tensor, **selected: object) -> tuple[torch.Tensor, Selected]:
     """Keep the tokens `index` (B, K) of (B, n, d), drop the others. `selected`: further fields of the result."""
     return pick(tokens, index), Selected(index, **selected)

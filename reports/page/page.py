@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from ..analysis.decision_words import answer
 from ..analysis.headline import headline
+from ..analysis.iso_flops import control_sentence
 from ..analysis.subject import Subject
 from ..analysis.takeaway import takeaway
 from ..plots.style import dark_colors, known_looks, page_colors
@@ -37,7 +38,9 @@ def render_page(material: Material, *, title: str, notes: Sequence[str] = (), pr
         css=Markup(_css()),
         script=Markup(script),
         script_hash=Markup(_hash(script)),
-        headlines=[(subject.label, _told(material, subject)) for subject in subjects],
+        headlines=[
+            (subject.label, [*_told(material, subject), *_controls(subject, material)]) for subject in subjects
+        ],
         warnings=[*problems, *warnings(material.records, subjects)],
         notes=list(notes),
         sections=[(title, blocks) for title, blocks in sections if blocks],
@@ -56,6 +59,13 @@ def _told(material: Material, subject: Subject) -> list[str]:
 def _hash(script: str) -> str:
     """By which the page's security policy allows this very script and no other."""
     return f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}"
+
+
+def _controls(subject: Subject, material: Material) -> list[str]:
+    """Whether looking at content paid, where the masks are compared at the least compute."""
+    same = [other for other in material.findings.subjects if other.keys["model"] == subject.keys["model"]]
+    points = material.findings.iso_flops_by_model.get(subject.keys["model"], []) if len(same) == 1 else []
+    return [sentence for point in points[-1:] if (sentence := control_sentence(point))]
 
 
 def _css() -> str:

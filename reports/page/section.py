@@ -85,14 +85,15 @@ Block = Paragraph | Table | Figure | Columns | Facts | Pictures
 
 @dataclass(frozen=True)
 class Material:
-    """What sections are built from: the findings, every plot, the files of the pictures of masks and of people that
-    they lose, and what is to be chosen."""
+    """What sections are built from: the findings, every plot, the files of pictures (of masks, of people that they
+    lose, of where two masks differ), and what is to be chosen."""
 
     findings: Findings
     drawings: Sequence[Drawing] = ()
     mask_files: Sequence[Path] = ()
     people_files: Sequence[Path] = ()
     decisions: Sequence[Decision] = ()
+    differ_files: Sequence[Path] = ()
 
     @property
     def records(self) -> Sequence[Mapping[str, Any]]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import zip_longest
 
+from ..analysis import agreement
 from ..analysis.break_even import break_evens, by_model
 from ..analysis.elastic import Matrix, elastic_sentences
 from ..analysis.execution import execution_sentences
-from ..analysis.iso_flops import iso_flops_sentence
+from ..analysis.iso_flops import control_sentence, iso_flops_sentence
 from ..analysis.verdicts import page_note
+from ..tables.agreement_table import kept_table
 from ..tables.break_even_table import NOTE as NOTE_BREAK_EVEN
 from ..tables.break_even_table import break_even_table
 from ..tables.iso_flops_table import NOTE, iso_flops_table
@@ -27,6 +29,19 @@ _WIDE_PX = 700
 _TABLE_NOTE = (
     "Small signed percentages: change against the unmasked model. ± is the standard deviation over seeds. IQR:"
     " interquartile range of the single timings."
+)
+
+
+_KEPT = (
+    "A cell counts as kept where a token stands after the last block: one that was not dropped, or, of a mask that"
+    " merges, the one that holds its group, at its own cell. IoU: of the kept cells of each person, mean over people;"
+    " by chance: had as many cells been kept at random. Rank correlation: Spearman's, of each person's scores where a"
+    " mask first acts; where one of the two has none, of how often each cell is kept. A joint counts as kept where its"
+    " cell is; alone: and no other cell was merged with it."
+)
+_DIFFER_NOTE = (
+    "The two masks that look at content and are least alike, on the same people: as it is where both keep the cell,"
+    " yellow where only the first does, violet where only the second does, dark where neither does."
 )
 
 
@@ -52,7 +67,7 @@ def _iso_flops(material: Material) -> list[Block]:
     sentences = [
         Paragraph(f"{model}: {sentence}" if len(by_model) > 1 else sentence)
         for model, points in by_model.items()
-        for sentence in map(iso_flops_sentence, points)
+        for sentence in (*map(iso_flops_sentence, points), *filter(None, map(control_sentence, points)))
     ]
     tables = [Table(iso_flops_table(points)) for points in by_model.values()]
     return [what, *sentences, *side_by_side(material.figures("iso_flops")), *tables, Paragraph(NOTE, "note")]
@@ -157,6 +172,23 @@ def _masks(material: Material) -> list[Block]:
     return [Pictures(shown, "wide" if any(picture.width > _WIDE_PX for picture in shown) else ""), *note]
 
 
+def _agreement(material: Material) -> list[Block]:
+    models = agreement.by_model(material.findings.agreements)
+    if not models:
+        return []
+    sentences = [
+        f"{one.model}: {text}" if len(models) > 1 else text
+        for own in models.values()
+        for one in own
+        if (text := agreement.agreement_sentence(one))
+    ]
+    pictures = [picture for path in material.differ_files[:_PICTURES_MOST] if (picture := read_picture(path))]
+    shown: list[Block] = [Paragraph(_DIFFER_NOTE, "note"), Pictures(pictures, "wide")] if pictures else []
+    tables = [Table(kept_table(own)) for own in models.values()]
+    figures = side_by_side(material.figures("agreement"))
+    return [Paragraph(_KEPT), *map(Paragraph, sentences), *tables, *figures, *shown]
+
+
 def _training(material: Material) -> list[Block]:
     sentences = training_sentences(material.records)
     if not sentences:
@@ -193,6 +225,7 @@ SECTIONS: tuple[Section, ...] = (
     Section("Results", _results),
     Section("Where masks hurt", _where_it_hurts),
     Section("People that a mask loses", _people),
+    Section("Which tokens are kept", _agreement),
     Section("Masks on sample images", _masks),
     Section("Training", _training),
     Section("Conditions", _conditions),

@@ -70,6 +70,12 @@ def each_compared_model(findings: Findings) -> Iterator[Case]:
         yield Case((findings.subjects, points), model)
 
 
+def each_agreement(findings: Findings) -> Iterator[Case]:
+    """draw(what the masks of a model keep at one ratio)"""
+    for one in findings.agreements:
+        yield Case((one,), one.model, f"ratio {one.ratio:g}")
+
+
 def each_matrix(findings: Findings) -> Iterator[Case]:
     """draw(matrix of elastic evaluation)"""
     for matrix in findings.matrices:
