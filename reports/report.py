@@ -10,6 +10,8 @@ import pandas as pd
 
 from ..pose.errors import InputError
 from ..pose.files import write_atomic
+from .analysis.by_size import FILE_NAME as BY_SIZE
+from .analysis.by_size import read_by_size
 from .analysis.findings import find
 from .analysis.iso_flops_file import FILE_NAME, read_iso_flops
 from .analysis.margin import check_margin
@@ -51,7 +53,8 @@ def write_report(
     except InputError as error:
         # It is derived from the rows: the page can do without it, and says so.
         points, problems = [], [f"The comparison at equal GFLOPsT is left out. {error}"]
-    findings = find(frame, margin, points, read_training_logs(directory))
+    by_size = read_by_size(directory / BY_SIZE)
+    findings = find(frame, margin, points, read_training_logs(directory), by_size)
     drawings = draw_all(findings)
     save_all(drawings, directory / "plots")
     masks, people = (sorted((directory / "plots" / name).glob("*.png")) for name in ("masks", "people"))

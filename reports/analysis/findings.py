@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from .by_size import BySize
 from .comparison import compare
 from .elastic import Matrix, elastic_matrices
 from .iso_flops import IsoFlopsPoint
@@ -19,13 +20,14 @@ from .training_logs import TrainingLogs
 @dataclass(frozen=True)
 class Findings:
     """records: the rows of results.csv; subjects and matrices: what is compared in them; iso_flops: points of all
-    models; logs: of their training."""
+    models; logs: of their training; by_size: accuracy by the size of people."""
 
     records: Sequence[Mapping[str, Any]]
     subjects: Sequence[Subject]
     matrices: Sequence[Matrix] = ()
     iso_flops: Sequence[IsoFlopsPoint] = ()
     logs: TrainingLogs = field(default_factory=TrainingLogs)
+    by_size: BySize = field(default_factory=BySize)
 
     @property
     def iso_flops_by_model(self) -> dict[str, list[IsoFlopsPoint]]:
@@ -39,7 +41,8 @@ def find(
     margin: float | None = None,
     iso_flops: Sequence[IsoFlopsPoint] = (),
     logs: TrainingLogs | None = None,
+    by_size: BySize | None = None,
 ) -> Findings:
     """The findings in rows of results.csv; `margin` as in `compare`. Raises InputError as `elastic_matrices` does."""
     frame = to_frame(rows)
-    return Findings(records_of(frame), compare(frame, margin), elastic_matrices(frame), iso_flops, logs or TrainingLogs())
+    return Findings(records_of(frame), compare(frame, margin), elastic_matrices(frame), iso_flops, logs or TrainingLogs(), by_size or BySize())
