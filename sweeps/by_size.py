@@ -51,8 +51,9 @@ def write_by_size(store: SweepStore, plan: Plan) -> Path | None:
         evidence = read_evidence(store, cell.key)
         if not evidence or not thirds[cell.model.name]:
             continue
-        chosen = [np.isin(evidence["images"].astype(str), list(third.names)) for third in thirds[cell.model.name]]
-        for third, score in zip(thirds[cell.model.name], scores(evidence, np.array(chosen, dtype=np.int64)), strict=True):
+        own = thirds[cell.model.name]
+        chosen = [np.isin(evidence["images"].astype(str), list(third.names)) for third in own]
+        for third, score in zip(own, scores(evidence, np.array(chosen, dtype=np.int64)), strict=True):
             if math.isfinite(score):
                 ends = f"{third.low:.0f}", f"{third.high:.0f}"
                 writer.writerow([cell.key, third.name, *ends, third.images, repr(float(score))])

@@ -45,4 +45,5 @@ def find(
 ) -> Findings:
     """The findings in rows of results.csv; `margin` as in `compare`. Raises InputError as `elastic_matrices` does."""
     frame = to_frame(rows)
-    return Findings(records_of(frame), compare(frame, margin), elastic_matrices(frame), iso_flops, logs or TrainingLogs(), by_size or BySize())
+    derived = logs or TrainingLogs(), by_size or BySize()
+    return Findings(records_of(frame), compare(frame, margin), elastic_matrices(frame), iso_flops, *derived)

@@ -20,7 +20,6 @@ from ..tables.where_it_hurts import NOTE as NOTE_PARTS
 from ..tables.where_it_hurts import where_it_hurts_table
 from .page_text import CONVENTION, conditions, count_sentences, training_sentences
 from .pictures import read_picture
-from .section_decision import decision
 from .section import Block, Columns, Facts, Material, Paragraph, Pictures, Section, Table, side_by_side
 from .section_decision import decision
 

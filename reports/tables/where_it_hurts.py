@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from ...row import describe
 from ..analysis.by_size import BySize
 from ..analysis.place import place_name

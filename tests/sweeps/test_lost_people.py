@@ -46,7 +46,8 @@ def test_similarity_is_the_oks_that_pycocotools_computes(people):
         pose = person.keypoints + rng.normal(0, 3, person.keypoints.shape)
         expected = similarity(pose, person, people.dataset.skeleton)
         flat = np.concatenate([pose, np.ones((len(pose), 1))], axis=1).ravel().tolist()
-        result = {"image_id": person.image_id, "category_id": person_category_of(truth), "keypoints": flat, "score": 1.0}
+        result = {"image_id": person.image_id, "keypoints": flat, "score": 1.0}
+        result["category_id"] = person_category_of(truth)
         own = [one for one in truth["annotations"] if one["id"] == person.person_id]
         _, found = coco_statistics(truth | {"annotations": own}, [result])
         # matched at exactly those thresholds that the similarity reaches
