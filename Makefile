@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: sweep test lint slow onnx real real-folder optional bench counts clean
+.PHONY: sweep test lint slow onnx real real-folder optional bench counts clean docs
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -42,7 +42,7 @@ real-folder:
 	$(if $(POSEBENCH_REAL),,$(error make real: set POSEBENCH_REAL to a folder with coco/ and mpii/))
 
 optional: .venv/ready
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,slurm,ray]' transformers thop ptflops torchinfo torchprofile
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,slurm,ray,search]' transformers thop ptflops torchinfo torchprofile
 	$(BIN)/python -m pytest -m optional
 
 bench: .venv/ready
@@ -54,3 +54,9 @@ counts: .venv/ready
 
 clean:
 	rm -rf .venv build *.egg-info
+
+# docs/commands.md is generated from the command line itself, docs/api.md from the docstrings; the site is in site/.
+docs: .venv/ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	$(BIN)/python -m typer posebench.cli utils docs --name posebench --output docs/commands.md
+	$(BIN)/python -m mkdocs build --quiet

@@ -9,15 +9,18 @@ import typer
 from .commands import (
     audit,
     breakeven,
+    check,
     choose,
     compare,
     counts,
     data,
     export,
+    gate,
     measure,
     merge,
     paper,
     predict,
+    search,
     status,
     sweep,
     train,
@@ -52,10 +55,11 @@ def _options(
     pass
 
 
-for group in (
-    sweep, choose, compare, paper, status, merge, counts, measure, breakeven, audit, train, predict, export, data,
-    weights,
-):  # fmt: skip
+GROUPS = (
+    sweep, choose, compare, paper, status, merge, counts, search, measure, breakeven, check, gate, audit, train,
+    predict, export, data, weights,
+)  # fmt: skip
+for group in GROUPS:
     group.register(app)
 
 

@@ -36,7 +36,8 @@ def write_report(
     Reads directory/results.csv, or takes `rows` and writes that file first, and directory/equal_gflopst.csv where there
     is one; if that is broken, the page says so in its place. Pictures found as plots/masks/*.png and
     plots/people/*.png are shown on the page; `notes` are paragraphs below its headline. `margin`: the loss of accuracy
-    that counts as negligible, as a fraction of the metric's full scale (None: as recorded in the rows; see analysis/verdicts.py).
+    that counts as negligible, as a fraction of the metric's full scale (None: as recorded in the rows; see
+    analysis/verdicts.py).
     Raises InputError if there are no results.
     """
     directory = Path(directory)

@@ -56,7 +56,8 @@ def _ratio(value: Any) -> float:
     return check_ratio(value) + 0.0  # -0.0 is the baseline, too
 
 
-def _budget(value: Any) -> float:
+def read_budget(value: Any) -> float:
+    """GFLOPsT of "gflops_t:0.021" or 0.021."""
     number = str(value).strip().removeprefix("gflops_t:")
     try:
         budget = math.nan if isinstance(value, bool) else float(number)
@@ -182,7 +183,7 @@ class SweepRequest:
     ratios: Annotated[tuple[Annotated[float, Read(_ratio)], ...], Several()] = _option(
         (0.2, 0.4, 0.6), "{ratios} (default: 0.2,0.4,0.6)", also="ratio"
     )
-    budgets: Annotated[tuple[Annotated[float, Read(_budget)], ...], Several()] | None = _option(
+    budgets: Annotated[tuple[Annotated[float, Read(read_budget)], ...], Several()] | None = _option(
         None, "in place of ratios: each mask at the ratio whose exact count meets gflops_t:0.025,0.021", also="budget"
     )
     elastic: Annotated[bool, Flag()] = _option(

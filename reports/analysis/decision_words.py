@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .decision import Candidate, Decision
 from .intervals import Estimate
-from .quantities import QUANTITIES
+from .quantities import QUANTITIES, few_behind
 from .subject import mean_of
 from .what_settles import name_of
 from .wording import amount_text, listed, percent, percent_range, signed
@@ -70,10 +70,13 @@ def front_note(decision: Decision) -> str:
 
 def _savings(decision: Decision, chosen: Candidate) -> str:
     """The saving asked for, then the others that had to be met."""
-    parts = [saving_text(chosen.savings[decision.by.name])]
-    for name, saved in chosen.savings.items():
-        if name != decision.by.name:
-            parts.append(f"{saving_text(saved)} of its {QUANTITIES[name].words}")
+    names = [decision.by.name, *(name for name in chosen.savings if name != decision.by.name)]
+    parts = []
+    for name in names:
+        quantity = QUANTITIES[name]
+        what = "" if name == decision.by.name else f" of its {quantity.words}"
+        few = few_behind(quantity, decision.subject, chosen.point, decision.batch_size)
+        parts.append(f"{saving_text(chosen.savings[name])}{what}{few}")
     return listed(parts)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ...pose.errors import InputError
 from .intervals import Estimate
 from .subject import PartLatency, Point, Subject, Timing, mean_of, saving
-from .verdicts import silence
+from .verdicts import few_samples, silence
 
 TIME, GFLOPS_T = "time", "gflops_t"
 
@@ -36,6 +36,14 @@ def silent_about(quantity: Quantity, subject: Subject, point: Point, size: int |
     if quantity.name == "memory" or not now or not before or not _part(quantity.name, now):
         return "not measured"
     return silence(_part(quantity.name, now), _part(quantity.name, before))
+
+
+def few_behind(quantity: Quantity, subject: Subject, point: Point, size: int | None) -> str:
+    """As `few_samples` has it, of a saving of time; "" of anything else."""
+    if quantity.name not in (TIME, "transformer_time"):
+        return ""
+    timings = (_timing(point, size), _timing(subject.baseline, size))
+    return few_samples(*(timing and _part(quantity.name, timing) for timing in timings))
 
 
 def quantity_of(text: str, option: str) -> Quantity:

@@ -14,7 +14,8 @@ accuracies hold people and trainings (`intervals`); of one seed they are of thes
   intervals as if they were independent, and Bonferroni's correction for all pairs, as the best was picked by looking.
 - **saves most, not told apart**: of those that qualify; the intervals of two savings, as if they were independent.
 - **saves, slower, no saving shown**: time. Interval: ratio of the median times, masked over unmasked, bootstrap over
-  rounds in which both were timed. Line: equal times. The ends count as they are shown, rounded to 0.1 %.
+  rounds in which both were timed. Line: equal times. The ends count as they are shown, rounded to 0.1 %. All rounds are
+  of one process (`posebench gate` takes several). Below 30 samples it is said that they are few.
 - **as counted, less, more than counted**: the same interval; line: the saving of the exact count.
 - **unstable**: a timing marked so, on either side, is no ground for a claim, and its saving is not told at all.
 - **leads, not told apart**: at equal compute. Interval: paired bootstrap of the difference to the mask of the highest
@@ -39,6 +40,8 @@ from .subject import PartLatency, Subject
 from .wording import amount_text, percent, percent_range
 
 Interval = tuple[float, float]
+#: timed passes below which a page says that they are few
+MANY_SAMPLES = 30
 #: of a 95 % interval
 ONE_SIDED = 0.025
 
@@ -130,6 +133,15 @@ def silence(now: PartLatency | None, unmasked: PartLatency | None) -> str:
     """Why nothing is claimed of a timing: "unstable timing" or "no interval"."""
     shaky = any(timing is not None and timing.unstable for timing in (now, unmasked))
     return "unstable timing" if shaky else "no interval"
+
+
+def few_samples(*timings: PartLatency | None) -> str:
+    """ " (28 samples are few)" where a median that a claim rests on has so few, else "": its interval takes samples for
+    independent, and of few some luck is never noticed."""
+    samples = [timing.samples for timing in timings if timing is not None and timing.samples is not None]
+    if not samples or min(samples) >= MANY_SAMPLES:
+        return ""
+    return f" ({min(samples)} sample{'s are' if min(samples) > 1 else ' is'} few)"
 
 
 def saving_words(saved: Interval) -> str:
