@@ -52,7 +52,9 @@ def register(app: typer.Typer) -> None:
     app.command("report", rich_help_panel=PANEL, epilog=REPORT_EXAMPLE)(report)
 
 
-def sweep(spec_file: Path | None, dry_run: bool, quiet: bool, track: list[str] | None, json: bool, **options: Any) -> None:
+def sweep(
+    spec_file: Path | None, dry_run: bool, quiet: bool, track: list[str] | None, json: bool, **options: Any
+) -> None:
     """Train, evaluate and profile every combination of model, mask, ratio and seed, the unmasked baseline included.
 
     The folder then holds results.csv, report.html and plots. The same command goes on where it was interrupted.
