@@ -53,7 +53,7 @@ def register(app: typer.Typer) -> None:
 
 
 def sweep(
-    spec_file: Path | None, dry_run: bool, quiet: bool, json: bool, track: list[str] | None, **options: Any
+    spec_file: Path | None, dry_run: bool, quiet: bool, track: list[str] | None, json: bool, **options: Any
 ) -> None:
     """Train, evaluate and profile every combination of model, mask, ratio and seed, the unmasked baseline included.
 
@@ -73,7 +73,7 @@ def sweep(
 
         show_plan(request, console)
         return
-    if not _run(request, console, quiet, json, track):
+    if not _run(request, console, quiet, track, json):
         raise typer.Exit(1)
 
 
@@ -114,7 +114,7 @@ def report(
     typer.echo(write_report(folder, title=title, margin=margin))
 
 
-def _run(request: SweepRequest, console: Console, quiet: bool, json: bool, track: list[str] | None) -> bool:
+def _run(request: SweepRequest, console: Console, quiet: bool, track: list[str] | None, json: bool) -> bool:
     """Run, show, and say where the results lie. False if anything failed."""
     from rich.console import Console
 

@@ -11,6 +11,8 @@ import pandas as pd
 from ..pose.errors import InputError
 from ..pose.files import write_atomic
 from .analysis.agreement_file import read_agreements
+from .analysis.by_size import FILE_NAME as BY_SIZE
+from .analysis.by_size import read_by_size
 from .analysis.findings import find
 from .analysis.iso_flops_file import FILE_NAME, read_iso_flops
 from .analysis.margin import check_margin
@@ -58,7 +60,8 @@ def write_report(
     except InputError as error:
         agreements = []
         problems.append(f"The comparison of kept tokens is left out. {error}")
-    findings = find(frame, margin, points, read_training_logs(directory), agreements)
+    by_size = read_by_size(directory / BY_SIZE)
+    findings = find(frame, margin, points, read_training_logs(directory), by_size, agreements)
     drawings = draw_all(findings)
     save_all(drawings, directory / "plots")
     masks, people, differ = (

@@ -103,7 +103,9 @@ def lost_sheet(
     with their similarity to the annotation.
     """
     poses = [predict_people(one, people, skeleton, options)[0] for one in (unmasked, model)]
-    likeness = np.array([[similarity(pose, p, skeleton) for pose, p in zip(every, people, strict=True)] for every in poses])
+    likeness = np.array(
+        [[similarity(pose, one, skeleton) for pose, one in zip(every, people, strict=True)] for every in poses]
+    )
     lost = likeness[0] - likeness[1]
     worst = [index for index in np.argsort(-lost, kind="stable")[:PEOPLE] if lost[index] > 0]
     if not worst:

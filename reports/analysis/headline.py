@@ -14,8 +14,8 @@ _SAME_COST = 0.05
 
 
 def headline(subject: Subject, *, loss: bool = True) -> list[str]:
-    """Statements on one subject: the trade at its deepest ratio, the ranking, the loss (unless `takeaway` tells it), the
-    clock, the convention."""
+    """Statements on one subject: the trade at its deepest ratio, the ranking, the loss (unless `takeaway` tells
+    it), the clock, the convention."""
     if not subject.series:
         return [_only_baseline(subject)]
     if subject.baseline is None:

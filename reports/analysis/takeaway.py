@@ -1,4 +1,4 @@
-"""What a reader should take from a sweep, in one sentence: the deepest cut that costs next to nothing, and the clock."""
+"""What a reader should take from a sweep, in a sentence: the deepest cut that costs next to nothing, and the clock."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ accuracies hold people and trainings (`intervals`); of one seed they are of thes
   with its interval; the greater of the two doubts counts (an intersection-union test: R. L. Berger, 1982), and of all
   configurations that may be chosen together any false word has the chance of one (Holm).
 - **best in bold**: of a paper's table. What is better than each other configuration of its mask ratio, with the
-  intervals as if they were independent, and Bonferroni's correction for all pairs, since the best was picked by looking.
+  intervals as if they were independent, and Bonferroni's correction for all pairs, as the best was picked by looking.
 - **saves most, not told apart**: of those that qualify; the intervals of two savings, as if they were independent.
 - **saves, slower, no saving shown**: time. Interval: ratio of the median times, masked over unmasked, bootstrap over
   rounds in which both were timed. Line: equal times. The ends count as they are shown, rounded to 0.1 %. All rounds are

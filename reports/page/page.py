@@ -51,8 +51,9 @@ def render_page(material: Material, *, title: str, notes: Sequence[str] = (), pr
 def _told(material: Material, subject: Subject) -> list[str]:
     """The sentence to take away, then the decisions and what the numbers say."""
     told = takeaway(subject)
-    # A decision by counts is what the first sentence says.
-    answers = [answer(one) for one in material.decisions if one.subject is subject and one.by.timed]
+    # A decision by counts is what the first sentence says, and that nothing was chosen stands in its section.
+    own = [one for one in material.decisions if one.subject is subject]
+    answers = [answer(one) for one in own if one.by.timed and one.chosen]
     return [told, *answers, *headline(subject, loss=False)] if told else headline(subject)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from .section import Picture
 
 _LARGE = 32_000  # bytes
-_QUALITY = 80
+_QUALITY = 75
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 

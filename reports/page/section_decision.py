@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..analysis.decision import Decision
+from ..analysis.decision_words import answer
 from ..analysis.verdicts import loss_verdicts
 from ..analysis.what_settles import settled_by
 from ..tables.decision_table import decision_table
@@ -18,6 +19,7 @@ def decision(material: Material) -> list[Block]:
     """A table per subject, and how many seeds or people would decide what the intervals leave open."""
     blocks: list[Block] = []
     for found in material.decisions:
+        blocks.append(Paragraph(answer(found)))
         blocks.append(Table(decision_table(found)))
         blocks += map(Paragraph, open_questions(found))
     if blocks:

@@ -18,7 +18,8 @@ from ..tables.iso_flops_table import NOTE, iso_flops_table
 from ..tables.row_tables import all_rows_table, failed_table, legend_table, training_table
 from ..tables.runtime_table import runtime_tables
 from ..tables.subject_tables import latency_table, results_table, saving_table
-from ..tables.where_it_hurts import sizes_of_parts, where_it_hurts_table
+from ..tables.where_it_hurts import NOTE as NOTE_PARTS
+from ..tables.where_it_hurts import where_it_hurts_table
 from .page_text import CONVENTION, conditions, count_sentences, training_sentences
 from .pictures import read_picture
 from .section import Block, Columns, Facts, Material, Paragraph, Pictures, Section, Table, side_by_side
@@ -126,9 +127,9 @@ def _runtimes(material: Material) -> list[Block]:
 
 
 def _where_it_hurts(material: Material) -> list[Block]:
-    subjects = material.findings.subjects
-    tables = [Table(table) for subject in subjects if (table := where_it_hurts_table(subject))]
-    return [*tables, Paragraph(sizes_of_parts(subjects), "note")] if tables else []
+    subjects, by_size = material.findings.subjects, material.findings.by_size
+    tables = [Table(table) for subject in subjects if (table := where_it_hurts_table(subject, by_size))]
+    return [*tables, Paragraph(NOTE_PARTS, "note")] if tables else []
 
 
 def _people(material: Material) -> list[Block]:

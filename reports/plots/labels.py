@@ -40,7 +40,8 @@ def place(
 
     Points of the same text that lie close together share one label, in a neutral colour if theirs differ.
     `markers` are the points to keep free, `lines` polylines (lists of (x, y)) that a label should rather not cross;
-    all in data coordinates. `distances`: from its point, in points, that a label may have. Limits and layout must be final, for the search works in pixels.
+    all in data coordinates. `distances`: from its point, in points, that a label may have. Limits and layout must be
+    final, for the search works in pixels.
     """
     figure = axes.figure
     renderer = FigureCanvasAgg(figure).get_renderer()

@@ -30,7 +30,8 @@ def training_curves(subject: Subject, logs: TrainingLogs) -> tuple[Figure, str] 
     looks = {**looks_for(subject.series), subject.baseline.mask if subject.baseline else "": BASELINE}
     start = Mark(*base[-1], "") if base else None
     curves = []
-    for point in (*([subject.baseline] if subject.baseline else []), *(points[-1] for points in subject.series.values())):
+    deepest = [points[-1] for points in subject.series.values()]
+    for point in (*([subject.baseline] if subject.baseline else []), *deepest):
         marks = _marks(subject, point, logs, base[-1][0] if base else 0)
         if marks:
             name = UNMASKED if point is subject.baseline else point.mask

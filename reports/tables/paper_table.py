@@ -104,7 +104,8 @@ def _html(subject: Subject, rows: Sequence[PaperRow], columns: Sequence[Column],
     heads = "".join(f"<th>{html.escape(column.header)}</th>" for column in columns)
     body = "".join(f"<tr>{''.join(cell(row.values[c.name], c) for c in columns)}</tr>\n" for row in rows)
     caption = html.escape(_note(subject, rows, size))
-    return f"<table>\n<caption>{caption}</caption>\n<thead><tr>{heads}</tr></thead>\n<tbody>\n{body}</tbody>\n</table>\n"
+    head = f"<caption>{caption}</caption>\n<thead><tr>{heads}</tr></thead>"
+    return f"<table>\n{head}\n<tbody>\n{body}</tbody>\n</table>\n"
 
 
 def _digits(value: float, column: Column) -> str:

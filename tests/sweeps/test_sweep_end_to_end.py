@@ -24,6 +24,7 @@ from posebench.commands.sweep_tables import print_results
 from posebench.pose.errors import InputError
 from posebench.pose.records import from_plain
 from posebench.pose.synth import write_synthetic
+from posebench.reports.analysis.by_size import read_by_size
 from posebench.reports.analysis.iso_flops_file import read_iso_flops
 from posebench.reports.analysis.results import is_missing, read_results, records_of
 from posebench.row import BY_NAME, part_of
@@ -88,8 +89,22 @@ def test_it_leaves_a_page_that_holds_every_row_every_plot_and_the_pictures_of_th
     for plot in plots:
         assert ElementTree.parse(plot).getroot().tag.endswith("svg")
         assert cv2.imread(str(plot.with_suffix(".png"))) is not None
-    picture = (whole / "plots" / "masks" / "random_0.5.png").read_bytes()
-    assert base64.b64encode(picture).decode() in page
+    shown = [cv2.imdecode(np.frombuffer(base64.b64decode(text), np.uint8), cv2.IMREAD_COLOR).astype(int)
+             for text in re.findall(r"data:image/\w+;base64,([^\"]+)", page)]  # fmt: skip
+    drawn = [cv2.imread(str(file)) for kind in ("people", "masks") for file in (whole / "plots" / kind).glob("*.png")]
+    assert len(shown) == len(drawn) >= 1
+    for one, other in zip(shown, drawn, strict=True):
+        assert one.shape == other.shape and np.abs(one - other).mean() < 6, "the page has it in a smaller format"
+
+
+def test_it_leaves_accuracy_by_size_whose_images_are_all_that_were_judged(whole):
+    by_size = read_by_size(whole / "by_size.csv")
+    assert set(by_size.scores) == {row["cell"] for row in rows_of(whole).values()}
+    assert list(by_size.sizes) == ["small", "middle", "big"]
+    with open(whole / "by_size.csv", newline="") as file:
+        images = [int(line["images"]) for line in csv.DictReader(file)]
+    (evidence, *_) = (np.load(file) for file in sorted(whole.glob("cells/*/evidence.npz")))
+    assert sum(images[:3]) == int((evidence["positives"] > 0).sum())
 
 
 def test_raw_latency_samples_are_kept(whole):

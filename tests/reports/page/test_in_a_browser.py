@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from browser import Browser
+from invented_rows import sweep_rows
 
 from posebench.reports.report import write_report
 
@@ -66,9 +67,7 @@ def browser():
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    """Five reductions, four ratios, three seeds, two batch sizes, two runtimes, and the pictures of a real sweep's size."""
-    from tests.reports.conftest import sweep_rows  # a fixture of one test alone cannot serve a module
-
+    """Five reductions, four ratios, three seeds, two batch sizes, two runtimes, and pictures of a real sweep's size."""
     folder = tmp_path_factory.mktemp("sweep")
     rows = []
     for runtime in ("eager", "compile"):
@@ -89,7 +88,8 @@ def cells(browser, column, table=EVERY_ROW):
     """The shown texts of a column by its name."""
     return browser.run(f"""(() => {{
       const table = {table};
-      const heads = [...table.tHead.rows[table.tHead.rows.length - 1].cells].map(h => h.querySelector('.label').textContent);
+      const last = table.tHead.rows[table.tHead.rows.length - 1];
+      const heads = [...last.cells].map(head => head.querySelector('.label').textContent);
       const rows = [...table.tBodies[0].rows].filter(row => !row.hidden);
       return rows.map(row => row.cells[heads.indexOf('{column}')].textContent.trim());
     }})()""")
@@ -160,7 +160,8 @@ def test_a_mark_under_the_mouse_tells_its_numbers_and_a_click_finds_its_line(bro
     assert "GFLOPsT" in told and "AP" in told
     assert all(re.split(r"\s", text)[0] in told for text in line.split("\t") if text.strip())
     browser.mouse(left + 2, top + 1, click=True)
-    found = browser.run("[...document.querySelectorAll('tr.found')].map(r => [r.dataset.at, r.getBoundingClientRect().top])")
+    lines = "[...document.querySelectorAll('tr.found')]"
+    found = browser.run(f"{lines}.map(r => [r.dataset.at, r.getBoundingClientRect().top])")
     assert len(found) == 1 and found[0][0] == name and 0 <= found[0][1] < 1000
     browser.mouse(5, 5)
     assert browser.run("document.querySelector('#tip').hidden")
