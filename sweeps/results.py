@@ -13,6 +13,7 @@ from ..pose.evaluation.bootstrap import PairedDifference, paired_bootstrap
 from ..row import Row, flat, part_of
 from .cell_result import read_cell_result
 from .config import CellConfig, ratios_text
+from .image_cost import image_columns
 from .origins import columns_of, origin_timings, read_origins
 from .plan import Plan
 from .store import SweepStore
@@ -45,7 +46,8 @@ def assemble_rows(
         for batch_size in plan.request.batch_sizes:
             timing = timed.get(str(batch_size), {})
             memory = store.memory(cell.key, batch_size) or {}
-            rows.append(Row.of(row | memory | timing | {"batch_size": batch_size}).columns())
+            images = image_columns(store, cell, batch_size) if store.is_done(cell.key) else {}
+            rows.append(Row.of(row | memory | timing | images | {"batch_size": batch_size}).columns())
     return rows
 
 
