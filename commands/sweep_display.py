@@ -24,6 +24,7 @@ PARTS = {
     "data": "embedded data set",
     "pictures": "pictures of the masks",
     "equal_gflopst": "comparison at equal GFLOPsT",
+    "agreement": "tokens kept in common",
     "report": "report",
 }
 #: how the accuracy of a finished cell is written, by its column

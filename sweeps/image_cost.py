@@ -1,5 +1,5 @@
-"""What single images cost under a reduction that keeps as many tokens as an image needs: at batch 1, and in batches that
-are filled up to their longest image.
+"""What single images cost under a reduction that keeps as many tokens as an image needs: alone, and in batches that are
+filled up to their longest image.
 
 The numbers of tokens are those that the cell's trained model kept of the people it was judged by (tokens.py). Counts
 are in image_cost_<batch size>.json of the cell's folder, times in image_ms_<batch size>.json.

@@ -11,6 +11,7 @@ from ..analysis.execution import execution_sentences
 from ..analysis.iso_flops import control_sentence, iso_flops_sentence
 from ..analysis.verdicts import page_note
 from ..tables.agreement_table import kept_table
+from ..tables.image_cost_table import image_cost_table
 from ..tables.iso_flops_table import NOTE, iso_flops_table
 from ..tables.row_tables import all_rows_table, failed_table, legend_table, training_table
 from ..tables.subject_tables import latency_table, results_table, saving_table
@@ -36,6 +37,14 @@ _KEPT = (
 _DIFFER_NOTE = (
     "The two masks that look at content and are least alike, on the same people: as it is where both keep the cell,"
     " yellow where only the first does, violet where only the second does, dark where neither does."
+)
+
+
+_IMAGES = (
+    "These masks keep as many tokens as an image needs, up to a number. posebench fills every image up to that number,"
+    " so that is what GFLOPsT and latency elsewhere on this page are of. An image alone costs what its own tokens cost;"
+    " in a batch it is filled up to the longest. Counts are exact, at the numbers of tokens that occurred; times are"
+    " those of the transformer, run with the tokens of the image (or longest image) at that percentile of the count."
 )
 
 
@@ -104,6 +113,11 @@ def _savings(material: Material) -> list[Block]:
         " touch."
     )
     return [what, Columns(columns)]
+
+
+def _image_cost(material: Material) -> list[Block]:
+    tables = [Table(table) for subject in material.findings.subjects if (table := image_cost_table(subject))]
+    return [Paragraph(_IMAGES), *side_by_side(material.figures("image_cost")), *tables] if tables else []
 
 
 def _counts(material: Material) -> list[Block]:
@@ -178,6 +192,7 @@ SECTIONS: tuple[Section, ...] = (
     Section("At equal GFLOPsT", _iso_flops),
     Section("Elastic evaluation", _elastic),
     Section("Counted and measured saving", _savings),
+    Section("What single images cost", _image_cost),
     Section("Exact count and published convention", _counts),
     Section("More plots", _more),
     Section("Results", _results),
