@@ -107,6 +107,25 @@ class PartTiming:
     ms_samples: Raw = _column("raw times", "every timed pass, in order of measurement", "ms")
 
 
+@dataclass(frozen=True)
+class ImageSpread:
+    """What differs between images, over images or batches of them."""
+
+    mean: Number = _column("", "mean of {part}")
+    p5: Number = _column("p5", "5th percentile of {part}")
+    p50: Number = _column("p50", "median of {part}")
+    p95: Number = _column("p95", "95th percentile of {part}")
+
+
+@dataclass(frozen=True)
+class ImageTimes:
+    """The same of what is timed, at the images or batches of that percentile of the count."""
+
+    p5: Number = _column("p5", "5th percentile of {part}")
+    p50: Number = _column("p50", "median of {part}")
+    p95: Number = _column("p95", "95th percentile of {part}")
+
+
 _MAC = "1e9 MAC"
 _IMAGE = "one image, batch 1"
 _WHOLE = f"{_IMAGE}, whole model"
@@ -114,6 +133,12 @@ _TRANSFORMER = "one image, everything behind the backbone's feature map"
 _PEOPLE = "evaluated people"
 _CALL = "one forward pass of the {} at the row's batch size"
 _NEEDED = "of non-zero connections only"
+_OWN = "an image's own tokens after the last block, of a mask that keeps as many as it needs"
+_PADDED = "that, each image filled up to the longest of its batch"
+_OWN_COUNT = "GFLOPsT of single images at their own numbers of tokens"
+_PADDED_COUNT = "GFLOPsT per image, filled up to the longest of its batch"
+_PADDED_TIME = "time of the transformer, run with no more tokens than the image, or longest of the batch, has"
+_BATCHES = "batches at the row's batch size"
 _PUBLISHED = "counter of the HRNet code base, for comparison with published tables only"
 
 
@@ -182,6 +207,15 @@ class Row:
     macs_needed: Integer = _column("MACs needed", _NEEDED, "MAC", _WHOLE)
     gflops_needed: Number = _column("GFLOPs needed", _NEEDED, _MAC, _WHOLE, 4)
     gflops_t_needed: Number = _column("GFLOPsT needed", _NEEDED, _MAC, _TRANSFORMER, 4)
+    image_tokens: ImageSpread = _part(ImageSpread, "image's tokens", _OWN, scope=_PEOPLE, digits=1)
+    image_gflops_t: ImageSpread = _part(
+        ImageSpread, "image's GFLOPsT", _OWN_COUNT, unit=_MAC, scope=_PEOPLE, digits=4
+    )
+    padded_tokens: ImageSpread = _part(ImageSpread, "padded tokens", _PADDED, scope=_BATCHES, digits=1)
+    padded_gflops_t: ImageSpread = _part(
+        ImageSpread, "padded GFLOPsT", _PADDED_COUNT, unit=_MAC, scope=_BATCHES, digits=4
+    )
+    padded_ms: ImageTimes = _part(ImageTimes, "padded ms, T", _PADDED_TIME, unit="ms", scope=_BATCHES)
     published_gflops: Number = _column("published GFLOPs", _PUBLISHED, "published convention", _WHOLE, 4)
     published_gflops_t: Number = _column("published GFLOPsT", _PUBLISHED, "published convention", _TRANSFORMER, 4)
 

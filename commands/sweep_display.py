@@ -26,6 +26,7 @@ PARTS = {
     "by_size": "accuracy by size of people",
     "lost_people": "pictures of lost people",
     "equal_gflopst": "comparison at equal GFLOPsT",
+    "agreement": "tokens kept in common",
     "report": "report",
 }
 #: how the accuracy of a finished cell is written, by its column

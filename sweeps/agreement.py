@@ -80,7 +80,9 @@ def _kept(mask: str, seeds: Sequence[Choices]) -> Kept:
             hit = [np.take_along_axis(getattr(one, name), one.joints.clip(min=0), 1)[annotated] for one in seeds]
             shares[name] = float(np.mean(hit))
     often = np.mean([one.kept.mean(axis=0) for one in seeds], axis=0).reshape(seeds[0].grid)
-    return Kept(mask, float(np.mean([one.kept.sum(axis=1) for one in seeds])), *shares.values(), often)
+    tokens = np.array([one.kept.sum(axis=1) for one in seeds])
+    spread = map(float, (tokens.mean(), *np.percentile(tokens, (5, 95))))
+    return Kept(mask, *spread, *shares.values(), often)
 
 
 def pairs_of(masks: Mapping[str, Sequence[Choices]]) -> dict[tuple[str, str], Pair]:

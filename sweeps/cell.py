@@ -27,6 +27,7 @@ def run_cell(folder: Path, job: Job, reporter: Reporter) -> CellResult | None:
     from ..benchmark.counting.flops import flops_row
     from ..benchmark.instruments.environment import conditions
     from ..pose.models.weights import load_weights
+    from .image_cost import count_images, is_adaptive
     from .tokens import chooses, write_choices
     from .work import (
         Stopwatch,
@@ -72,6 +73,8 @@ def run_cell(folder: Path, job: Job, reporter: Reporter) -> CellResult | None:
         with stopwatch("tokens"):
             how = {"device": job.device, "batch_size": job.eval_batch}
             write_choices(folder, model, load_val(model, job), **how)
+            if is_adaptive(config):
+                count_images(folder, config, job.batch_sizes)
     with stopwatch("counting"):
         counts = flops_row(model.cpu())
         if config.is_elastic and not config.ratio:

@@ -15,6 +15,7 @@ from ..pose.evaluation.bootstrap import PairedDifference, load_evidence, paired_
 from ..row import BY_NAME, Row, flat, part_of
 from .cell_result import read_cell_result
 from .config import CellConfig, ratios_text, run_name, timing_key
+from .image_cost import image_columns
 from .origins import columns_of, origin_timings, read_origins
 from .plan import Plan
 from .request import SweepRequest
@@ -51,7 +52,8 @@ def assemble_rows(
             about = {"batch_size": batch_size, "runtime": run.runtime, "dtype": run.dtype}
             memory = (store.memory(cell.key, batch_size) or {}) if run == cell.run else {}
             own = _in_run(cell, run, row, store, differences)
-            rows.append(Row.of(row | memory | timing | own | about).columns())
+            images = image_columns(store, cell, batch_size) if run == cell.run and store.is_done(cell.key) else {}
+            rows.append(Row.of(row | memory | timing | images | own | about).columns())
     return rows
 
 

@@ -20,6 +20,7 @@ from .events import Event, Listener, ignore
 from .executors import Resources, Task, find_executor
 from .executors.presence import RUN, Presence
 from .executors.processes import last_line
+from .image_timing import image_timing_jobs, note_times
 from .plan import Plan, folder_of, make_plan
 from .request import SweepRequest, parse
 from .results import assemble_rows, paired_differences
@@ -37,7 +38,7 @@ from .store import (
 )  # fmt: skip
 from .timing import read_timings, runs_evaluated, timing_groups
 
-TIMING = "posebench.sweeps.timing"
+TIMING, IMAGE_TIMING = "posebench.sweeps.timing", "posebench.sweeps.image_timing"
 #: what cells and base models import; torch's profiler, which measures memory, imports the last when it is first used
 PRELOAD = ("posebench.sweeps.work", "posebench.benchmark.counting.flops", "torch._dynamo")
 # How long the threads of a worker spin while they wait for each other (GNU OpenMP). At its default, two threads beside
@@ -183,11 +184,17 @@ def _run_timing(store: SweepStore, plan: Plan, outcome: Outcome, on_event: Liste
         if not is_ok(folder):
             _write_job(folder, job)
             _run([_task(TIMING, f"timing {key}", folder, job.run)], plan, outcome, on_event)
+    for key, job in image_timing_jobs(store, done, plan.request).items():
+        folder = store.timing_dir(key)
+        if not is_ok(folder):
+            _write_job(folder, job)
+            _run([_task(IMAGE_TIMING, f"timing {key}", folder, job.run)], plan, outcome, on_event)
+        note_times(store, key, job)
 
 
 def _task(module: str, name: str, folder: Path, run: RunConfig) -> Task:
     """The process for a folder. It reads config.json there and leaves result.json, which says how it went."""
-    measures = module == TIMING
+    measures = module in (TIMING, IMAGE_TIMING)
     settings = {} if measures or os.environ.keys() & {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} else SPIN
     preload = () if measures else PRELOAD
     return Task(name, module, folder, run.threads, run.device == "cuda", measures, settings, preload)

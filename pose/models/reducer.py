@@ -3,6 +3,7 @@ of its own."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -79,10 +80,18 @@ class TokenReducer(nn.Module):
 
     def set_ratio(self, ratio: float) -> None:
         """Reduce by another ratio from now on; 0 leaves everything as it is. The amounts belong to the first ratio."""
-        self.ratio = ratio
+        self.ratio, self.by_lengths = ratio, False
         amounts = self.amounts if ratio == self.config.ratio else None
         budget = Budget(self.shape.tokens, self.shape.blocks, ratio, self.layers, amounts)
         self.schedule: Schedule = self.reduction.plan.schedule(budget) if self.layers else at_once(budget)
+
+    def set_lengths(self, lengths: Sequence[int]) -> None:
+        """Leave exactly so many tokens at each of its layers (one number: before the first block), whatever the ratio:
+        what an image costs of which an adaptive reduction keeps that many."""
+        total, blocks = self.shape.tokens, self.shape.blocks
+        steps = tuple(zip(self.layers, map(int, lengths), strict=True)) if self.layers else ()
+        self.by_lengths = True
+        self.schedule = Schedule(total if steps else int(lengths[0]), blocks, steps)
 
     @property
     def acts_before(self) -> bool:
@@ -90,7 +99,7 @@ class TokenReducer(nn.Module):
         return not self.layers and self.ratio > 0
 
     def acts_in(self, block: int) -> bool:
-        return self.schedule.reduces and self.schedule.left_at(block) is not None
+        return (self.by_lengths or self.schedule.reduces) and self.schedule.left_at(block) is not None
 
     @property
     def reduces(self) -> bool:
@@ -175,7 +184,7 @@ class TokenReducer(nn.Module):
         """Visual tokens (B, n, dim) after it acted in `block` (None: before the first), and what it chose; None where
         as many are to be left as there are."""
         left = self.schedule.total if block is None else self.schedule.left_at(block)
-        if left == tokens.shape[1] and self.schedule.removes:
+        if left == tokens.shape[1] and self.schedule.removes and not self.by_lengths:
             return tokens, None
 
         def noise(columns: int) -> torch.Tensor:

@@ -16,12 +16,14 @@ SCORES, FREQUENCY = "scores", "frequency"
 
 @dataclass(frozen=True)
 class Kept:
-    """What one mask keeps, mean over people and seeds: tokens; joints: share of the annotated joints in the crop whose
-    cell is kept; joints_alone: whose cell is kept and merged with no other. map: (rows, columns) how often each cell is
-    kept."""
+    """What one mask keeps, over people and seeds. tokens: mean, 5th and 95th percentile. joints: share of the annotated
+    joints in the crop whose cell is kept; joints_alone: whose cell is kept and merged with no other. map: (rows,
+    columns) how often each cell is kept."""
 
     mask: str
     tokens: float
+    tokens_p5: float
+    tokens_p95: float
     joints: float | None
     joints_alone: float | None
     map: np.ndarray = field(compare=False)

@@ -25,7 +25,7 @@ TABLE, MAPS = "agreement.csv", "agreement.npz"
 REMEDY = "write it anew with posebench agree"
 COLUMNS = (
     "model", "mask_ratio", "people", "seeds", "mask", "other", "iou", "iou_by_chance", "rank_correlation", "rank_of",
-    "tokens", "joints_kept", "joints_kept_alone",
+    "tokens", "tokens_p5", "tokens_p95", "joints_kept", "joints_kept_alone",
 )  # fmt: skip
 
 
@@ -44,13 +44,17 @@ def write_agreements(folder: Path, agreements: Sequence[Agreement]) -> None:
                 maps[name].append(value)
             arrays |= {f"map_{number}": kept.map.astype(np.float32), f"joints_{number}": one.joints.astype(np.float32)}
             own = one.pairs.get((kept.mask, kept.mask))
-            row = [*where, kept.mask, kept.mask, *_values(own), kept.tokens, kept.joints, kept.joints_alone]
+            row = [*where, kept.mask, kept.mask, *_values(own), *_own(kept)]
             writer.writerow(map(_text, row))
         for pair in one.between:
-            writer.writerow(map(_text, [*where, pair.one, pair.other, *_values(pair), None, None, None]))
+            writer.writerow(map(_text, [*where, pair.one, pair.other, *_values(pair), *[None] * 5]))
     write_atomic(folder / TABLE, text.getvalue())
     with atomic_path(folder / MAPS) as temporary, open(temporary, "wb") as file:
         np.savez_compressed(file, **{name: np.array(values) for name, values in maps.items()}, **arrays)
+
+
+def _own(kept: Kept) -> tuple[Any, ...]:
+    return kept.tokens, kept.tokens_p5, kept.tokens_p95, kept.joints, kept.joints_alone
 
 
 def _values(pair: Pair | None) -> tuple[Any, ...]:
@@ -100,7 +104,8 @@ def _agreement(
         if one == other:
             drawn, joints = maps[place[0], one, place[1]]
             found = map(_maybe, (row["joints_kept"], row["joints_kept_alone"]))
-            masks.append(Kept(one, _number(row["tokens"]), *found, drawn))
+            tokens = (_number(row[name]) for name in ("tokens", "tokens_p5", "tokens_p95"))
+            masks.append(Kept(one, *tokens, *found, drawn))
     if joints is None:
         raise ValueError(f"no mask of {place[0]} at {place[1]:g}")
     return Agreement(*place, int(rows[0]["people"]), int(rows[0]["seeds"]), masks, pairs, joints)

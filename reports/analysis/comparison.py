@@ -15,11 +15,14 @@ from .grouping import SUBJECT_KEYS, SeriesNames, grouped, is_elastic, label_of, 
 from .intervals import Estimate, SeedSpread, over_seeds
 from .margin import MARGIN, check_margin
 from .results import Spread, is_failed, is_missing, once_per_cell, records_of, spread, to_frame
-from .subject import PartLatency, Point, Subject, Timing, mean_of
+from .subject import Over, PartLatency, Point, Subject, Timing, mean_of
 from .timed import Times, times_of
 
 _RUN = (*(metric.column for metric in METRICS), "latency_ms_median", "latency_transformer_ms_median")
 _COUNTED = ("gflops_t", "gflops")
+_PADDED = ("padded_tokens", "padded_gflops_t", "padded_ms")
+
+
 def compare(rows: pd.DataFrame | Sequence[Mapping[str, Any]], margin: float | None = None) -> list[Subject]:
     """Group rows into subjects, in order of appearance; rows without a measurement are left out.
 
@@ -106,8 +109,10 @@ def _point(
         mean_ratio=mean_of(spread(column("mask_ratio_mean"))),
         gflops_t_needed=mean_of(spread(column("gflops_t_needed"))),
         execution=next(iter(column("execution")), None),
+        image_tokens=_over(cells, "image_tokens"),
+        image_gflops_t=_over(cells, "image_gflops_t"),
         timings={
-            size: timing for size, timing in timings.items() if any((timing.whole, timing.transformer, timing.memory))
+            size: timing for size, timing in timings.items() if any(vars(timing).values())
         },
         cells=cells,
         trainings=trainings,
@@ -117,7 +122,14 @@ def _point(
 def _timing(rows: Sequence[Mapping[str, Any]], times: Times) -> Timing:
     memory = spread(row["peak_memory_mib"] for row in rows)
     timed = [row for row in rows if times.counts(row)]
-    return Timing(_latency(timed, "latency"), _latency(timed, "latency_transformer"), memory)
+    padded = {name: _over(timed if name == "padded_ms" else rows, name) for name in _PADDED}
+    return Timing(_latency(timed, "latency"), _latency(timed, "latency_transformer"), memory, **padded)
+
+
+def _over(rows: Sequence[Mapping[str, Any]], name: str) -> Over | None:
+    """The percentiles of a column's record, mean over the rows; None unless all are there."""
+    ends = [mean_of(spread(row.get(f"{name}_{end}") for row in rows)) for end in ("p5", "p50", "p95")]
+    return None if None in ends else Over(*ends)
 
 
 def _latency(rows: Sequence[Mapping[str, Any]], prefix: str) -> PartLatency | None:

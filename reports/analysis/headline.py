@@ -69,6 +69,9 @@ def _counts(subject: Subject, point: Point) -> str:
         return "has no count to compare"
     verb = "removes" if transformer >= 0 else "adds"
     text = f"{verb} {percent(abs(transformer))} of GFLOPsT"
+    if images := point.image_gflops_t:
+        ends = [percent(saving(end, subject.baseline.gflops_t) or 0.0) for end in (images.high, images.low)]
+        text += f" at least ({ends[0]} to {ends[1]} for single images, 5th to 95th percentile)"
     return text if whole is None else f"{text} ({percent(whole)} of the whole model's GFLOPs)"
 
 

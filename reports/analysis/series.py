@@ -46,6 +46,12 @@ def controls_among(series: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in series if (reduction := reduction_of(name)) and reduction.control)
 
 
+def is_adaptive(series: str) -> bool:
+    """Whether the images of a series' mask keep different numbers of tokens, as far as it is known here."""
+    reduction = reduction_of(series)
+    return reduction is not None and reduction.adaptive
+
+
 def without_execution(point: Point) -> str:
     """A point's series without the way in which it is executed, as a parameter or behind a comma."""
     name, _, rest = point.mask.removesuffix(f", {point.execution}").partition("(")

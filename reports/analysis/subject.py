@@ -29,12 +29,25 @@ class PartLatency:
 
 
 @dataclass(frozen=True)
+class Over:
+    """5th percentile, median and 95th of what differs between images, or batches of them; means over the seeds."""
+
+    low: float
+    middle: float
+    high: float
+
+
+@dataclass(frozen=True)
 class Timing:
-    """Measurements at one batch size; memory in MiB."""
+    """Measurements at one batch size; memory in MiB. padded_...: of a mask whose images keep different numbers of
+    tokens, over batches of that size that are filled up to their longest image; ms of the transformer."""
 
     whole: PartLatency | None
     transformer: PartLatency | None
     memory: Spread | None
+    padded_tokens: Over | None = None
+    padded_gflops_t: Over | None = None
+    padded_ms: Over | None = None
 
 
 @dataclass(frozen=True)
@@ -43,8 +56,10 @@ class Point:
 
     `ratio`: what is gone after the last block; `mean_ratio`: the mean over the blocks, less where tokens go inside
     the network. `gflops_t` counts what is executed, `gflops_t_needed` (1e9 MAC; models that cut connections) leaves
-    out products that a 0-1 mask sets to zero. `cells`: its rows, one for each seed. `trainings`: how much differences
-    to the unmasked model spread over the seeds, pooled over the model's cells.
+    out products that a 0-1 mask sets to zero. Where images keep different numbers of tokens, counts are of the most
+    that one can keep, which is executed, and `image_tokens` and `image_gflops_t` are of single images. `cells`: its
+    rows, one for each seed. `trainings`: how much differences to the unmasked model spread over the seeds, pooled over
+    the model's cells.
     """
 
     mask: str
@@ -62,6 +77,8 @@ class Point:
     mean_ratio: float | None = None
     gflops_t_needed: float | None = None
     execution: str | None = None
+    image_tokens: Over | None = None
+    image_gflops_t: Over | None = None
     timings: Mapping[int, Timing] = field(default_factory=dict)
     cells: Sequence[Mapping[str, Any]] = ()
     trainings: SeedSpread = ONE_SEED

@@ -14,6 +14,7 @@ from ..analysis.verdicts import page_note
 from ..tables.agreement_table import kept_table
 from ..tables.break_even_table import NOTE as NOTE_BREAK_EVEN
 from ..tables.break_even_table import break_even_table
+from ..tables.image_cost_table import image_cost_table
 from ..tables.iso_flops_table import NOTE, iso_flops_table
 from ..tables.row_tables import all_rows_table, failed_table, legend_table, training_table
 from ..tables.runtime_table import runtime_tables
@@ -43,6 +44,14 @@ _KEPT = (
 _DIFFER_NOTE = (
     "The two masks that look at content and are least alike, on the same people: as it is where both keep the cell,"
     " yellow where only the first does, violet where only the second does, dark where neither does."
+)
+
+
+_IMAGES = (
+    "These masks keep as many tokens as an image needs, up to a number. posebench fills every image up to that number,"
+    " so that is what GFLOPsT and latency elsewhere on this page are of. An image alone costs what its own tokens cost;"
+    " in a batch it is filled up to the longest. Counts are exact, at the numbers of tokens that occurred; times are"
+    " those of the transformer, run with the tokens of the image (or longest image) at that percentile of the count."
 )
 
 
@@ -144,6 +153,11 @@ def _people(material: Material) -> list[Block]:
     return [what, Pictures(shown, "wide")]
 
 
+def _image_cost(material: Material) -> list[Block]:
+    tables = [Table(table) for subject in material.findings.subjects if (table := image_cost_table(subject))]
+    return [Paragraph(_IMAGES), *side_by_side(material.figures("image_cost")), *tables] if tables else []
+
+
 def _counts(material: Material) -> list[Block]:
     sentences = count_sentences(material.findings.subjects)
     if not sentences:
@@ -221,6 +235,7 @@ SECTIONS: tuple[Section, ...] = (
     Section("Counted and measured saving", _savings),
     Section("In each runtime", _runtimes),
     Section("Break-even", _break_even),
+    Section("What single images cost", _image_cost),
     Section("Exact count and published convention", _counts),
     Section("More plots", _more),
     Section("Results", _results),

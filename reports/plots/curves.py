@@ -135,7 +135,9 @@ def clipped(text: str, most: int = 32) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-def bars_note(curves: Sequence[Curve], interval: str = "95 % bootstrap over people") -> str:
+def bars_note(
+    curves: Sequence[Curve], interval: str = "95 % bootstrap over people", across: str = "interquartile range"
+) -> str:
     """What the bars and hollow marks of these curves mean; only what is really drawn is explained."""
     marks = [mark for curve in curves for mark in curve.marks]
     parts = []
@@ -144,7 +146,7 @@ def bars_note(curves: Sequence[Curve], interval: str = "95 % bootstrap over peop
     if any(mark.interval for mark in marks):
         parts.append(f"thin bar: {interval}")
     if any(mark.across for mark in marks):
-        parts.append("horizontal: interquartile range")
+        parts.append(f"horizontal: {across}")
     if any(mark.hollow for mark in marks):
         parts.append("hollow: unstable timing")
     return "; ".join(parts)

@@ -28,4 +28,5 @@ def _cells(kept: Kept | None) -> list[Cell]:
     if kept is None:
         return [Cell("")] * 3
     shares = [Cell("" if share is None else percent(share)) for share in (kept.joints, kept.joints_alone)]
-    return [Cell(f"{kept.tokens:.4g}"), *shares]
+    spread = "" if kept.tokens_p5 == kept.tokens_p95 else f"{kept.tokens_p5:.3g} to {kept.tokens_p95:.3g}"
+    return [Cell(f"{kept.tokens:.3g}", spread), *shares]
