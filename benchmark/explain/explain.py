@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,6 @@ from ...pose.models.choices import choose_models
 from ...pose.models.config import ModelConfig
 from ...pose.models.model import PoseModel
 from ...pose.models.zoo import create_model
-from ..counting.flops import untrained_model
 from ..instruments.allocator import keep_freed_memory
 from ..instruments.device import DTYPES, torch_threads
 from ..instruments.latency import LatencySamples, measure_latency
@@ -25,12 +25,11 @@ from ..runtimes.descriptor import FLOAT32, INT8
 from ..runtimes.prepared import Task, prepare
 from ..runtimes.registry import find_runtime
 from .ceilings import Ceilings, measure_ceilings
-from .kinds import ATTENTION, BETWEEN, KINDS, MATMUL, kind_of
-from .parts import BACKBONE, CHOOSING, DECODER, PARTS, scopes_of
+from .kinds import ATTENTION, BETWEEN, MATMUL, kind_of
+from .parts import BACKBONE, DECODER, PARTS, scopes_of
 from .passes import Pass, Profiled
 from .work import Work, work_of
 
-WARM_UP = 2  # profiled passes that are not read
 Key = tuple[str | None, str]
 
 
@@ -49,7 +48,7 @@ class Spent:
 @dataclass(frozen=True)
 class Explained:
     """One mask in one runtime. before, after: by (part, kind), adding up to the medians of passes that no profiler
-    watched; part None: of no part that the runtime's names tell. profiler_x: how much longer they took under it.
+    watched; part None: of no part that the runtime can tell. profiler_x: how much longer they took under it.
     mapped: the share of the time whose part the runtime's own names tell. about: columns that say what it is."""
 
     about: Mapping[str, Any]
@@ -59,7 +58,7 @@ class Explained:
     mapped: float
     unstable: bool
     ceilings: Ceilings
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -87,14 +86,14 @@ def explain(
     how: ProfileConfig,
     *,
     batch_size: int = 1,
-    passes: int = 20,
     progress: Callable[..., object] | None = None,
     **options: Any,
 ) -> list[Explained]:
     """Each model's masks against its unmasked form, in every runtime of `how`.
 
-    Both are compared with eager in float32, then timed interleaved without a profiler (how.samples, how.seconds), then
-    `passes` times by turns under the runtime's profiler; the medians of the second are scaled to that of the first.
+    Both are compared with eager in float32, then run interleaved, with and without the runtime's profiler (how.samples,
+    how.seconds for each). Operators take what it says; what a pass takes beyond them without it are the gaps, which lie
+    in the parts as under it. Where operators alone come to more than that, they are scaled down to it.
     options: of create_model. InputError for a runtime without a profiler, what is unequal, and as `profile` does.
     """
     chosen = choose_models(list(names), masks, ratios, baseline=True, **options)
@@ -106,31 +105,32 @@ def explain(
         raise InputError("nothing is masked: give --mask and --ratios above 0")
     keep_freed_memory()
     models = {config: create_model(config).eval() for config in chosen}
-    explained, total = [], len(runs) * (len(models) + passes)
+    explained: list[Explained] = []
     with torch_threads(how.run.threads):
         limits = {name: measure_ceilings(DTYPES.get(name, torch.float32)) for name in {run.dtype for run in runs}}
         for number, run in enumerate(runs):
             subjects = {}
-            for done, (config, model) in enumerate(models.items(), start=1):
+            for done, (config, model) in enumerate(models.items(), start=number * len(models) + 1):
                 subjects[config] = _Subject.of(model, run, batch_size, how)
                 if progress is not None:
-                    progress(number * (total // len(runs)) + done, total, stage=f"preparing {run.runtime}")
-            calls = {config: subject.call for config, subject in subjects.items()}
-            timing = {"max_samples": how.samples, "max_seconds": how.seconds, "threads": how.run.threads, "retries": 0}
-            clock = measure_latency(calls, **timing)
-            with torch.inference_mode():
-                for done in range(WARM_UP + passes):
-                    for subject in subjects.values():
-                        subject.profiled.run()
-                    if progress is not None and done >= WARM_UP:
-                        at = number * (total // len(runs)) + len(models) + done - WARM_UP + 1
-                        progress(at, total, stage=f"profiling {run.runtime}")
-            spent = {config: subject.spent(clock[config]) for config, subject in subjects.items()}
+                    progress(done, len(runs) * len(models), stage=f"preparing {run.runtime}")
+            calls: dict[Any, Callable[[], object]] = {}
+            for config, subject in subjects.items():
+                calls |= {(config, False): subject.call, (config, True): subject.profiled.run}
+            clock = measure_latency(
+                calls,
+                max_samples=how.samples,
+                max_seconds=how.seconds,
+                threads=how.run.threads,
+                retries=0,
+                progress=progress and partial(progress, stage=f"measuring {run.runtime}"),
+            )
+            spent = {c: subject.spent(clock[c, False], clock[c, True]) for c, subject in subjects.items()}
             for config in chosen:
                 before = _unmasked(config, chosen)
                 if before is not None:
                     two = {"before": spent[before], "after": spent[config]}
-                    pair = clock[before], clock[config]
+                    pair = clock[before, False], clock[config, False]
                     explained.append(_explained(models[config], run, batch_size, two, pair, limits[run.dtype]))
     return explained
 
@@ -159,21 +159,37 @@ class _Subject:
         work = work_of(runtime.executed(model), inputs, scopes)
         return cls(prepared.bind(*inputs), profiler(task, prepared, scopes), work)
 
-    def spent(self, clock: LatencySamples) -> tuple[dict[Key, Spent], float, float]:
-        """By (part, kind), scaled to the clock's median; how much longer it took under the profiler; what is mapped."""
-        watched = self.profiled.passes()[WARM_UP:]
-        seconds, moved = _medians(watched)
-        kinds = {kind for _, kind in seconds}
+    def spent(self, clock: LatencySamples, watched: LatencySamples) -> _Shared:
+        """By (part, kind), adding up to the clock's median."""
+        passes = self.profiled.passes(watched.warmup_calls)
+        seconds, moved = _medians(passes)
+        gaps = {key: value for key, value in seconds.items() if key[1] == BETWEEN}
         found: dict[Key, Spent] = {}
+        attention = any(kind == ATTENTION for _, kind in seconds)
         for (part, kind), work in self.work.items():
-            if kind == ATTENTION and ATTENTION not in kinds:  # of which this runtime makes products
+            if kind == ATTENTION and not attention:  # of which this runtime makes products
                 kind = MATMUL
             if work.macs or not moved:
                 found[part, kind] = found.get((part, kind), Spent()) + Spent(work.macs, 0 if moved else work.bytes)
-        factor = clock.summary.median / sum(seconds.values())
+        pass_ms = 1e3 * clock.summary.median
+        operators = 1e3 * sum(value for key, value in seconds.items() if key not in gaps)
+        scaled = min(1.0, pass_ms / operators)
+        beyond = pass_ms - scaled * operators
         for key, value in seconds.items():
-            found[key] = found.get(key, Spent()) + Spent(0, moved.get(key, 0), 1e3 * factor * value)
-        return found, 1 / factor, float(np.median([one.mapped for one in watched]))
+            ms = beyond * value / max(sum(gaps.values()), 1e-12) if key in gaps else 1e3 * scaled * value
+            found[key] = found.get(key, Spent()) + Spent(0, moved.get(key, 0), ms)
+        slower = watched.summary.median / clock.summary.median
+        return _Shared(found, slower, scaled, float(np.median([one.mapped for one in passes])))
+
+
+@dataclass(frozen=True)
+class _Shared:
+    """A pass shared out. slower: under the profiler; scaled: its operators' times, to what a pass takes without it."""
+
+    spent: Mapping[Key, Spent]
+    slower: float
+    scaled: float
+    mapped: float
 
 
 def _medians(watched: Sequence[Pass]) -> tuple[dict[Key, float], dict[Key, int]]:
@@ -194,7 +210,7 @@ def _medians(watched: Sequence[Pass]) -> tuple[dict[Key, float], dict[Key, int]]
 
 
 def _explained(
-    model: PoseModel, run: RunConfig, batch_size: int, two: Mapping[str, Any], clocks: Any, limits: Ceilings
+    model: PoseModel, run: RunConfig, batch_size: int, two: Mapping[str, _Shared], clocks: Sequence[LatencySamples], limits: Ceilings
 ) -> Explained:
     spec = model.spec
     about = {
@@ -202,17 +218,16 @@ def _explained(
         "dtype": run.dtype, "batch_size": batch_size, "threads": clocks[0].threads,
     }  # fmt: skip
     notes = []
-    mapped = min(two[which][2] for which in two)
+    mapped, scaled = min(one.mapped for one in two.values()), min(one.scaled for one in two.values())
     if mapped < 1:
         notes.append(f"{100 * mapped:.0f} % of the time by names of this runtime's nodes, the rest by their neighbours")
-    in_parts = any(part is not None for _, after, *_ in [(0, *two["after"])] for part, _ in after)
-    if not in_parts:
-        notes.append("this runtime's operators cannot be told apart by part of the model")
+    if scaled < 1:
+        notes.append(f"operators take longer under the profiler than a pass without it; their times are x {scaled:.2f}")
     return Explained(
         about,
-        two["before"][0],
-        two["after"][0],
-        max(two[which][1] for which in two),
+        two["before"].spent,
+        two["after"].spent,
+        max(one.slower for one in two.values()),
         mapped,
         any(clock.unstable for clock in clocks),
         limits,
@@ -224,9 +239,6 @@ def _unmasked(config: ModelConfig, chosen: Sequence[ModelConfig]) -> ModelConfig
     """The unmasked configuration of the same model; None for that itself."""
     if config.reduction.is_none:
         return None
-    return next(
-        other for other in chosen if other.reduction.is_none and (other.name, other.dataset) == (config.name, config.dataset)
-    )
+    same = (other for other in chosen if (other.name, other.dataset) == (config.name, config.dataset))
+    return next(other for other in same if other.reduction.is_none)
 
-
-__all__ = ["BETWEEN", "CHOOSING", "KINDS", "Explained", "Spent", "explain", "untrained_model"]

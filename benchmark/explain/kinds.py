@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from functools import cache
 
-CONVOLUTION, MATMUL, ATTENTION = "convolution", "matrix product", "attention"
-NORM, SOFTMAX, ACTIVATION, ELEMENTWISE = "norm", "softmax", "activation", "element-wise"
-SORTING, GATHERING, LAYOUT, OTHER = "sorting", "gathering", "copies and views", "other"
-#: no operator: the time of a pass in which none runs
-BETWEEN = "between operators"
+CONVOLUTION, MATMUL, ATTENTION = "convolutions", "matrix products", "attention"
+NORM, SOFTMAX, ACTIVATION, ELEMENTWISE = "norms", "softmax", "activations", "element-wise"
+SORTING, GATHERING, LAYOUT, OTHER = "sorting", "gathering", "copies", "other"
+#: no operator: what a pass takes beyond its operators, to launch them above all
+BETWEEN = "launch gaps"
 KINDS = (
     CONVOLUTION, MATMUL, ATTENTION, SOFTMAX, NORM, ACTIVATION, ELEMENTWISE, SORTING, GATHERING, LAYOUT, OTHER, BETWEEN,
 )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from bisect import bisect_left, bisect_right
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from .parts import InOrder, Scopes
 from .passes import Executed, Pass
 
 _NODE = "_kernel_time"
+_MOVE_NOTHING = ("Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity", "Shape")
 
 
 class OnnxProfiled:
@@ -29,22 +31,25 @@ class OnnxProfiled:
     def run(self) -> None:
         self._call()
 
-    def passes(self) -> list[Pass]:
+    def passes(self, skip: int) -> list[Pass]:
         path = self._session.session.end_profiling()
         events = json.loads(Path(path).read_text(encoding="utf-8"))
         self._folder.cleanup()
         runs = [event for event in events if event["name"] == "model_run"]
         nodes = [event for event in events if event.get("cat") == "Node" and event["name"].endswith(_NODE)]
-        return [self._read(run, nodes) for run in runs]
+        nodes.sort(key=lambda event: event["ts"])
+        starts = [event["ts"] for event in nodes]
+        ends = [(bisect_left(starts, run["ts"]), bisect_right(starts, run["ts"] + run["dur"])) for run in runs]
+        pairs = zip(runs, ends, strict=True)
+        return [self._read(run, nodes[first:last]) for run, (first, last) in pairs][skip:]
 
     def _read(self, run: Any, nodes: list[Any]) -> Pass:
-        end, order, found, mapped = run["ts"] + run["dur"], InOrder(), [], 0.0
+        order, found, mapped = InOrder(), [], 0.0
         for event in nodes:
-            if not run["ts"] <= event["ts"] <= end:
-                continue
             known, part = self._find(event["name"].removesuffix(_NODE))
             about, seconds = event["args"], event["dur"] / 1e6
             moved = sum(int(about[f"{what}_size"]) for what in ("activation", "parameter", "output"))
+            moved *= about["op_name"] not in _MOVE_NOTHING
             found.append(Executed(about["op_name"], seconds, order.place(part), moved))
             mapped += known * seconds
         total = sum(one.seconds for one in found)

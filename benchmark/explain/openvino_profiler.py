@@ -24,26 +24,36 @@ class OpenvinoProfiled:
         self._call = model.bind(*task.inputs)
         self._request, _ = model.request(task.inputs)
         self._find, self._bytes = part_finder(model.file, scopes), self._moved()
-        self._passes: list[Pass] = []
+        self._walls: list[float] = []
+        self._means: list[dict[str, float]] = []  # after each pass, of all passes so far
 
     def run(self) -> None:
         started = time.perf_counter()
         self._call()
-        wall = time.perf_counter() - started
-        order, found, mapped = InOrder(), [], 0.0
-        for node in self._request.get_profiling_info():
-            if node.status.name != "EXECUTED":
-                continue
-            known, part = self._find(node.node_name)
-            seconds = node.real_time.total_seconds()
-            found.append(Executed(node.node_type, seconds, order.place(part), self._bytes.get(node.node_name)))
+        self._walls.append(time.perf_counter() - started)
+        self._means.append({name: seconds for name, _, seconds in self._counters()})
+
+    def passes(self, skip: int) -> list[Pass]:
+        """Their mean, since the plug-in's counters are means over all passes so far."""
+        skipped = self._means[skip - 1] if skip else {}
+        count, order, found, mapped = len(self._walls), InOrder(), [], 0.0
+        for name, kind, mean in self._counters():
+            known, part = self._find(name)
+            seconds = max(0.0, count * mean - skip * skipped.get(name, 0.0)) / (count - skip)
+            found.append(Executed(kind, seconds, order.place(part), self._bytes.get(name)))
             mapped += known * seconds
         total = sum(one.seconds for one in found)
+        wall = sum(self._walls[skip:]) / (count - skip)
         found.append(Executed(BETWEEN, max(0.0, wall - total)))
-        self._passes.append(Pass(tuple(found), mapped / max(total, 1e-12)))
+        return [Pass(tuple(found), mapped / max(total, 1e-12))]
 
-    def passes(self) -> list[Pass]:
-        return self._passes
+    def _counters(self) -> list[tuple[str, str, float]]:
+        """Name, type and seconds of each node that ran."""
+        return [
+            (node.node_name, node.node_type, node.real_time.total_seconds())
+            for node in self._request.get_profiling_info()
+            if node.status.name == "EXECUTED"
+        ]
 
     def _moved(self) -> dict[str, int]:
         """Bytes of the inputs and outputs of each node."""

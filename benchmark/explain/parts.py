@@ -11,7 +11,7 @@ from torch import nn
 from ...pose.models.model import PoseModel
 
 BACKBONE, DECODER = "backbone", "decoder"
-CHOOSING = "choosing and gathering"
+CHOOSING = "choosing"  # and gathering or merging what is chosen
 #: in the order of a pass
 PARTS = (BACKBONE, "patch_embedding", CHOOSING, "blocks", "joint_blocks", "head", DECODER)
 #: methods of a reduction that are its work, beside its modules

@@ -18,8 +18,8 @@ class Executed:
 
 @dataclass(frozen=True)
 class Pass:
-    """The operators of one pass in the order in which they ran, kinds.BETWEEN among them for the time in which none did.
-    mapped: the share of the time whose part the runtime's names tell; the rest stands where its neighbours do."""
+    """The operators of one pass in the order in which they ran, kinds.BETWEEN among them for the time in which none
+    did. mapped: the share of the time whose part the runtime's names tell; the rest stands where its neighbours do."""
 
     operators: tuple[Executed, ...]
     mapped: float = 1.0
@@ -31,5 +31,5 @@ class Profiled(Protocol):
     def run(self) -> None:
         """One pass."""
 
-    def passes(self) -> list[Pass]:
-        """All that were run, once they are over."""
+    def passes(self, skip: int) -> list[Pass]:
+        """All that were run but for the first `skip`, once they are over; or one that is their mean."""

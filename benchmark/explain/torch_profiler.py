@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch.autograd.profiler import record_function
 
+from ..instruments.memory import quiet_profiler
 from ..runtimes.eager import InTorch
 from ..runtimes.prepared import Task
 from .kinds import BETWEEN
@@ -31,6 +32,7 @@ class TorchProfiled:
             return mark
 
         with (
+            quiet_profiler(),
             marked(self.module, self.scopes, enter, lambda mark: mark.__exit__(None, None, None)),
             torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler,
             record_function(_PASS),
@@ -38,8 +40,8 @@ class TorchProfiled:
             self.call()
         self._passes.append(_read(profiler.events()))
 
-    def passes(self) -> list[Pass]:
-        return self._passes
+    def passes(self, skip: int) -> list[Pass]:
+        return self._passes[skip:]
 
 
 def profile(task: Task, prepared: InTorch, scopes: Scopes) -> TorchProfiled:
