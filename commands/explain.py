@@ -87,7 +87,7 @@ def explain(
         print(render_rows(rows, None, "csv"), end="")
     else:
         console = Console(highlight=False)
-        console.width = max(console.width, 100)
+        console.width = max(console.width, 120)
         for one in told:
             console.print(Text(one["sentence"], "bold"), soft_wrap=True)
             console.print(render_rows(explain_table(one["rows"]), None, format))

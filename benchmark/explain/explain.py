@@ -153,7 +153,8 @@ class _Subject:
         if not run.is_reference:
             drift = compare(model, prepared, inputs[0], crops)["drift_heatmap"]
             if run.dtype == FLOAT32 and not drift <= TOLERANCE:
-                raise InputError(f"runtime {run.runtime}, {model.spec.mask}: heatmaps differ from eager's by {drift:.2g}")
+                what = f"runtime {run.runtime}, {model.spec.mask}"
+                raise InputError(f"{what}: not timed, heatmaps differ from eager's by {drift:.2g}")
         profiler = runtime.profiler()
         assert profiler is not None, "asked before"
         work = work_of(runtime.executed(model), inputs, scopes)
@@ -162,22 +163,17 @@ class _Subject:
     def spent(self, clock: LatencySamples, watched: LatencySamples) -> _Shared:
         """By (part, kind), adding up to the clock's median."""
         passes = self.profiled.passes(watched.warmup_calls)
-        seconds, moved = _medians(passes)
-        gaps = {key: value for key, value in seconds.items() if key[1] == BETWEEN}
+        ms, scaled = share_out(passes, 1e3 * clock.summary.median)
+        moved = _moved(passes[0])
         found: dict[Key, Spent] = {}
-        attention = any(kind == ATTENTION for _, kind in seconds)
+        attention = any(kind == ATTENTION for _, kind in ms)
         for (part, kind), work in self.work.items():
             if kind == ATTENTION and not attention:  # of which this runtime makes products
                 kind = MATMUL
             if work.macs or not moved:
                 found[part, kind] = found.get((part, kind), Spent()) + Spent(work.macs, 0 if moved else work.bytes)
-        pass_ms = 1e3 * clock.summary.median
-        operators = 1e3 * sum(value for key, value in seconds.items() if key not in gaps)
-        scaled = min(1.0, pass_ms / operators)
-        beyond = pass_ms - scaled * operators
-        for key, value in seconds.items():
-            ms = beyond * value / max(sum(gaps.values()), 1e-12) if key in gaps else 1e3 * scaled * value
-            found[key] = found.get(key, Spent()) + Spent(0, moved.get(key, 0), ms)
+        for key, value in ms.items():
+            found[key] = found.get(key, Spent()) + Spent(0, moved.get(key, 0), value)
         slower = watched.summary.median / clock.summary.median
         return _Shared(found, slower, scaled, float(np.median([one.mapped for one in passes])))
 
@@ -192,25 +188,43 @@ class _Shared:
     mapped: float
 
 
-def _medians(watched: Sequence[Pass]) -> tuple[dict[Key, float], dict[Key, int]]:
-    """Seconds by (part, kind), the median over passes, and bytes where the runtime tells them."""
+def share_out(passes: Sequence[Pass], pass_ms: float) -> tuple[dict[Key, float], float]:
+    """ms by (part, kind) of a pass that takes so many without a profiler, and what operators' times were scaled by.
+
+    Of each the median over passes; the gaps are what the operators leave, in the parts where the profiler saw them.
+    """
     sums: list[dict[Key, float]] = []
-    for one in watched:
+    for one in passes:
         sums.append({})
         for operator in one.operators:
             key = operator.part, BETWEEN if operator.name == BETWEEN else kind_of(operator.name)
-            sums[-1][key] = sums[-1].get(key, 0.0) + operator.seconds
+            sums[-1][key] = sums[-1].get(key, 0.0) + 1e3 * operator.seconds
     keys = dict.fromkeys(key for one in sums for key in one)
+    medians = {key: float(np.median([one.get(key, 0.0) for one in sums])) for key in keys}
+    gaps = sum(value for key, value in medians.items() if key[1] == BETWEEN)
+    operators = sum(medians.values()) - gaps
+    scaled = min(1.0, pass_ms / operators)
+    beyond = (pass_ms - scaled * operators) / max(gaps, 1e-12)
+    return {key: value * (beyond if key[1] == BETWEEN else scaled) for key, value in medians.items()}, scaled
+
+
+def _moved(one: Pass) -> dict[Key, int]:
+    """Bytes by (part, kind), where the runtime tells them."""
     moved: dict[Key, int] = {}
-    for operator in watched[0].operators:
+    for operator in one.operators:
         if operator.bytes is not None:
             key = operator.part, kind_of(operator.name)
             moved[key] = moved.get(key, 0) + operator.bytes
-    return {key: float(np.median([one.get(key, 0.0) for one in sums])) for key in keys}, moved
+    return moved
 
 
 def _explained(
-    model: PoseModel, run: RunConfig, batch_size: int, two: Mapping[str, _Shared], clocks: Sequence[LatencySamples], limits: Ceilings
+    model: PoseModel,
+    run: RunConfig,
+    batch_size: int,
+    two: Mapping[str, _Shared],
+    clocks: Sequence[LatencySamples],
+    limits: Ceilings,
 ) -> Explained:
     spec = model.spec
     about = {

@@ -38,7 +38,7 @@ class TorchProfiled:
             record_function(_PASS),
         ):
             self.call()
-        self._passes.append(_read(profiler.events()))
+        self._passes.append(read_events(profiler.events()))
 
     def passes(self, skip: int) -> list[Pass]:
         return self._passes[skip:]
@@ -48,8 +48,9 @@ def profile(task: Task, prepared: InTorch, scopes: Scopes) -> TorchProfiled:
     return TorchProfiled(prepared.bind(*task.inputs), prepared.call, scopes)
 
 
-def _read(events: Any) -> Pass:
-    """The operators of one thread in the order of their starts, and what lies between them."""
+def read_events(events: Any) -> Pass:
+    """The operators of one thread in the order of their starts, and what lies between them, each gap in the part of the
+    operator behind it."""
     whole = next(event for event in events if event.name == _PASS)
     own = sorted(
         (event for event in events if event.thread == whole.thread and event.name != _PASS),

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter
 
 from ...pose.files import write_atomic
 from .drawing import to_png, to_svg
@@ -26,7 +27,7 @@ def roofline(rows: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]) -> F
     ceilings. Hollow: without a mask; filled: with it. The area is the share of the time."""
     points = [row for row in rows if row["part"] not in ("all", "transformer") and row["operator"] != "all"]
     points = [row for row in points if row["macs_before"] or row["macs_after"]]
-    peak, copy = summary["ceiling_macs_per_s"], summary["ceiling_bytes_per_s"]
+    peak, copy = summary["ceiling_macs_per_s"] / 1e9, summary["ceiling_bytes_per_s"] / 1e9
     figure = Figure(figsize=(5.6, 4.8), layout="constrained")
     axes = figure.add_subplot()
     axes.set_xscale("log")
@@ -40,7 +41,7 @@ def roofline(rows: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]) -> F
             rate, moved = row[f"gmacs_per_s_{which}"], row[f"mb_{which}"]
             if not rate or not moved:
                 continue
-            place = row[f"macs_{which}"] / (1e6 * moved), 1e9 * rate
+            place = row[f"macs_{which}"] / (1e6 * moved), rate
             area = 25 + 400 * row[f"ms_{which}"] / total
             axes.scatter(*place, s=area, marker=marker, facecolor=face, edgecolor=color, linewidth=1.3, zorder=3)
             places.append(place)
@@ -57,9 +58,11 @@ def roofline(rows: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]) -> F
     axes.set_xlim(low, high)
     axes.set_ylim(min([place[1] for place in seen] + [peak]) / 3, max([place[1] for place in seen] + [peak]) * 2)
     axes.set_xlabel("multiply-adds per byte moved")
-    axes.set_ylabel("multiply-adds per second")
+    axes.set_ylabel("1e9 multiply-adds per second")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     note = note_lines(
-        f"line: this machine's ceilings, {peak / 1e9:.0f} GMAC/s and {copy / 1e9:.0f} GB/s",
+        f"line: this machine's ceilings, {peak:.0f} GMAC/s and {copy:.0f} GB/s",
         "hollow: without a mask, filled: with it; area: share of the time",
     )
     dress(figure, f"{_label(summary)}: roofline", [], handles, note)
@@ -70,7 +73,7 @@ def time_bars(rows: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]) -> 
     """Time of a pass without a mask and with it, by part, its operators by kind."""
     pieces = [row for row in rows if row["part"] not in ("all", "transformer") and row["operator"] != "all"]
     parts = list(dict.fromkeys(row["part"] for row in pieces))
-    kinds = list(dict.fromkeys(row["operator"] for row in pieces))
+    kinds = [row["operator"] for row in rows if row["part"] == "all" and row["operator"] != "all"]
     figure = Figure(figsize=(5.6, 1.8 + 0.55 * len(parts)), layout="constrained")
     axes = figure.add_subplot()
     total = max(summary["whole_ms_before"], 1e-12)
