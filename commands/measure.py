@@ -39,6 +39,8 @@ Examples:
   posebench profile --train --model tmpose_tiny --mask none,semantic --ratios 0.4 --threads 2
 
   posebench profile --model tmpose_l --device cuda --data /data/coco
+
+  posebench profile --deployed --model tmpose_l --mask uniform --ratios 0.4 --people 1,4,16 --flip --threads 1
 """
 
 
@@ -88,6 +90,13 @@ def profile(
             "device trains, and say which of them training waits for; with --train: the steps' data (default: embedded)"
         ),
     ] = None,
+    deployed: Annotated[
+        bool, typer.Option("--deployed", help="instead the cost of an image: crops and decoding of its people as well")
+    ] = False,
+    people: Annotated[
+        str, typer.Option(help="with --deployed: people in the image, numbers separated by commas")
+    ] = "1,4,16",
+    flip: Annotated[bool, typer.Option("--flip", help="with --deployed: the flip test's second pass, too")] = False,
     format: Format = "table",
     wide: Wide = False,
     quiet: Quiet = False,
@@ -99,7 +108,28 @@ def profile(
     not, or cannot be run.
 
     --train measures the stages of training steps instead, of the models asked for, and leaves nothing behind.
+
+    --deployed measures images instead: milliseconds for so many people, beside those of the network alone.
     """
+    if flip and not deployed:
+        raise InputError("--flip is of --deployed: give that, too")
+    if deployed:
+        if train or data is not None or weights is not None or batch_sizes is not None:
+            raise InputError("--deployed: leave out --train, --data, --weights and --batch-sizes (a batch is --people)")
+        from .profile_deployed import print_deployed
+
+        asked = {
+            "names": words(model, "--model") or [DEFAULT_MODEL], "masks": masks_of(mask),
+            "ratios": numbers(ratios, "--ratios"), "dataset": dataset, "input_size": size(input_size),
+            "joint_mask": joint_mask, "decoder": decoder,
+        }  # fmt: skip
+        where = {
+            "device": device, "runtimes": words(runtime, "--runtime"), "threads": threads, "samples": samples,
+            "precisions": words(precision, "--precision"), "seconds": seconds,
+            "data": calibration and str(calibration),
+        }  # fmt: skip
+        print_deployed(asked, where, numbers(people, "--people", int), flip, format, wide, quiet)
+        return
     if train:
         if weights is not None or precision != "float32" or runtime != "eager" or not memory:
             raise InputError(

@@ -99,7 +99,7 @@ def _cuda_peak(module: Callable[..., object], arguments: tuple[torch.Tensor, ...
 
 
 def _cpu_peak(module: Callable[..., object], arguments: tuple[torch.Tensor, ...]) -> int:
-    with _quiet_profiler(), profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+    with quiet_profiler(), profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
         probe = torch.empty(_PROBE_BYTES, dtype=torch.uint8)
         del probe
         output = module(*arguments)
@@ -117,7 +117,7 @@ def _cpu_peak(module: Callable[..., object], arguments: tuple[torch.Tensor, ...]
 
 
 @contextlib.contextmanager
-def _quiet_profiler() -> Iterator[None]:
+def quiet_profiler() -> Iterator[None]:
     """Keep the profiler's library from printing that it started and stopped."""
     before = os.environ.get("KINETO_LOG_LEVEL")
     os.environ.setdefault("KINETO_LOG_LEVEL", "6")

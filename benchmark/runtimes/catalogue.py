@@ -6,15 +6,23 @@ from .descriptor import FLOAT32, Runtime
 
 EAGER = "eager"
 _HERE = "posebench.benchmark.runtimes"
+_EXPLAIN = "posebench.benchmark.explain"
 
 _TABLE = (
-    Runtime(EAGER, f"{_HERE}.eager:prepare", "torch, operator by operator", in_torch=True),
+    Runtime(
+        EAGER,
+        f"{_HERE}.eager:prepare",
+        "torch, operator by operator",
+        in_torch=True,
+        profile=f"{_EXPLAIN}.torch_profiler:profile",
+    ),
     Runtime(
         "fused",
         f"{_HERE}.fused:prepare",
         "torch, on the model without what its heatmaps do not need",
         in_torch=True,
         form="posebench.pose.fusion.fuse:fuse",
+        profile=f"{_EXPLAIN}.torch_profiler:profile",
     ),
     Runtime("compile", f"{_HERE}.compile:prepare", "torch.compile: inductor's fused kernels", in_torch=True),
     Runtime(
@@ -32,6 +40,7 @@ _TABLE = (
         cuda_precisions=(FLOAT32, "float16"),
         packages=("onnx", "onnxruntime", "onnxscript"),
         extra="export",
+        profile=f"{_EXPLAIN}.onnxruntime_profiler:profile",
     ),
     Runtime(
         "tensorrt",
@@ -50,6 +59,7 @@ _TABLE = (
         cpu_precisions=(FLOAT32, "bfloat16", "float16"),
         packages=("onnx", "onnxruntime", "onnxscript", "openvino"),
         extra="openvino",
+        profile=f"{_EXPLAIN}.openvino_profiler:profile",
     ),
 )
 

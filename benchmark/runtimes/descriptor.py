@@ -21,6 +21,7 @@ class Runtime:
     there. packages: what must be installed for it; extra: the extra of posebench that brings them.
     in_torch: torch's own operators do the work, so that torch's profiler sees all of its memory.
     form: (a pose model) -> the module that it executes, whose multiply-adds are counted; None for the model as it is.
+    profile: (Task, Prepared, scopes) -> what its profiler looks at (see explain/passes.py); None without one.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Runtime:
     extra: str = ""
     in_torch: bool = False
     form: str | Callable[..., Any] | None = None
+    profile: str | Callable[..., Any] | None = None
 
     def function(self) -> Callable[..., Any]:
         """`prepare` itself, imported if need be."""
@@ -44,6 +46,10 @@ class Runtime:
             return module
         form = load_object(self.form) if isinstance(self.form, str) else self.form
         return form(module)
+
+    def profiler(self) -> Callable[..., Any] | None:
+        """`profile` itself, imported if need be."""
+        return load_object(self.profile) if isinstance(self.profile, str) else self.profile
 
     def precisions(self, device: str) -> tuple[str, ...]:
         """Those that it computes in on a kind of device, "cpu" or "cuda"."""

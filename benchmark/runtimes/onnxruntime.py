@@ -61,15 +61,15 @@ class OnnxSession:
 
 
 def prepare(task: Task) -> OnnxSession:
-    return session_of(_file(task), task, CPU if task.device.type == "cpu" else CUDA)
+    return session_of(model_file(task), task, CPU if task.device.type == "cpu" else CUDA)
 
 
 def prepare_tensorrt(task: Task) -> OnnxSession:
     return session_of(onnx_file(task.module, task.inputs), task, TENSORRT)
 
 
-def session_of(path: Path, task: Task, provider: str) -> OnnxSession:
-    """A session of a file for the task's batch size, threads and device.
+def session_of(path: Path, task: Task, provider: str, *, profile: Path | None = None) -> OnnxSession:
+    """A session of a file for the task's batch size, threads and device. profile: how its profile's name begins.
 
     InputError where the installed onnxruntime lacks the provider, or executes nothing with it.
     """
@@ -83,6 +83,8 @@ def session_of(path: Path, task: Task, provider: str) -> OnnxSession:
     threads = task.threads or torch.get_num_threads()
     settings = session_options(threads)
     settings.add_free_dimension_override_by_name(BATCH, len(task.inputs[0]))
+    if profile is not None:
+        settings.enable_profiling, settings.profile_file_prefix = True, str(profile)
     session = onnxruntime.InferenceSession(str(path), settings, providers=_providers(provider, task))
     known = {value.name for value in session.get_inputs()}
     expected = [f"input_{number}" for number in range(len(task.inputs))]
@@ -143,7 +145,7 @@ def told(provider: str, nodes: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {count} nodes" for name, count in ordered if count)
 
 
-def _file(task: Task) -> Path:
+def model_file(task: Task) -> Path:
     """The module's file, in the task's precision."""
     if task.precision == "int8":
         from .int8 import quantised_file

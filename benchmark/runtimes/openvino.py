@@ -24,20 +24,20 @@ class OpenvinoModel:
     and other ids compile it again.
     """
 
-    def __init__(self, task: Task):
-        self.task, self.file = task, onnx_file(task.module, task.inputs)
+    def __init__(self, task: Task, *, counters: bool = False):
+        self.task, self.file, self.counters = task, onnx_file(task.module, task.inputs), counters
         self._compiled: dict[bytes, tuple[Any, tuple[int, ...]]] = {}
         self._about: Provenance | None = None
 
     def run(self, *inputs: torch.Tensor) -> torch.Tensor:
         self.bind(*inputs)()
-        request, _ = self._request(inputs)
+        request, _ = self.request(inputs)
         return torch.from_numpy(np.array(request.get_output_tensor(0).data)).float()
 
     def bind(self, *inputs: torch.Tensor) -> Callable[[], object]:
         import openvino
 
-        request, places = self._request(inputs)
+        request, places = self.request(inputs)
         arrays = [inputs[place].contiguous().numpy() for place in places]
         tensors = [openvino.Tensor(array, shared_memory=True) for array in arrays]
 
@@ -55,7 +55,7 @@ class OpenvinoModel:
         assert self._about is not None, "prepare compiles"
         return self._about
 
-    def _request(self, inputs: tuple[torch.Tensor, ...]) -> tuple[Any, tuple[int, ...]]:
+    def request(self, inputs: tuple[torch.Tensor, ...]) -> tuple[Any, tuple[int, ...]]:
         """An inference request for these inputs' ids, and the places of the inputs that it takes."""
         ids = b"".join(tensor.numpy().tobytes() for tensor in inputs if not tensor.is_floating_point())
         if ids not in self._compiled:
@@ -72,7 +72,7 @@ class OpenvinoModel:
         ports = {port: int(port.any_name.removeprefix("input_")) for port in model.inputs}
         model.reshape({port: list(inputs[place].shape) for port, place in ports.items()})
         options = compile_options(self.task.precision, threads)
-        compiled = core.compile_model(model, "CPU", options)
+        compiled = core.compile_model(model, "CPU", options | ({"PERF_COUNT": True} if self.counters else {}))
         nodes = _precisions(compiled)
         if not nodes.get(hint):
             used = ", ".join(name for name, _ in nodes.most_common())
