@@ -58,8 +58,8 @@ def _options(
 
 
 GROUPS = (
-    sweep, choose, compare, paper, agree, status, merge, counts, search, measure, breakeven, explain, check, gate, audit,
-    train, predict, export, data, weights,
+    sweep, choose, compare, paper, agree, status, merge, counts, search, measure, breakeven, explain, check, gate,
+    audit, train, predict, export, data, weights,
 )  # fmt: skip
 for group in GROUPS:
     group.register(app)
