@@ -166,12 +166,14 @@ class _Subject:
         ms, scaled = share_out(passes, 1e3 * clock.summary.median)
         moved = _moved(passes[0])
         found: dict[Key, Spent] = {}
-        attention = any(kind == ATTENTION for _, kind in ms)
+        kinds, in_parts = {kind for _, kind in ms}, any(part is not None for part, _ in ms)
         for (part, kind), work in self.work.items():
-            if kind == ATTENTION and not attention:  # of which this runtime makes products
+            if kind == ATTENTION and ATTENTION not in kinds:  # of which this runtime makes products
                 kind = MATMUL
-            if work.macs or not moved:
-                found[part, kind] = found.get((part, kind), Spent()) + Spent(work.macs, 0 if moved else work.bytes)
+            bytes = 0 if moved or kind not in kinds else work.bytes  # what a compiler fuses moves less, unknown
+            if work.macs or bytes:
+                key = part if in_parts else None, kind
+                found[key] = found.get(key, Spent()) + Spent(work.macs, bytes)
         for key, value in ms.items():
             found[key] = found.get(key, Spent()) + Spent(0, moved.get(key, 0), value)
         slower = watched.summary.median / clock.summary.median
@@ -232,6 +234,8 @@ def _explained(
         "dtype": run.dtype, "batch_size": batch_size, "threads": clocks[0].threads,
     }  # fmt: skip
     notes = []
+    if all(part is None for part, _ in two["after"].spent):
+        notes.append("this runtime's operators cannot be told apart by part of the model: by kind only")
     mapped, scaled = min(one.mapped for one in two.values()), min(one.scaled for one in two.values())
     if mapped < 1:
         notes.append(f"{100 * mapped:.0f} % of the time by names of this runtime's nodes, the rest by their neighbours")

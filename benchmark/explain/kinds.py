@@ -8,14 +8,17 @@ from functools import cache
 CONVOLUTION, MATMUL, ATTENTION = "convolutions", "matrix products", "attention"
 NORM, SOFTMAX, ACTIVATION, ELEMENTWISE = "norms", "softmax", "activations", "element-wise"
 SORTING, GATHERING, LAYOUT, OTHER = "sorting", "gathering", "copies", "other"
+FUSED = "fused kernels"  # a compiler's, of many element-wise operators, sums and copies
 #: no operator: what a pass takes beyond its operators, to launch them above all
 BETWEEN = "launch gaps"
 KINDS = (
-    CONVOLUTION, MATMUL, ATTENTION, SOFTMAX, NORM, ACTIVATION, ELEMENTWISE, SORTING, GATHERING, LAYOUT, OTHER, BETWEEN,
+    CONVOLUTION, MATMUL, ATTENTION, SOFTMAX, NORM, ACTIVATION, ELEMENTWISE, SORTING, GATHERING, LAYOUT, FUSED, OTHER,
+    BETWEEN,
 )  # fmt: skip
 
 #: the first pattern that a name, in lower case and without its namespace and underscores, begins with or (.*) holds
 _PATTERNS = (
+    (FUSED, r"graph\d*cpp|cppfused|triton"),
     (CONVOLUTION, r".*conv"),
     (ATTENTION, r".*attention|.*sdp"),
     (NORM, r".*norm|mvn"),

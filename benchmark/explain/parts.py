@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from torch import nn
@@ -80,7 +81,7 @@ def marked(
                     method = getattr(modules[scope], name, None)
                     if method is not None:
                         setattr(modules[scope], name, _between(method, part, begin, end))
-                        undo.append(lambda module=modules[scope], name=name: delattr(module, name))
+                        undo.append(partial(delattr, modules[scope], name))
         yield
     finally:
         for action in undo:

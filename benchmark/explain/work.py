@@ -32,10 +32,11 @@ def work_of(module: nn.Module, inputs: tuple[Any, ...], scopes: Scopes) -> dict[
     hold; a view moves nothing, and what gathers reads only what it gives. UncountedOperatorError as count_flops.
     """
     done: dict[tuple[str, str], Work] = {}
-    order, now = InOrder(), [None]
+    order = InOrder()
+    now: list[str] = []  # the part that runs, of which there is at most one
 
     def see(operator: Any, name: str, macs: int, arguments: Any, output: Any) -> None:
-        key = order.place(now[-1]), kind_of(name)
+        key = order.place(now[-1] if now else None), kind_of(name)
         done[key] = done.get(key, Work()) + Work(macs, moved_bytes(operator, key[1], arguments, output))
 
     watch = Watch(module, shapes_only=False, seen=see)

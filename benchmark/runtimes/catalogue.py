@@ -24,7 +24,13 @@ _TABLE = (
         form="posebench.pose.fusion.fuse:fuse",
         profile=f"{_EXPLAIN}.torch_profiler:profile",
     ),
-    Runtime("compile", f"{_HERE}.compile:prepare", "torch.compile: inductor's fused kernels", in_torch=True),
+    Runtime(
+        "compile",
+        f"{_HERE}.compile:prepare",
+        "torch.compile: inductor's fused kernels",
+        in_torch=True,
+        profile=f"{_EXPLAIN}.torch_profiler:profile_compiled",
+    ),
     Runtime(
         "cudagraph",
         f"{_HERE}.cudagraph:prepare",

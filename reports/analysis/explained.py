@@ -14,7 +14,7 @@ _SCOPES = {"transformer": "behind the backbone", "all": "of the whole model"}
 
 
 def explained_sentence(summary: Mapping[str, Any]) -> str:
-    """ "model mask 0.4, eager float32, batch 1: of the 42.1 % counted behind the backbone, 31.0 % arrive: ..." """
+    """ "small mine 0.4, eager float32, batch 1: of the 42.1 % counted behind the backbone, 31.0 % arrive: ..." """
     label = (
         f"{summary['model']} {summary['mask']} {summary['mask_ratio']:g}, {summary['runtime']} {summary['dtype']}, "
         f"batch {summary['batch_size']}"

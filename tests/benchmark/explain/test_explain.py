@@ -1,6 +1,8 @@
-"""Where a counted saving goes: multiply-adds and bytes by closed form, times that add up, parts by a runtime's names."""
+"""Where a counted saving goes: multiply-adds and bytes by closed form, times that add up, parts by runtimes' names."""
 
 import json
+import shutil
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -17,6 +19,7 @@ from posebench.benchmark.explain.rows import rows, summary
 from posebench.benchmark.explain.torch_profiler import read_events
 from posebench.benchmark.explain.work import work_of
 from posebench.benchmark.profiling.config import ProfileConfig
+from posebench.benchmark.runtimes.catalogue import RUNTIMES
 from posebench.cli import app
 from posebench.pose.errors import InputError
 from posebench.pose.models.zoo import create_model
@@ -40,7 +43,7 @@ def test_multiply_adds_and_bytes_of_known_operators():
     assert work["head", "matrix products"].macs == 4 * 8 * 16
     assert work["head", "matrix products"].bytes == 4 * (4 * 8 + 8 * 16 + 16 + 4 * 16)
     assert work["decoder", "activations"].bytes == 4 * (64 + 64)
-    assert work["decoder", "gathering"].bytes == 4 * (48 + 48) + 3 * 8, "rows read, and their numbers"
+    assert work["decoder", "gathering"].bytes == 4 * (48 + 48) + 3 * 8, "reads what it gives, and where from"
     assert work["decoder", "element-wise"].bytes == 4 * (48 + 48), "in place: read and written once"
     assert all(value.bytes == 0 for key, value in work.items() if key[1] == "copies"), "views move nothing"
 
@@ -69,8 +72,8 @@ def test_a_marked_model_is_told_once_for_parts_in_parts_and_is_left_as_it_was():
 
 
 def event(name, start, end, own=0):
-    when = SimpleNamespace(start=start, end=end)
-    return SimpleNamespace(name=name, thread=1, self_cpu_time_total=own, time_range=when)
+    span = SimpleNamespace(start=start, end=end)
+    return SimpleNamespace(name=name, thread=1, self_cpu_time_total=own, time_range=span)
 
 
 def test_gaps_of_a_pass_are_what_lies_between_operators_that_no_other_calls():
@@ -128,8 +131,7 @@ def check_sums(one, mask):
     assert sum(about["costs"].values()) == pytest.approx(about["counted"] - about["arrives"])
     for which in ("ms_before", "ms_after", "macs_after", "mb_before"):
         kinds = sum(row[which] for (part, kind), row in found.items() if part == "all" and kind != "all")
-        sums = ("all", "transformer")
-        parts = sum(row[which] for (part, kind), row in found.items() if kind == "all" and part not in sums)
+        parts = sum(row[which] for (part, kind), row in found.items() if kind == "all" and part in one.parts)
         assert whole[which] == pytest.approx(kinds) == pytest.approx(parts) and whole[which] > 0, which
     assert found[CHOOSING, "all"]["ms_before"] == 0 < found[CHOOSING, "all"]["ms_after"]
     assert found[CHOOSING, "all"]["macs_after"] == expected[1]["mask_scoring"]
@@ -159,6 +161,16 @@ def test_another_runtimes_nodes_are_placed_by_their_names(runtime):
     assert about["scope"] == "transformer" and found[CHOOSING, "all"]["ms_after"] > 0
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(not any(map(shutil.which, ("g++", "clang++"))), reason="inductor needs a C++ compiler")
+def test_a_compiled_models_kernels_are_told_by_kind_alone():
+    (one,) = explain(["tmpose_tiny"], ["semantic"], [0.4], quick("compile"))
+    found = {(row["part"], row["operator"]): row for row in rows(one)}
+    assert one.parts == () and summary(one)["scope"] == "all" and "by kind only" in one.notes[0]
+    assert found["all", "fused kernels"]["ms_after"] > 0 < found["all", "convolutions"]["ms_after"]
+    assert found["all", "convolutions"]["macs_after"] == backbone_macs("tmpose_tiny")
+
+
 def test_the_command_says_it_in_a_sentence_and_leaves_files_and_pictures(tmp_path):
     out = tmp_path / "out"
     how = ["--samples", "10", "--seconds", "0.1", "--threads", "1", "--quiet"]
@@ -173,8 +185,9 @@ def test_the_command_says_it_in_a_sentence_and_leaves_files_and_pictures(tmp_pat
     assert isinstance(again.exception, InputError) and "exists already" in str(again.exception)
 
 
-def test_what_cannot_be_explained_is_one_line():
+def test_what_cannot_be_explained_is_one_line(monkeypatch):
+    monkeypatch.setitem(RUNTIMES, "bare", replace(RUNTIMES["eager"], name="bare", profile=None))
     with pytest.raises(InputError, match="nothing is masked"):
         explain(["tmpose_tiny"], ["none"], [], quick("eager"))
-    with pytest.raises(InputError, match="runtime compile has no profiler"):
-        explain(["tmpose_tiny"], ["uniform"], [0.4], quick("compile"))
+    with pytest.raises(InputError, match="runtime bare has no profiler"):
+        explain(["tmpose_tiny"], ["uniform"], [0.4], quick("bare"))
