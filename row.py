@@ -124,6 +124,7 @@ class ImageTimes:
     p5: Number = _column("p5", "5th percentile of {part}")
     p50: Number = _column("p50", "median of {part}")
     p95: Number = _column("p95", "95th percentile of {part}")
+    unstable: Flag = _column("unstable", "one of these was unstable: {part}")
 
 
 _MAC = "1e9 MAC"

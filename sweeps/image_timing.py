@@ -96,9 +96,11 @@ def measure(folder: Path, job: ImageTimingJob, reporter: Reporter) -> dict[str, 
     rows = time_models(models, job.batch_size, precision, progress=progress, **how)
     times = {}
     for key, config, lengths in zip(job.cells, job.models, job.lengths, strict=True):
-        found = [rows[config, own]["latency_transformer_ms_median"] for own in lengths]
-        columns = dict(zip((f"p{percent}" for percent in PERCENTILES), found, strict=True))
-        times[key] = flat("padded_ms", ImageTimes(**columns))
+        timed = [rows[config, own] for own in lengths]
+        found = dict(zip((f"p{percent}" for percent in PERCENTILES), timed, strict=True))
+        medians = {name: row["latency_transformer_ms_median"] for name, row in found.items()}
+        unstable = any(row["latency_transformer_unstable"] for row in timed)
+        times[key] = flat("padded_ms", ImageTimes(**medians, unstable=unstable))
     return {"times": times, "conditions": conditions(job.device, job.run.dtype, job.run.threads, None)}
 
 

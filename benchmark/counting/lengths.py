@@ -19,8 +19,10 @@ def macs_by_lengths(config: ModelConfig, lengths: Iterable[Lengths]) -> dict[Len
     options = config.create_arguments()
     bare = fresh_model(str(options.pop("name")), options)
     image = (1, 3, *bare.model.spec.input_size)
-    counts: dict[Lengths, int] = {}
+    mask, counts = bare.model.transformer.mask, dict[Lengths, int]()
+    if mask is None:
+        return counts
     for own in set(lengths):
-        bare.model.transformer.mask.set_lengths(own)
-        counts[own] = flop_count(bare.model, bare.count(), (image,), bare.params).macs_transformer
+        mask.set_lengths(own)
+        counts[own] = flop_count(bare.model, bare.count(), (image,), bare.params).macs_transformer or 0
     return counts

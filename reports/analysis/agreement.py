@@ -33,7 +33,7 @@ class Kept:
 class Pair:
     """Two masks on the same people, mean over people and seeds; a mask with itself is compared across seeds.
 
-    iou: of the kept cells; chance: what it would be had both kept as many blindly. rank: Spearman's correlation over
+    iou: of the kept cells; chance: what it would be, had both drawn as many by lot. rank: Spearman's correlation over
     the cells, of each person's scores where both masks have them (by: SCORES), else of how often each cell is kept over
     all people (FREQUENCY); None where nothing varies.
     """

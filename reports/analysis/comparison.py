@@ -123,7 +123,9 @@ def _timing(rows: Sequence[Mapping[str, Any]], times: Times) -> Timing:
     memory = spread(row["peak_memory_mib"] for row in rows)
     timed = [row for row in rows if times.counts(row)]
     padded = {name: _over(timed if name == "padded_ms" else rows, name) for name in _PADDED}
-    return Timing(_latency(timed, "latency"), _latency(timed, "latency_transformer"), memory, **padded)
+    unstable = any(row.get("padded_ms_unstable") is True for row in timed)
+    parts = _latency(timed, "latency"), _latency(timed, "latency_transformer"), memory
+    return Timing(*parts, **padded, padded_unstable=unstable)
 
 
 def _over(rows: Sequence[Mapping[str, Any]], name: str) -> Over | None:

@@ -48,6 +48,7 @@ class Timing:
     padded_tokens: Over | None = None
     padded_gflops_t: Over | None = None
     padded_ms: Over | None = None
+    padded_unstable: bool = False
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ _TABLE_NOTE = (
 _KEPT = (
     "A cell counts as kept where a token stands after the last block: one that was not dropped, or, of a mask that"
     " merges, the one that holds its group, at its own cell. IoU: of the kept cells of each person, mean over people;"
-    " by chance: had as many cells been kept blindly. Rank correlation: Spearman's, of each person's scores where a"
+    " by chance: had as many cells been drawn by lot. Rank correlation: Spearman's, of each person's scores where a"
     " mask first acts; where one of the two has none, of how often each cell is kept. A joint counts as kept where its"
     " cell is; alone: and no other cell was merged with it."
 )

@@ -17,19 +17,24 @@ def image_cost_table(subject: Subject) -> Grid | None:
     heads = [Head("mask, ratio", numeric=False), Head("tokens", "at most"), Head("GFLOPsT", "at most")]
     heads += [Head("tokens", "of an image"), Head("GFLOPsT", "of an image")]
     groups = [("", 3), ("alone", 2)]
-    timed = {size: any(_timing(point, size, "padded_ms") for point in points) for size in sizes}
+    timed = {size: any(bool(_timing(point, size, "padded_ms")) for point in points) for size in sizes}
     for size in sizes:
-        heads += [Head("tokens", "padded"), Head("GFLOPsT", "per image"), *([Head("time", "ms, T")] * timed[size])]
-        groups.append((f"batch size {size}", 2 + timed[size]))
+        own = [Head("tokens", "padded"), Head("GFLOPsT", "per image")] if size > 1 else []
+        own += [Head("transformer", "ms")] * timed[size]
+        heads += own
+        groups += [(f"batch size {size}", len(own))] if own else []
     lines = []
     for point in points:
         most = [Cell(str(point.tokens_kept)), Cell(f"{point.gflops_t:.{digits}f}")]
         cells = [Cell(f"{point.mask} {point.ratio:g}", kind=""), *most]
         cells += [_cell(point.image_tokens, 0), _cell(point.image_gflops_t, digits)]
         for size in sizes:
-            cells.append(_cell(_timing(point, size, "padded_tokens"), 0))
-            cells.append(_cell(_timing(point, size, "padded_gflops_t"), digits))
-            cells += [_cell(_timing(point, size, "padded_ms"), 2)] * timed[size]
+            if size > 1:
+                cells.append(_cell(_timing(point, size, "padded_tokens"), 0))
+                cells.append(_cell(_timing(point, size, "padded_gflops_t"), digits))
+            timing = point.timings.get(size)
+            shaky = "\nunstable" if timing and timing.padded_unstable else ""
+            cells += [_cell(_timing(point, size, "padded_ms"), 2, shaky)] * timed[size]
         lines.append(Line(cells))
     return Grid(f"{subject.label}: what single images cost, median and 5th to 95th percentile", heads, lines, groups)
 
@@ -39,5 +44,5 @@ def _timing(point: Point, size: int, name: str) -> Over | None:
     return getattr(timing, name) if timing else None
 
 
-def _cell(over: Over | None, digits: int) -> Cell:
-    return Cell("") if over is None else Cell(f"{over.middle:.{digits}f}", over_text(over, digits))
+def _cell(over: Over | None, digits: int, behind: str = "") -> Cell:
+    return Cell("") if over is None else Cell(f"{over.middle:.{digits}f}", over_text(over, digits) + behind)
