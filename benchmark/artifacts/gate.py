@@ -132,7 +132,7 @@ def run_gate(
     found = evaluate(file, splits[0], **options, progress=progress and _named(progress, "the file"))
     expected = evaluate(same, splits[1], **options, progress=progress and _named(progress, "eager"))
     groups = [_group("all", len(splits[0].people), found.evidence, expected.evidence, margin)]
-    if isinstance(found.predictions, list):
+    if isinstance(found.predictions, list) and isinstance(expected.predictions, list):
         for size, (a, b) in evidence_by_size(splits[0], [found.predictions, expected.predictions]):
             groups.append(_group(size_text(size), size.people, a, b, margin))
     distance = np.linalg.norm(found.keypoints[..., :2] - expected.keypoints[..., :2], axis=2).max(axis=1)
@@ -167,7 +167,7 @@ def _examined(
         people = [split.people[index] for index in worst]
         sizes = spec.input_size, spec.heatmap_size, spec.sigma
         crops = PoseDataset(people, spec.skeleton, *sizes, convention=convention_of(spec.convention))
-        images.append(torch.stack([crops[index]["image"] for index in range(len(people))]))
+        images.append(torch.stack([torch.as_tensor(crops[index]["image"]) for index in range(len(people))]))
         with torch.no_grad():
             # One at a time: what a person's heatmaps are must not depend on who else is examined.
             plain.append(torch.cat([model(image[None]) for image in images[-1]]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import types
+from typing import Any
 
 import torch
 from torch import nn
@@ -15,7 +16,7 @@ from .prepared import Task
 def prepare(task: Task) -> InTorch:
     """One graph with static shapes, compiled now. InputError where there is no compiler, or the graph breaks."""
     _check_compiler(task.device)
-    options = {"backend": "inductor", "mode": "default", "dynamic": False}
+    options: dict[str, Any] = {"backend": "inductor", "mode": "default", "dynamic": False}
     call = torch.compile(_code_of_its_own(placed(task)), fullgraph=True, **options)
     prepared = InTorch(call, precision_of(task), about_torch(task, "inductor", fullgraph=True, **options))
     before = torch.get_num_threads()
