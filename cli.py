@@ -9,10 +9,12 @@ import typer
 from .commands import (
     audit,
     breakeven,
+    check,
     counts,
     data,
     explain,
     export,
+    gate,
     measure,
     merge,
     predict,
@@ -50,7 +52,10 @@ def _options(
     pass
 
 
-for group in (sweep, status, merge, counts, measure, breakeven, explain, audit, train, predict, export, data, weights):
+for group in (
+    sweep, status, merge, counts, measure, breakeven, explain, check, gate, audit, train, predict, export, data,
+    weights,
+):  # fmt: skip
     group.register(app)
 
 
