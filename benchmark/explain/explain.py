@@ -30,6 +30,8 @@ from .parts import BACKBONE, DECODER, PARTS, scopes_of
 from .passes import Pass, Profiled
 from .work import Work, work_of
 
+#: how far from 1 the profiler's times may be scaled without a word
+ADJUSTED = 0.1
 Key = tuple[str | None, str]
 
 
@@ -92,8 +94,7 @@ def explain(
     """Each model's masks against its unmasked form, in every runtime of `how`.
 
     Both are compared with eager in float32, then run interleaved, with and without the runtime's profiler (how.samples,
-    how.seconds for each). Operators take what it says; what a pass takes beyond them without it are the gaps, which lie
-    in the parts as under it. Where operators alone come to more than that, they are scaled down to it.
+    how.seconds for each). What the profiler says is made to add up to the passes without it (share_out).
     options: of create_model. InputError for a runtime without a profiler, what is unequal, and as `profile` does.
     """
     chosen = choose_models(list(names), masks, ratios, baseline=True, **options)
@@ -193,7 +194,8 @@ class _Shared:
 def share_out(passes: Sequence[Pass], pass_ms: float) -> tuple[dict[Key, float], float]:
     """ms by (part, kind) of a pass that takes so many without a profiler, and what operators' times were scaled by.
 
-    Of each the median over passes; the gaps are what the operators leave, in the parts where the profiler saw them.
+    Of each the median over passes. A profiler lengthens the gaps first: they get what the operators leave of the pass,
+    and no more than the profiler saw, in the parts where it saw them. Then all is scaled to the pass.
     """
     sums: list[dict[Key, float]] = []
     for one in passes:
@@ -205,9 +207,10 @@ def share_out(passes: Sequence[Pass], pass_ms: float) -> tuple[dict[Key, float],
     medians = {key: float(np.median([one.get(key, 0.0) for one in sums])) for key in keys}
     gaps = sum(value for key, value in medians.items() if key[1] == BETWEEN)
     operators = sum(medians.values()) - gaps
-    scaled = min(1.0, pass_ms / operators)
-    beyond = (pass_ms - scaled * operators) / max(gaps, 1e-12)
-    return {key: value * (beyond if key[1] == BETWEEN else scaled) for key, value in medians.items()}, scaled
+    left = min(gaps, max(0.0, pass_ms - operators))
+    scaled = pass_ms / (operators + left)
+    gap = scaled * left / max(gaps, 1e-12)
+    return {key: value * (gap if key[1] == BETWEEN else scaled) for key, value in medians.items()}, scaled
 
 
 def _moved(one: Pass) -> dict[Key, int]:
@@ -236,11 +239,12 @@ def _explained(
     notes = []
     if all(part is None for part, _ in two["after"].spent):
         notes.append("this runtime's operators cannot be told apart by part of the model: by kind only")
-    mapped, scaled = min(one.mapped for one in two.values()), min(one.scaled for one in two.values())
+    mapped = min(one.mapped for one in two.values())
+    scaled = max((one.scaled for one in two.values()), key=lambda factor: abs(factor - 1))
     if mapped < 1:
         notes.append(f"{100 * mapped:.0f} % of the time by names of this runtime's nodes, the rest by their neighbours")
-    if scaled < 1:
-        notes.append(f"operators take longer under the profiler than a pass without it; their times are x {scaled:.2f}")
+    if abs(scaled - 1) > ADJUSTED:
+        notes.append(f"the profiler's times do not add up to a pass without it (a busy machine?) and are x {scaled:.2f}")
     return Explained(
         about,
         two["before"].spent,

@@ -93,13 +93,15 @@ def test_gaps_of_a_pass_are_what_lies_between_operators_that_no_other_calls():
     ]  # fmt: skip
 
 
-def test_times_are_the_profilers_and_gaps_what_an_unwatched_pass_takes_beyond_them():
+def test_the_profilers_times_add_up_to_an_unwatched_pass_and_it_is_the_gaps_that_a_profiler_lengthens():
     operators = [("aten::mm", 3, "blocks"), (BETWEEN, 6, "blocks"), (BETWEEN, 2, "head"), ("aten::mm", 1, "head")]
     passes = [Pass(tuple(Executed(name, ms / 1e3, part) for name, ms, part in operators))]
-    product, ms = "matrix products", {}
+    product = "matrix products"
     ms, scaled = share_out(passes, 8.0)
     assert scaled == 1 and ms["blocks", product] == pytest.approx(3) and ms["head", product] == pytest.approx(1)
     assert ms["blocks", BETWEEN] == pytest.approx(3) and ms["head", BETWEEN] == pytest.approx(1)
+    ms, scaled = share_out(passes, 24.0)
+    assert scaled == 2 and ms["blocks", product] == pytest.approx(6) and ms["head", BETWEEN] == pytest.approx(4)
     ms, scaled = share_out(passes, 2.0)
     assert scaled == 0.5 and ms["blocks", product] == pytest.approx(1.5) and ms["blocks", BETWEEN] == 0
 
