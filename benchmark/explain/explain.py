@@ -244,7 +244,8 @@ def _explained(
     if mapped < 1:
         notes.append(f"{100 * mapped:.0f} % of the time by names of this runtime's nodes, the rest by their neighbours")
     if abs(scaled - 1) > ADJUSTED:
-        notes.append(f"the profiler's times do not add up to a pass without it (a busy machine?) and are x {scaled:.2f}")
+        why = "do not add up to a pass without it (a busy machine?)"
+        notes.append(f"the profiler's times {why} and are x {scaled:.2f}")
     return Explained(
         about,
         two["before"].spent,
