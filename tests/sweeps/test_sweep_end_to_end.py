@@ -17,11 +17,14 @@ import cv2
 import numpy as np
 import psutil
 import pytest
+import torch
 from ended import all_ended
 from rich.console import Console
+from safetensors.torch import save_file
 
 from posebench.commands.sweep_tables import print_results
 from posebench.pose.errors import InputError
+from posebench.pose.models.weights_file import read_weights
 from posebench.pose.records import from_plain
 from posebench.pose.synth import write_synthetic
 from posebench.reports.analysis.by_size import read_by_size
@@ -255,8 +258,13 @@ def base_weights(whole):
 
 
 def test_a_failed_cell_is_a_row_with_its_reason_and_the_others_go_on(people, base_weights, tmp_path):
-    # An unmasked model has no scorer, so that evaluating its weights under that mask must fail.
-    spec = parse({"data": people, "weights": [str(base_weights)], "masks": "scorer", "ratios": 0.5})
+    # A scorer for tokens of another width, so that evaluating the weights under that mask must fail.
+    tensors = {name: tensor.contiguous() for name, tensor in read_weights(base_weights).tensors.items()}
+    tensors |= {"transformer.mask.linear.weight": torch.zeros(1, 5), "transformer.mask.linear.bias": torch.zeros(1)}
+    base_weights = tmp_path / "weights.safetensors"
+    save_file(tensors, base_weights)
+    given = {"models": "tmpose_tiny", "weights": [str(base_weights)]}
+    spec = parse(given | {"data": people, "masks": "scorer", "ratios": 0.5})
     outcome = execute(parse({**vars(spec), "latency": False, "out": tmp_path / "out"}))
     rows = rows_of(tmp_path / "out")
     assert {mask: row["status"] for (mask, _, _), row in rows.items()} == {
