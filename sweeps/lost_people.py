@@ -23,7 +23,6 @@ from ..pose.evaluation.inference import InferenceOptions, predict_people
 from ..pose.files import write_atomic
 from ..pose.keypoints import Skeleton
 from ..pose.models.model import PoseModel
-from ..pose.models.weights import load_weights
 from ..pose.reductions import CUT, MERGE, find_reduction
 from .config import WEIGHTS, CellConfig
 from .data import load_split
@@ -32,7 +31,7 @@ from .pictures import GAP, PANEL_HEIGHT, PAPER, encode_png
 from .plan import Plan
 from .results import read_evidence
 from .store import SweepStore
-from .work import build_model
+from .work import build_model, load_given
 
 PEOPLE, IMAGES, COLUMNS = 6, 24, 2
 CAPTION, INK = 18, (60, 60, 60)
@@ -159,7 +158,7 @@ def _pairs(store: SweepStore, plan: Plan) -> Iterator[tuple[CellConfig, CellConf
 def _model(store: SweepStore, plan: Plan, cell: CellConfig) -> PoseModel:
     model = build_model(cell.model)
     given = plan.request.weights_of(cell.model.name) if cell.train.mode == WEIGHTS else None
-    load_weights(model, given or store.cell_dir(cell.key) / "last.pt")
+    load_given(model, given or store.cell_dir(cell.key) / "last.pt", cell, plan.data.root)
     return model.eval()
 
 
