@@ -63,7 +63,7 @@ def test_a_node_that_is_killed_in_the_middle_costs_nothing_but_time(cluster, her
 
     outcome = execute(on_ray(cluster, people, tmp_path / "sweep"), listen)
     assert killed and outcome.failed == {} and results_of(tmp_path / "sweep") == here
-    assert len(started) > CELLS, "what the lost node did was begun again"
+    assert len(started) > len(set(started)), "what the lost node did was begun again"
 
 
 def test_ctrl_c_ends_the_processes_on_the_nodes_and_gives_their_cpus_back(cluster, people, tmp_path):
