@@ -7,7 +7,7 @@ import time
 
 import pytest
 from ended import all_ended
-from six_cells import CELLS, OPTIONS, results_of, six_cells
+from six_cells import OPTIONS, results_of, six_cells
 
 from posebench.pose.errors import InputError
 from posebench.sweeps.executors.presence import RUN, read_owner
