@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 #: columns of a terminal from which on there is a plot; its size in characters
 PLOT_FROM, PLOT_SIZE = 100, (64, 12)
 LEGEND = (
-    "▼ falls, ▲ rises, ≈ neither is shown. ± half of the 95 % interval; of the difference to the unmasked model it is"
-    " paired. GFLOPsT: exact 1e9 multiply-adds behind the backbone. ms: median of the whole model, and what of the"
-    " unmasked model's time is saved, as its interval."
+    "▼ falls, ▲ rises, ≈ neither is shown. ± half of the paired 95 % interval. GFLOPsT: exact 1e9"
+    " multiply-adds behind the backbone. ms: median of the whole model, and what of the unmasked model's time is saved,"
+    " as its interval."
 )
 
 
@@ -67,8 +67,7 @@ def _table(subject: Subject, console: Console) -> None:
     def accuracy(point: Point) -> str:
         if not point.accuracy:
             return ""
-        half = f" ± {(point.ci[1] - point.ci[0]) / 2:.{digits}f}" if point.ci else ""
-        return f"{point.accuracy.mean:.{digits}f}{half}"
+        return f"{point.accuracy.mean:.{digits}f}"
 
     def difference(point: Point) -> str:
         if not point.difference:
@@ -97,9 +96,10 @@ def _table(subject: Subject, console: Console) -> None:
     seeds = max(point.seeds for point in points)
     columns.append(("seeds", [str(point.seeds) for point in points] if seeds > 1 else [""] * len(points)))
     columns = [(head, cells) for head, cells in columns if any(cells)]
-    # On a narrow terminal the largest batch, at which a saving shows if at all, gets room before the smallest.
+    # On a narrow terminal what was asked comes first; the largest batch, at which a saving shows if at all, before the
+    # smallest.
     times = [head for head, _ in columns if head.startswith("ms")][::-1]
-    order = ["mask", "- unmasked", *times[:1], "GFLOPsT", *times[1:], metric.name, "loss", "seeds"]
+    order = ["mask", metric.name, "- unmasked", *times[:1], "GFLOPsT", *times[1:], "loss", "seeds"]
     widths = fit(columns, [order.index(head) for head, _ in columns], console.width)
     chosen = [columns[number] for number in widths]
     rows = list(zip(*(cells for _, cells in chosen), strict=True))

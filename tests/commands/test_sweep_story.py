@@ -51,6 +51,7 @@ def test_the_table_fits_and_has_arrows_and_the_largest_batch_first(width):
     _, table = text.split("\n\n")[:2]
     assert max(map(len, table.splitlines())) <= width
     assert "≈ -0.003 ± 0.0" in table and "▼ -0.066 ± 0.0" in table and "\x1b" not in text
+    assert "AP" in table.splitlines()[1].split(), "what was asked for is never what finds no room"
     if width >= 80:
         assert "ms, batch 32" in table and "▼ 9 to 13" in table
 
