@@ -1,5 +1,6 @@
 """One thread per test process: the suite runs in several, and threads that wait for each other cost minutes."""
 
+import signal
 import sys
 
 import pytest
@@ -9,6 +10,8 @@ from photographs import write_photographs
 from posebench.cli import main
 
 torch.set_num_threads(1)
+# A shell's & and nohup have their children ignore Ctrl-C, and so would ours, which are sent it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

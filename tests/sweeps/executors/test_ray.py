@@ -72,7 +72,6 @@ def test_ctrl_c_ends_the_processes_on_the_nodes_and_gives_their_cpus_back(cluste
     out = tmp_path / "sweep"
     values = OPTIONS | {"epochs": 1000, "data": str(people), "out": str(out), "executor": "ray"}
     code = (
-        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's & ignores it
         "from posebench.sweeps.runner import run_sweep\n"
         f"run_sweep(executor_options=['address={cluster.address}'], **{values!r})"
     )
