@@ -11,6 +11,8 @@ from .commands import audit, counts, data, export, measure, predict, sweep, trai
 #: of the click that typer uses, which may be a copy of its own
 UsageError = typer.BadParameter.__base__
 
+LONGEST_LINE = 2000  # characters of an error, which may quote what was given
+
 HELP = """
 What masking tokens costs a pose transformer, and what it really saves.
 
@@ -78,5 +80,6 @@ def _refuse_empty(arguments: list[str]) -> None:
 
 def _fail(error: Exception | str, code: int) -> None:
     line = " ".join(str(error).split())
+    line = line if len(line) <= LONGEST_LINE else f"{line[: LONGEST_LINE // 2]} ... {line[-LONGEST_LINE // 2 :]}"
     print(f"posebench: error: {line}", file=sys.stderr)
     raise SystemExit(code) from None

@@ -10,7 +10,7 @@ import typer
 
 from ..pose.errors import InputError
 from .model_options import MASKS, OWN, RATIOS, AsPublished, InputSize, JointMask, PositionType, make_model, masks_of
-from .options import check_new, numbers
+from .options import LARGEST_SEED, check_new, numbers, whole
 
 EXAMPLES = """
 Examples:
@@ -43,7 +43,7 @@ def export(
     joint_mask: JointMask = None,
     as_published: AsPublished = False,
     position_type: PositionType = None,
-    seed: Annotated[int | None, typer.Option(help="of random masks, and of untrained weights")] = None,
+    seed: Annotated[int | None, whole("of random masks, and of untrained weights", 0, LARGEST_SEED)] = None,
     force: Annotated[bool, typer.Option("--force", help="overwrite files")] = False,
 ) -> None:
     """Write a model for another runtime, one file for each mask and ratio, and check that it gives the same heatmaps.
@@ -74,7 +74,8 @@ def export(
             typer.echo(f"{made.spec.name}: no --weights, so the network is untrained", err=True)
         label = f"{made.spec.mask} {made.spec.mask_ratio:g}"
         path = out if len(asked) == 1 else out / _file_name(f"{made.spec.name} {label}", runtime)
-        check_new(path, "--out", force=force)
+        if path.parent.is_dir():
+            check_new(path, "--out", force=force)
         with atomic_path(path) as temporary:
             difference = write(made, temporary, runtime, dynamic_batch=dynamic_batch, normalise=normalise)
         equal = difference <= TOLERANCE

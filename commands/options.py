@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..pose.errors import InputError
-from ..pose.files import check_replaceable
+from ..pose.files import check_writable
+from ..sweeps.checked import LARGEST, MOST_THREADS
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -22,6 +23,26 @@ def _format(value: str) -> str:
 
 
 Format = Annotated[str, typer.Option(help="table, json, csv or markdown", callback=_format)]
+LARGEST_SEED = 2**63 - 1
+
+
+def whole(help: str, least: int = 0, most: int = LARGEST) -> Any:
+    """An option that is a whole number within bounds."""
+    return typer.Option(min=least, max=most, help=help)
+
+
+def real(help: str, *names: str, least: float = 0.0, most: float = 1e9) -> Any:
+    """An option that is a number within bounds, which neither infinity nor NaN is."""
+
+    def check(value: float | None) -> float | None:
+        if value is not None and not least <= value <= most:
+            raise typer.BadParameter(f"{value:g} is not a number from {least:g} to {most:g}")
+        return value
+
+    return typer.Option(*names, help=help, callback=check)
+
+
+Threads = Annotated[int | None, whole("CPU threads (default: torch's default)", 1, MOST_THREADS)]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress on the way, the result alone")]
 Wide = Annotated[bool, typer.Option("--wide", help="a table with every column, however wide it gets")]
 
@@ -59,7 +80,7 @@ def size(text: str | None) -> tuple[int, int] | None:
 def check_new(path: Path, option: str, *, force: bool | None = None) -> None:
     """InputError unless `path` may become a file: it is new or, with `force`, a regular file. force: of --force, None
     where the command has no such option."""
-    check_replaceable(path)
+    check_writable(path)
     if path.exists() and not force:
         raise InputError(f"{path}: exists already; give {option} another{'' if force is None else ', or --force'}")
 

@@ -23,7 +23,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from ..pose.errors import InputError
-from ..pose.files import write_atomic
+from ..pose.files import read_text, write_atomic
 from ..pose.records import to_plain
 from ..row import STATUS_FAILED, STATUS_OK
 from .config import CellConfig
@@ -114,7 +114,7 @@ def write_json(path: Path, content: Any) -> None:
 def read_json(path: Path, remedy: str) -> dict[str, Any]:
     """The object in a JSON file; InputError naming the file and the remedy where it is broken."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_text(path))
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read ({error}); {remedy}") from None
     if not isinstance(content, dict):

@@ -171,7 +171,17 @@ def _differences(given: Mapping, ours: Mapping, in_file: Mapping[str, str], expe
         for name in ours
         if name in given and given[name].shape != ours[name].shape
     ]
-    kinds = (("missing", missing), ("unexpected", unexpected), ("of another shape", shapes))
+    dtypes = [
+        f"{in_file.get(name, name)} is {str(given[name].dtype).removeprefix('torch.')}"
+        for name in ours
+        if name in given and ours[name].is_floating_point() and not given[name].is_floating_point()
+    ]
+    kinds = (
+        ("missing", missing),
+        ("unexpected", unexpected),
+        ("of another shape", shapes),
+        ("of another kind of number", dtypes),
+    )
     return "; ".join(f"{len(names)} {kind} ({_first(names)})" for kind, names in kinds if names)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...pose.errors import InputError
-from ...pose.files import write_atomic
+from ...pose.files import read_text, write_atomic
 from ...pose.reductions import NONE
 
 VERSION = 1
@@ -86,7 +86,7 @@ def read_counts(path: Path) -> list[dict[str, Any]]:
     """
     path = Path(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_text(path))
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; `posebench flops --save {path}` writes one") from None
     except (OSError, UnicodeDecodeError, RecursionError) as error:

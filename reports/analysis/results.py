@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from ...pose.errors import InputError
-from ...pose.files import write_atomic
+from ...pose.files import read_text, write_atomic
 from ...row import COLUMNS, SCHEMA_VERSION, STATUS_FAILED, check_columns
 
 #: a file without these is no results file; any other column may be missing
@@ -109,8 +109,7 @@ def read_results(path: Path) -> pd.DataFrame:
     path = Path(path)
     try:
         # A carriage return inside a quoted error text must survive: no newline translation.
-        with open(path, encoding="utf-8", newline="") as file:
-            lines = list(csv.reader(file, strict=True))
+        lines = list(csv.reader(io.StringIO(read_text(path), newline=""), strict=True))
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; a sweep writes its results there") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:

@@ -6,14 +6,21 @@ import base64
 import struct
 from pathlib import Path
 
+from ...pose.errors import InputError
+from ...pose.files import read_regular
 from .section import Picture
+
+LARGEST_FILE = 2**24  # bytes, of one picture, all of which are in the page
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def read_picture(path: Path) -> Picture | None:
-    """A PNG file as a data URI, captioned "name 0.6" if called name_0.6.png; None if it is no PNG."""
-    content = path.read_bytes()
+    """A PNG file as a data URI, captioned "name 0.6" if called name_0.6.png; None if it is none that can be read."""
+    try:
+        content = read_regular(path, LARGEST_FILE)
+    except (OSError, InputError):
+        return None
     if not content.startswith(_PNG) or len(content) < 24:
         return None
     width, height = struct.unpack(">II", content[16:24])
