@@ -14,6 +14,7 @@ import os
 import re
 import tempfile
 import threading
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,6 +152,7 @@ def stated_size(data: bytes) -> tuple[int, int] | None:
         return _jpeg_size(data)
     from PIL import Image
 
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # what is wrong is told by our error alone
     try:
         with Image.open(io.BytesIO(data)) as image:
             return image.size

@@ -86,7 +86,7 @@ def _array(path: Path, content: dict, name: str, dimensions: int) -> np.ndarray:
     if name not in content:
         raise InputError(f"{path}: has no {name!r}; PCKh needs jnt_missing, pos_gt_src and headboxes_src")
     array = content[name]
-    if not isinstance(array, np.ndarray) or not np.issubdtype(array.dtype, np.number):
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "iuf":
         raise InputError(f"{path}: {name!r} must be an array of numbers")
     array = array.astype(np.float64)
     if array.ndim == dimensions - 1:  # MATLAB drops a last dimension of 1
