@@ -181,7 +181,7 @@ def check_config_file(folder: Path, name: str) -> tuple[int, int] | None:
         backbone = config.get("backbone_config") or {}
         size, patch = backbone.get("image_size"), backbone.get("patch_size", [16, 16])
         grid = None if size is None else tuple(int(s) // int(p) for s, p in zip(size, patch, strict=True))
-    except (OSError, ValueError, AttributeError, TypeError, ZeroDivisionError) as error:
+    except (OSError, ValueError, AttributeError, TypeError, ArithmeticError, RecursionError) as error:
         raise InputError(f"{file}: not the configuration of a ViTPose model ({type(error).__name__})") from None
     # What is left out there means the default of Hugging Face's class.
     stated = {
