@@ -63,6 +63,12 @@ def main() -> None:
         _fail(f"{error.filename or 'the output'}: {error.strerror or error}", 2)
     except (NumericalError, ProcessLost) as error:
         _fail(error, 1)
+    except (MemoryError, RuntimeError) as error:
+        from .sweeps.shortage import is_shortage
+
+        if not is_shortage(error):
+            raise
+        _fail(f"not enough memory ({str(error)[:200]}); give smaller batches or sizes, or fewer processes", 2)
     if code:
         raise SystemExit(code)
 

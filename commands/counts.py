@@ -11,7 +11,7 @@ from ..pose.datasets.registry import DEFAULT
 from ..pose.errors import InputError
 from .flop_gate import check_counts
 from .model_options import DATASET_NAMES, MASKS, RATIOS, Decoder, JointMask, masks_of
-from .options import Bar, Wide, check_new, numbers, print_rows, size, words
+from .options import Bar, Format, Wide, check_new, numbers, print_rows, size, words
 
 CAPTION = (
     "GFLOPs: executed, exact, 1e9 multiply-adds at batch 1 (one fused multiply-add counts once). GFLOPsT: the same "
@@ -54,7 +54,7 @@ def register(app: typer.Typer) -> None:
 
 def models(
     dataset: Annotated[str | None, typer.Option(help=f"{DATASET_NAMES} (default: one of each shape of crops)")] = None,
-    format: Annotated[str, typer.Option(help="table, json, csv or markdown")] = "table",
+    format: Format = "table",
     wide: Wide = False,
 ) -> None:
     """List the models with input size, tokens, parameters, GFLOPs and GFLOPsT, unmasked."""
@@ -88,7 +88,7 @@ def flops(
     as_published: Annotated[bool, typer.Option("--as-published", help="the reference code's own behaviours")] = False,
     joint_mask: JointMask = None,
     decoder: Decoder = None,
-    format: Annotated[str, typer.Option(help="table, json, csv or markdown")] = "table",
+    format: Format = "table",
     wide: Wide = False,
     save: Annotated[Path | None, typer.Option(help="write the counts to this file, for --check")] = None,
     check: Annotated[Path | None, typer.Option(help="compare with a saved file: exit 1 if any count moved")] = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -48,13 +49,16 @@ Wide = Annotated[bool, typer.Option("--wide", help="a table with every column, h
 
 
 def words(text: str | None, option: str = "", split: Callable[[str], list[str]] | None = None) -> list[str]:
-    """The items of "a,b"; empty for None. InputError where there are none in what was given.
+    """The items of "a,b"; empty for None. InputError where one is empty.
 
     split: takes the text apart, by default at every comma.
     """
-    items = [item.strip() for item in (split(text or "") if split else (text or "").split(",")) if item.strip()]
-    if text is not None and not items:
-        raise InputError(f"{option or 'an option'} is empty: give one or more values, separated by commas")
+    if text is None:
+        return []
+    items = [item.strip() for item in (split(text) if split else text.split(","))]
+    if not all(items):
+        what = "has an empty value" if any(items) else "is empty"
+        raise InputError(f"{option or 'an option'} {what}: give one or more values, separated by commas")
     return items
 
 
@@ -72,7 +76,7 @@ def size(text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
     parts = text.lower().split("x")
-    if len(parts) != 2 or not all(part.strip().isdigit() for part in parts):
+    if len(parts) != 2 or not all(re.fullmatch(r"[0-9]{1,6}", part.strip()) for part in parts):
         raise InputError(f"--input-size {text!r}: give HEIGHTxWIDTH, such as 256x192")
     return int(parts[0]), int(parts[1])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from ...pose.models.zoo import create_model
 from ...pose.reductions import NONE
 from ..counting.flops import flops_row
 from ..instruments.allocator import keep_freed_memory
-from ..instruments.device import check_count, check_device, check_dtype
+from ..instruments.device import check_count, check_device, check_dtype, check_room
 from ..instruments.environment import conditions
 from ..instruments.memory import MemoryResult
 from ..instruments.own_process import in_own_process
@@ -111,6 +112,8 @@ def profile_models(
         model = _build(config, weights)
         counts[config] = flops_row(model)
         models[config] = precision.place(model)
+    if device.type == "cpu":
+        check_room(max(sizes), max(prod(model.spec.input_size) for model in models.values()))
     rows: list[Row] = []
     for size in sizes:
         timed = time_models(
