@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from ..pose.errors import InputError
-from ..pose.files import write_atomic
+from ..pose.files import check_replaceable, write_atomic
 from .analysis.findings import find
 from .analysis.iso_flops_file import FILE_NAME, read_iso_flops
 from .analysis.margin import check_margin
@@ -37,6 +37,7 @@ def write_report(
     """
     directory = Path(directory)
     margin = None if margin is None else check_margin(margin)
+    check_replaceable(directory / "report.html")
     if rows is not None:
         frame = to_frame(rows)
         write_results(directory / "results.csv", frame)

@@ -125,7 +125,8 @@ def read_results(path: Path) -> pd.DataFrame:
         if len(line) != len(header):
             raise InputError(f"{path}: row {number} has {len(line)} values, the first line names {len(header)}")
     place = header.index("schema_version")
-    others = {line[place] for line in lines[1:] if line[place].isdecimal() and int(line[place]) != SCHEMA_VERSION}
+    written = {line[place] for line in lines[1:] if line[place].isdecimal()}
+    others = {text[:20] for text in written if text.lstrip("0") != str(SCHEMA_VERSION)}
     if others:  # first, for another schema has other columns
         raise InputError(f"{path}: written in schema {min(others)}, this posebench reads schema {SCHEMA_VERSION}")
     try:
