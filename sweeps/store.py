@@ -73,6 +73,9 @@ class SweepStore:
                 f"{self.manifest_file}: written in version {content.get('version')} of the layout, this posebench "
                 f"knows version {VERSION}; give another --out"
             )
+        whole = isinstance(content.get("bases"), dict) and all(map(_is_cell, content["cells"]))
+        if not whole:
+            raise InputError(f"{self.manifest_file}: damaged: a cell without key, label or config; give another --out")
         return content
 
     def is_done(self, key: str) -> bool:
@@ -83,6 +86,13 @@ class SweepStore:
         """Peak memory of a cell at one batch size; None where it is not measured."""
         file = memory_file(self.cell_dir(key), batch_size)
         return read_json(file, "delete it, and it is measured again") if file.is_file() else None
+
+
+def _is_cell(entry: Any) -> bool:
+    """Whether an entry of a manifest is a cell's: {"key": text, "label": text, "config": mapping}."""
+    if not isinstance(entry, dict):
+        return False
+    return all(isinstance(entry.get(name), kind) for name, kind in (("key", str), ("label", str), ("config", dict)))
 
 
 def read_result(folder: Path) -> dict[str, Any] | None:
@@ -115,7 +125,7 @@ def read_json(path: Path, remedy: str) -> dict[str, Any]:
     """The object in a JSON file; InputError naming the file and the remedy where it is broken."""
     try:
         content = json.loads(read_text(path))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: cannot be read ({error}); {remedy}") from None
     if not isinstance(content, dict):
         raise InputError(f"{path}: holds a {type(content).__name__} where an object belongs; {remedy}")

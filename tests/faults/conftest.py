@@ -25,7 +25,12 @@ def sound(tmp_path_factory):
     write_synthetic(folder / "coco", train=0, val=4, jobs=1)
     write_synthetic(folder / "mpii", train=0, val=4, jobs=1, layout="mpii")
     model = create_model("tmpose_tiny")
-    made = {"model": model.state_dict(), "config": model.spec.create_arguments(), "epoch": 1, "recipe": TINY_RECIPE.to_dict()}
+    made = {
+        "model": model.state_dict(),
+        "config": model.spec.create_arguments(),
+        "epoch": 1,
+        "recipe": TINY_RECIPE.to_dict(),
+    }
     save_checkpoint(folder / "tiny.pt", made)
     return folder
 

@@ -12,23 +12,68 @@ from scipy.io import loadmat, savemat
 COCO = "annotations/person_keypoints_val2017.json"
 MPII = "annot/valid.json"
 HUGE = 10**4000  # JSON of more digits is refused by the parser itself
-NO_INTEGERS = {"null": None, "text": "7", "fraction": 1.5, "huge": HUGE, "beyond-64-bit": 2**63, "list": [], "flag": True}
-NO_NUMBERS = {"null": None, "text": "7", "nan": math.nan, "infinite": math.inf, "huge": HUGE, "object": {}, "flag": True}
+NO_INTEGERS = {
+    "null": None,
+    "text": "7",
+    "fraction": 1.5,
+    "huge": HUGE,
+    "beyond-64-bit": 2**63,
+    "list": [],
+    "flag": True,
+}
+NO_NUMBERS = {
+    "null": None,
+    "text": "7",
+    "nan": math.nan,
+    "infinite": math.inf,
+    "huge": HUGE,
+    "object": {},
+    "flag": True,
+}
 NO_NAMES = {
-    "null": None, "empty": "", "number": 7, "list": [], "absolute": "/etc/passwd", "parent": "../secret.jpg",
-    "parent-inside": "a/../../b.jpg", "nul": "a\0b.jpg", "newline": "a\nb.jpg", "escape": "\x1b[2Ja.jpg",
-}  # fmt: skip
+    "null": None,
+    "empty": "",
+    "number": 7,
+    "list": [],
+    "absolute": "/etc/passwd",
+    "parent": "../secret.jpg",
+    "parent-inside": "a/../../b.jpg",
+    "nul": "a\0b.jpg",
+    "newline": "a\nb.jpg",
+    "escape": "\x1b[2Ja.jpg",
+}
 NO_BOXES = {
-    "null": None, "empty": [], "short": [1, 2, 3], "long": [1, 2, 3, 4, 5], "text": ["1", 2, 3, 4], "nan": [math.nan, 1, 2, 3],
-    "infinite": [1, 2, math.inf, 3], "far": [1e7, 1, 2, 3], "nested": [[1, 2], [3, 4]], "negative-width": [5, 5, -10, 10],
-    "negative-height": [5, 5, 10, -10], "flags": [True, True, True, True], "object": {"x": 1}, "huge": [HUGE, 1, 2, 3],
-}  # fmt: skip
+    "null": None,
+    "empty": [],
+    "short": [1, 2, 3],
+    "long": [1, 2, 3, 4, 5],
+    "text": ["1", 2, 3, 4],
+    "nan": [math.nan, 1, 2, 3],
+    "infinite": [1, 2, math.inf, 3],
+    "far": [1e7, 1, 2, 3],
+    "nested": [[1, 2], [3, 4]],
+    "negative-width": [5, 5, -10, 10],
+    "negative-height": [5, 5, 10, -10],
+    "flags": [True, True, True, True],
+    "object": {"x": 1},
+    "huge": [HUGE, 1, 2, 3],
+}
 TRIPLES = 17 * 3
 NO_KEYPOINTS = {
-    "null": None, "empty": [], "short": [0] * (TRIPLES - 1), "long": [0] * (TRIPLES + 3), "flag-3": [1, 1, 3] * 17,
-    "flag-negative": [1, 1, -1] * 17, "flag-half": [1, 1, 0.5] * 17, "nan": [math.nan, 1, 2] * 17, "text": ["1", 1, 2] * 17,
-    "far": [1e9, 1, 2] * 17, "nested": [[1, 1, 2]] * 17, "object": {}, "huge": [HUGE, 1, 2] * 17,
-}  # fmt: skip
+    "null": None,
+    "empty": [],
+    "short": [0] * (TRIPLES - 1),
+    "long": [0] * (TRIPLES + 3),
+    "flag-3": [1, 1, 3] * 17,
+    "flag-negative": [1, 1, -1] * 17,
+    "flag-half": [1, 1, 0.5] * 17,
+    "nan": [math.nan, 1, 2] * 17,
+    "text": ["1", 1, 2] * 17,
+    "far": [1e9, 1, 2] * 17,
+    "nested": [[1, 1, 2]] * 17,
+    "object": {},
+    "huge": [HUGE, 1, 2] * 17,
+}
 
 
 def fields(entry, wrong):
@@ -68,19 +113,43 @@ MPII_FIELDS = fields(
         "image": NO_NAMES,
         "center": {"null": None, "short": [1], "text": ["1", "2"], "nan": [math.nan, 1], "far": [1e8, 1], "object": {}},
         "scale": {"zero": 0, "negative": -1, "large": 1e6, **NO_NUMBERS},
-        "joints": {"null": None, "short": [[1, 1]] * 15, "flat": [1] * 32, "text": [["1", 1]] * 16, "nan": [[math.nan, 1]] * 16},
+        "joints": {
+            "null": None,
+            "short": [[1, 1]] * 15,
+            "flat": [1] * 32,
+            "text": [["1", 1]] * 16,
+            "nan": [[math.nan, 1]] * 16,
+        },
         "joints_vis": {"null": None, "short": [1] * 15, "two": [2] * 16, "text": ["1"] * 16, "nan": [math.nan] * 16},
     },
 )
 NO_JSON = {
-    "empty": b"", "blank": b"  \n", "cut": b'{"images": [{"id": 1', "text": b"hello", "utf-16": '{"a": 1}'.encode("utf-16"),
-    "binary": bytes(range(256)), "no-utf-8": b'{"a": "\xff\xfe"}', "deep": b"[" * 200_000, "deep-objects": b'{"a":' * 100_000,
-    "digits": b'{"images": [' + b"9" * 5000 + b"]}", "two-values": b"{} {}", "single-quotes": b"{'a': 1}", "jpeg": b"\xff\xd8\xff\xe0",
-    "pickle": b"cos\nsystem\n(S'touch executed'\ntR.", "yaml": b"images: []", "comma": b'{"images": [],}',
-}  # fmt: skip
+    "empty": b"",
+    "blank": b"  \n",
+    "cut": b'{"images": [{"id": 1',
+    "text": b"hello",
+    "utf-16": '{"a": 1}'.encode("utf-16"),
+    "binary": bytes(range(256)),
+    "no-utf-8": b'{"a": "\xff\xfe"}',
+    "deep": b"[" * 200_000,
+    "deep-objects": b'{"a":' * 100_000,
+    "digits": b'{"images": [' + b"9" * 5000 + b"]}",
+    "two-values": b"{} {}",
+    "single-quotes": b"{'a': 1}",
+    "jpeg": b"\xff\xd8\xff\xe0",
+    "pickle": b"cos\nsystem\n(S'touch executed'\ntR.",
+    "yaml": b"images: []",
+    "comma": b'{"images": [],}',
+}
 NO_FRAME = {
-    "null": None, "number": 3, "text": "x", "list": [], "object": {}, "images-null": {"images": None, "annotations": [], "categories": []},
-    "images-object": {"images": {}, "annotations": [], "categories": []}, "no-categories": {"images": [], "annotations": []},
+    "null": None,
+    "number": 3,
+    "text": "x",
+    "list": [],
+    "object": {},
+    "images-null": {"images": None, "annotations": [], "categories": []},
+    "images-object": {"images": {}, "annotations": [], "categories": []},
+    "no-categories": {"images": [], "annotations": []},
     "categories-empty": {"images": [], "annotations": [], "categories": []},
     "categories-numbers": {"images": [], "annotations": [], "categories": [1, 2]},
     "category-without-id": {"images": [], "annotations": [], "categories": [{"name": "person"}]},
@@ -90,7 +159,7 @@ NO_FRAME = {
     "nobody": {"images": [], "annotations": [], "categories": [{"id": 1, "name": "person"}]},
     "entries-null": {"images": [None], "annotations": [None], "categories": [{"id": 1, "name": "person"}]},
     "entries-lists": {"images": [[]], "annotations": [[]], "categories": [{"id": 1, "name": "person"}]},
-}  # fmt: skip
+}
 NO_DETECTIONS = {f"bbox {name}": {"bbox": box} for name, box in NO_BOXES.items()}
 NO_DETECTIONS |= {f"score {name}": {"score": value} for name, value in NO_NUMBERS.items()}
 NO_DETECTIONS |= {f"image_id {name}": {"image_id": value} for name, value in NO_INTEGERS.items()}
@@ -167,10 +236,20 @@ def test_a_detection(wrong, coco, refused):
     for key, value in wrong.items():
         spoil(bad, key, value)
     replace(coco / "boxes.json", [good, bad])
-    refused("eval", "--data", coco, "--boxes", coco / "boxes.json", "--quiet", naming=(coco / "boxes.json", "detection 1", *wrong))
+    refused(
+        "eval",
+        "--data",
+        coco,
+        "--boxes",
+        coco / "boxes.json",
+        "--quiet",
+        naming=(coco / "boxes.json", "detection 1", *wrong),
+    )
 
 
-@pytest.mark.parametrize("content", cases(NO_JSON | {"object": {}, "number": 1, "numbers": [1, 2], "nulls": [None], "nobody": []}))
+@pytest.mark.parametrize(
+    "content", cases(NO_JSON | {"object": {}, "number": 1, "numbers": [1, 2], "nulls": [None], "nobody": []})
+)
 def test_a_file_without_detections(content, coco, sound, refused):
     replace(coco / "boxes.json", content)
     refused("eval", "--data", coco, "--boxes", coco / "boxes.json", "--quiet", naming="boxes.json")
@@ -213,8 +292,12 @@ def bits(path):
 
 
 NO_MAT = {
-    "empty": raw(b""), "text": raw(b"MATLAB 5.0 MAT-file" + b" " * 200), "hdf5": raw(b"\x89HDF\r\n\x1a\n" + bytes(500)),
-    "pickle": raw(b"cos\nsystem\n(S'touch executed'\ntR."), "zeros": raw(bytes(4096)), "bits": bits,
+    "empty": raw(b""),
+    "text": raw(b"MATLAB 5.0 MAT-file" + b" " * 200),
+    "hdf5": raw(b"\x89HDF\r\n\x1a\n" + bytes(500)),
+    "pickle": raw(b"cos\nsystem\n(S'touch executed'\ntR."),
+    "zeros": raw(bytes(4096)),
+    "bits": bits,
     **{f"cut {n}": cut_mat(n / 10) for n in range(1, 10)},
     "without heads": mat(lambda c: {k: v for k, v in c.items() if k != "headboxes_src"}),
     "without joints": mat(lambda c: {"jnt_missing": c["jnt_missing"]}),
@@ -226,7 +309,7 @@ NO_MAT = {
     "complex": mat(lambda c: c | {"headboxes_src": c["headboxes_src"] * 1j}),
     "flat head": mat(lambda c: c | {"headboxes_src": np.zeros_like(c["headboxes_src"])}),
     "turned": mat(lambda c: c | {"jnt_missing": c["jnt_missing"].T}),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("write", cases(NO_MAT))
