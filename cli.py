@@ -44,7 +44,7 @@ for group in (sweep, counts, measure, audit, train, predict, export, data, weigh
 
 def main() -> None:
     """Run the command line. Exit codes: 0 done, 1 a check or a cell failed, 2 wrong input."""
-    from .pose.errors import InputError, NumericalError, ProcessLost
+    from .pose.errors import InputError, NumericalError, ProcessLost, is_shortage
 
     try:
         _refuse_empty(sys.argv[1:])
@@ -64,8 +64,6 @@ def main() -> None:
     except (NumericalError, ProcessLost) as error:
         _fail(error, 1)
     except (MemoryError, RuntimeError) as error:
-        from .sweeps.shortage import is_shortage
-
         if not is_shortage(error):
             raise
         _fail(f"not enough memory ({str(error)[:200]}); give smaller batches or sizes, or fewer processes", 2)

@@ -80,14 +80,14 @@ def _check_images(entries: Iterable[Entry], result: FolderCheck, progress: Progr
                 sizes = list(pool.map(_image_size, batch))
             if heard.text:  # by one of them: alone each is heard for itself
                 sizes = [_image_size(path, decode_image) for path in batch]
-            for path, size_or_fault in zip(batch, sizes, strict=True):
+            for done, (path, size_or_fault) in enumerate(zip(batch, sizes, strict=True), start + 1):
                 if isinstance(size_or_fault, str):
                     result.problems.append(error(path, size_or_fault))
                 else:
                     for entry in by_path[path]:
                         result.problems += entry.compare(size_or_fault)
-            if progress:
-                progress(start + len(batch), len(by_path))
+                if progress:
+                    progress(done, len(by_path))
 
 
 def _image_size(path: Path, decode: Callable[[bytes, Path], np.ndarray] = decode_unheard) -> tuple[int, int] | str:
