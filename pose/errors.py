@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 #: in what torch and its loader say; a shortage of Python's own is a MemoryError
 SAID = ("out of memory", "can't allocate memory", "Cannot allocate memory", "killed by signal: Bus error")
 

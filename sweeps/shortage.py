@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from .config import Job
 
+
 def with_less_memory(job: Job, stage: str) -> Job | None:
     """The job with half the evaluation batch and half the loader processes; None where nothing is left to halve.
 
