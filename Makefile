@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: sweep test lint slow onnx real real-folder optional bench counts clean
+.PHONY: sweep test lint slow onnx real real-folder optional bench counts clean docs
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -11,7 +11,7 @@ BIN := .venv/bin
 	touch $@
 
 sweep: .venv/ready
-	$(BIN)/posebench sweep --mask semantic --ratios 0.2,0.4,0.6
+	$(BIN)/posebench sweep --mask semantic --ratios 0.2,0.4,0.6 --batch-sizes 1,32
 
 test: .venv/ready
 	$(BIN)/python -m pytest -n 2
@@ -31,7 +31,7 @@ slow: .venv/ready
 	$(BIN)/python -m pytest -m slow
 
 onnx: .venv/ready
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,export]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,export,openvino]'
 	$(BIN)/python -m pytest -m onnx
 
 # POSEBENCH_REAL names a folder with a few real people: coco/ and mpii/ in the layouts of the README, "val" splits alone.
@@ -42,7 +42,7 @@ real-folder:
 	$(if $(POSEBENCH_REAL),,$(error make real: set POSEBENCH_REAL to a folder with coco/ and mpii/))
 
 optional: .venv/ready
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt transformers thop ptflops torchinfo torchprofile
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,slurm,ray,search]' transformers thop ptflops torchinfo torchprofile
 	$(BIN)/python -m pytest -m optional
 
 bench: .venv/ready
@@ -54,3 +54,9 @@ counts: .venv/ready
 
 clean:
 	rm -rf .venv build *.egg-info
+
+# docs/commands.md is generated from the command line itself, docs/api.md from the docstrings; the site is in site/.
+docs: .venv/ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	$(BIN)/python -m typer posebench.cli utils docs --name posebench --output docs/commands.md
+	$(BIN)/python -m mkdocs build --quiet

@@ -6,7 +6,28 @@ import sys
 
 import typer
 
-from .commands import audit, counts, data, export, measure, predict, sweep, train, weights
+from .commands import (
+    agree,
+    audit,
+    breakeven,
+    check,
+    choose,
+    compare,
+    counts,
+    data,
+    explain,
+    export,
+    gate,
+    measure,
+    merge,
+    paper,
+    predict,
+    search,
+    status,
+    sweep,
+    train,
+    weights,
+)
 
 #: of the click that typer uses, which may be a copy of its own
 UsageError = typer.BadParameter.__base__
@@ -38,7 +59,11 @@ def _options(
     pass
 
 
-for group in (sweep, counts, measure, audit, train, predict, export, data, weights):
+GROUPS = (
+    sweep, choose, compare, paper, agree, status, merge, counts, search, measure, breakeven, explain, check, gate,
+    audit, train, predict, export, data, weights,
+)  # fmt: skip
+for group in GROUPS:
     group.register(app)
 
 

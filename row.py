@@ -101,7 +101,30 @@ class PartTiming:
     )
     vs_unmasked_low: Number = _column("remains, low", "lower end of its 95 % paired bootstrap interval")
     vs_unmasked_high: Number = _column("remains, high", "upper end of its 95 % paired bootstrap interval")
+    x_eager: Number = _column(
+        "x eager", "how many times faster than the same model in eager float32, measured interleaved", digits=2
+    )
     ms_samples: Raw = _column("raw times", "every timed pass, in order of measurement", "ms")
+
+
+@dataclass(frozen=True)
+class ImageSpread:
+    """What differs between images, over images or batches of them."""
+
+    mean: Number = _column("", "mean of {part}")
+    p5: Number = _column("p5", "5th percentile of {part}")
+    p50: Number = _column("p50", "median of {part}")
+    p95: Number = _column("p95", "95th percentile of {part}")
+
+
+@dataclass(frozen=True)
+class ImageTimes:
+    """The same of what is timed, at the images or batches of that percentile of the count."""
+
+    p5: Number = _column("p5", "5th percentile of {part}")
+    p50: Number = _column("p50", "median of {part}")
+    p95: Number = _column("p95", "95th percentile of {part}")
+    unstable: Flag = _column("unstable", "one of these was unstable: {part}")
 
 
 _MAC = "1e9 MAC"
@@ -111,6 +134,12 @@ _TRANSFORMER = "one image, everything behind the backbone's feature map"
 _PEOPLE = "evaluated people"
 _CALL = "one forward pass of the {} at the row's batch size"
 _NEEDED = "of non-zero connections only"
+_OWN = "an image's own tokens after the last block, of a mask that keeps as many as it needs"
+_PADDED = "that, each image filled up to the longest of its batch"
+_OWN_COUNT = "GFLOPsT of single images at their own numbers of tokens"
+_PADDED_COUNT = "GFLOPsT per image, filled up to the longest of its batch"
+_PADDED_TIME = "time of the transformer, run with no more tokens than the image, or longest of the batch, has"
+_BATCHES = "batches at the row's batch size"
 _PUBLISHED = "counter of the HRNet code base, for comparison with published tables only"
 
 
@@ -179,6 +208,15 @@ class Row:
     macs_needed: Integer = _column("MACs needed", _NEEDED, "MAC", _WHOLE)
     gflops_needed: Number = _column("GFLOPs needed", _NEEDED, _MAC, _WHOLE, 4)
     gflops_t_needed: Number = _column("GFLOPsT needed", _NEEDED, _MAC, _TRANSFORMER, 4)
+    image_tokens: ImageSpread = _part(ImageSpread, "image's tokens", _OWN, scope=_PEOPLE, digits=1)
+    image_gflops_t: ImageSpread = _part(
+        ImageSpread, "image's GFLOPsT", _OWN_COUNT, unit=_MAC, scope=_PEOPLE, digits=4
+    )
+    padded_tokens: ImageSpread = _part(ImageSpread, "padded tokens", _PADDED, scope=_BATCHES, digits=1)
+    padded_gflops_t: ImageSpread = _part(
+        ImageSpread, "padded GFLOPsT", _PADDED_COUNT, unit=_MAC, scope=_BATCHES, digits=4
+    )
+    padded_ms: ImageTimes = _part(ImageTimes, "padded ms, T", _PADDED_TIME, unit="ms", scope=_BATCHES)
     published_gflops: Number = _column("published GFLOPs", _PUBLISHED, "published convention", _WHOLE, 4)
     published_gflops_t: Number = _column("published GFLOPsT", _PUBLISHED, "published convention", _TRANSFORMER, 4)
 
@@ -219,6 +257,14 @@ class Row:
     latency_warmup_calls: Integer = _column("warm-up", "untimed forward passes before", scope="timing")
     foreign_cpu_share: Number = _column("foreign CPU", "CPU time that other programs took", "0 to 1", "timing")
     waiting_cpu_share: Number = _column("waiting", "time spent ready to run but waiting for a CPU", "0 to 1", "timing")
+    drift_heatmap: Number = _column(
+        "drift", "largest difference of a heatmap value to eager float32's", "", "compared images", 6
+    )
+    drift_px_median: Number = _column(
+        "drift of points", "distance of a decoded keypoint to eager float32's, median", "crop px", "compared images", 2
+    )
+    drift_px_max: Number = _column("drift of points, max", "the same, largest", "crop px", "compared images", 2)
+    drift_images: Text = _column("compared images", "how many, and what, the drift was taken on")
     peak_memory_mib: Number = _column(
         "peak memory", "peak of live tensors above the weights", "MiB", _CALL.format("whole model"), 1
     )
@@ -231,6 +277,10 @@ class Row:
 
     device: Text = _condition("device", "cpu or cuda")
     device_name: Text = _condition("device name", "the accelerator's or processor's name")
+    runtime: Text = _condition("runtime", "what executed the timed model")
+    runtime_version: Text = _condition("runtime version", "its package and version")
+    runtime_provider: Text = _condition("provider", "what really executed the nodes of its graph")
+    runtime_options: Text = _condition("runtime options", "how its graph was made")
     dtype: Text = _condition("dtype", "number format of the timed model")
     precision: Text = _condition("precision", "number format, and how it is brought about")
     batch_size: Integer = _condition("batch", "images per timed forward pass", "latency and memory")
@@ -247,6 +297,9 @@ class Row:
     git_dirty: Flag = _condition("uncommitted changes", "the working tree differed from the commit")
     processor: Text = _condition("processor", "name of the CPU")
     platform: Text = _condition("platform", "operating system")
+    machine: Text = _condition("machine", "machine that the cell ran on; in merged sweeps", "row")
+    timed_on: Text = _condition("timed on", "machine that the latency was measured on; in merged sweeps", "row")
+    sweep_dir: Text = _condition("sweep folder", "sweep that the row was merged from", "row")
     date_utc: Text = _condition("date", "when the cell ended, UTC", "row")
     error: Text = _column("error", "why the cell failed; empty otherwise", scope="row")
 

@@ -9,6 +9,7 @@ import typer
 
 from ..pose.datasets.registry import DEFAULT
 from ..pose.errors import InputError
+from ..pose.reductions import find_reduction
 from .flop_gate import check_counts
 from .model_options import DATASET_NAMES, MASKS, RATIOS, Decoder, JointMask, masks_of
 from .options import Bar, Format, Wide, check_new, numbers, print_rows, size, words
@@ -18,6 +19,7 @@ CAPTION = (
     "behind the backbone, choosing the tokens included. Needed: less the products of connections that a mask cuts, "
     "which a dense attention executes all the same. Published convention: the papers' counter, for comparison only."
 )
+AT_MOST = " {} keeps as many tokens as an image needs: these are the most, a sweep says how much images differ."
 PARTS_CAPTION = "By part of the model, executed, exact."
 COUNTERS_CAPTION = (
     "Each counter as it is: what it prints, in its own unit, the multiply-adds that this stands for, and which "
@@ -144,7 +146,9 @@ def flops(
 
         save_counts(save, rows)
     columns = [*FLOPS_COLUMNS[:9], *ADDED, *FLOPS_COLUMNS[9:], "parts"] if format == "json" else FLOPS_COLUMNS
-    print_rows(rows, list(rows[0]) if format == "csv" else columns, format, CAPTION, wide=wide)
+    adaptive = {config.reduction.name: None for config in chosen if find_reduction(config.reduction.name).adaptive}
+    caption = CAPTION + "".join(map(AT_MOST.format, adaptive))
+    print_rows(rows, list(rows[0]) if format == "csv" else columns, format, caption, wide=wide)
     if format in ("table", "markdown"):
         print()
         parts = [f"gflops_{part}" for part in PARTS]

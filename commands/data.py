@@ -1,7 +1,8 @@
-"""`posebench data synth` and `posebench data check`."""
+"""`posebench data synth`, `data check` and `data pack`."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -9,18 +10,27 @@ import typer
 
 from ..pose.datasets.registry import DATASETS, DEFAULT
 from ..sweeps.checked import MOST_THREADS
-from .options import LARGEST_SEED, Bar, Quiet, count, whole
+from .options import LARGEST_SEED, Bar, Quiet, count, whole, words
+from .options import size as size_of
 from .train import DatasetName
 
 MOST_SHOWN = 50
+PACK_EXAMPLES = """
+Examples:
+
+  posebench data pack /data/coco --out /scratch/coco_packed
+
+  posebench train --model tmpose_l --data /scratch/coco_packed --out runs/l
+"""
 LAYOUTS = [name for name, dataset in DATASETS.items() if dataset.synth]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this file to the command line."""
-    group = typer.Typer(no_args_is_help=True, help="Make the embedded data set, or check a data folder.")
+    group = typer.Typer(no_args_is_help=True, help="Make the embedded data set; check or pack a data folder.")
     group.command("synth", epilog="Example:  posebench data synth --out people --train 6000 --val 1000 --seed 0")(synth)
     group.command("check", epilog="Example:  posebench data check /data/coco")(check)
+    group.command("pack", epilog=PACK_EXAMPLES)(pack)
     app.add_typer(group, name="data", rich_help_panel="Data")
 
 
@@ -45,9 +55,19 @@ def synth(
 def check(
     folder: Annotated[Path, typer.Argument(help="a data folder")], dataset: DatasetName = None, quiet: Quiet = False
 ) -> None:
-    """Name what is missing or broken in a data folder. Exit 1 if anything is."""
+    """Name what is missing or broken in a data folder or a pack. Exit 1 if anything is."""
+    from ..pose.crops.pack import is_pack, read_manifest
     from ..pose.people.check import inspect_folder
+    from ..pose.people.packed import pack_faults
 
+    if is_pack(folder):
+        faults = pack_faults(folder)
+        for fault in faults:
+            print(fault)
+        print(f"{folder}: a pack of {read_manifest(folder).source}, {'NOT whole' if faults else 'whole'}")
+        if faults:
+            raise typer.Exit(1)
+        return
     with Bar("checking", quiet) as bar:
         found = inspect_folder(folder, dataset=dataset, progress=bar)
     for split in found.splits:
@@ -63,3 +83,60 @@ def check(
     print(f"{found.folder}: {layout}, {'usable' if found.ok else 'NOT usable as it is'}")
     if not found.ok:
         raise typer.Exit(1)
+
+
+def pack(
+    folder: Annotated[Path, typer.Argument(help="a data folder")],
+    out: Annotated[Path | None, typer.Option(help="folder to make (default: FOLDER_packed beside it)")] = None,
+    splits: Annotated[str, typer.Option(help="separated by commas")] = "train",
+    dataset: DatasetName = None,
+    input_size: Annotated[
+        str | None, typer.Option(help="HEIGHTxWIDTH of the largest crops (default: 256x192; square ones 256x256)")
+    ] = None,
+    detail: Annotated[
+        float, typer.Option(help="stored pixels per pixel of the crop, at most; what has more is stored smaller")
+    ] = 2.0,
+    codec: Annotated[str, typer.Option(help="raw (the same pixels), or jpeg (a tenth of the disk, slower)")] = "raw",
+    jobs: Annotated[int | None, typer.Option(min=1, help="threads (default: the cores)")] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Write once what training sees of every person, so that an epoch reads small crops instead of decoding pictures.
+
+    The result is used as a data folder. Its annotations, and the pictures to evaluate on, stay where they are.
+    """
+    from ..pose.people.packing import write_pack
+
+    folder = Path(os.path.abspath(folder.expanduser()))
+    out = out or folder.with_name(f"{folder.name}_packed")
+
+    def told(people: int, size: int) -> None:
+        if not quiet:
+            typer.echo(f"{count(people, 'person', 'people')}: about {gigabytes(size)} on disk", err=True)
+
+    try:
+        with Bar(f"packing into {out}", quiet) as bar:
+            result = write_pack(
+                folder,
+                out,
+                splits=words(splits, "--splits"),
+                dataset=dataset,
+                input_size=size_of(input_size),
+                detail=detail,
+                codec=codec,
+                jobs=jobs,
+                progress=bar,
+                told=told,
+            )
+    except KeyboardInterrupt:
+        typer.echo("Interrupted; what was packed is kept: the same command goes on from there.", err=True)
+        raise typer.Exit(130) from None
+    earlier = f", {result.taken_over} of them by an earlier run" if result.taken_over else ""
+    print(
+        f"{result.folder}: {count(result.people, 'person', 'people')}{earlier}, {gigabytes(result.bytes)}; "
+        f"{result.shrunk} stored smaller than in their picture. Use it: --data {result.folder}"
+    )
+
+
+def gigabytes(size: int) -> str:
+    """A size in words: GB, below one MB."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"

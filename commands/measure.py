@@ -7,12 +7,15 @@ from typing import Annotated
 
 import typer
 
+from ..pose.errors import InputError
 from .model_options import (
     DATASET_NAMES,
     DEFAULT_MODEL,
     MASKS,
     OWN,
+    PRECISION_NAMES,
     RATIOS,
+    RUNTIME_NAMES,
     Decoder,
     InputSize,
     JointMask,
@@ -29,7 +32,15 @@ Examples:
 
   posebench profile --model sparse_tokenpose_s --dataset mpii --mask "sparse,sparse(execution=gather)" --threads 1
 
-  posebench profile --model tmpose_l --device cuda --dtype float16 --batch-sizes 1,64
+  posebench profile --model tmpose_l --mask uniform --ratios 0.4 --runtime eager,onnxruntime,openvino --threads 1
+
+  posebench profile --model tmpose_l --device cuda --precision float16 --batch-sizes 1,64
+
+  posebench profile --train --model tmpose_tiny --mask none,semantic --ratios 0.4 --threads 2
+
+  posebench profile --model tmpose_l --device cuda --data /data/coco
+
+  posebench profile --deployed --model tmpose_l --mask uniform --ratios 0.4 --people 1,4,16 --flip --threads 1
 """
 
 
@@ -52,8 +63,18 @@ def profile(
     joint_mask: JointMask = None,
     decoder: Decoder = None,
     device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
-    dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16")] = "float32",
-    batch_sizes: Annotated[str, typer.Option(help="batch sizes, separated by commas")] = "1",
+    runtime: Annotated[str, typer.Option(help=RUNTIME_NAMES)] = "eager",
+    precision: Annotated[str, typer.Option("--precision", "--dtype", help=PRECISION_NAMES)] = "float32",
+    calibration: Annotated[
+        Path | None,
+        typer.Option(
+            help="data folder whose training crops calibrate int8, and other precisions are compared on (default: the "
+            "embedded set)"
+        ),
+    ] = None,
+    batch_sizes: Annotated[
+        str | None, typer.Option(help="batch sizes, separated by commas (default: 1; with --train the recipe's)")
+    ] = None,
     threads: Threads = None,
     samples: Annotated[int, whole("timed passes of each configuration, at most", 1)] = 130,
     seconds: Annotated[float, real("time limit for the samples of one batch size, in seconds")] = 20.0,
@@ -61,18 +82,93 @@ def profile(
     weights: Annotated[
         Path | None, typer.Option(help="weights to load into every model; a checkpoint brings its model and mask")
     ] = None,
+    train: Annotated[bool, typer.Option("--train", help="instead where the time of a training step goes")] = False,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="a data folder: measure instead how fast it is loaded by 0, 1, 2, 4 .. processes and how fast the "
+            "device trains, and say which of them training waits for; with --train: the steps' data (default: embedded)"
+        ),
+    ] = None,
+    deployed: Annotated[
+        bool, typer.Option("--deployed", help="instead the cost of an image: crops and decoding of its people as well")
+    ] = False,
+    people: Annotated[
+        str, typer.Option(help="with --deployed: people in the image, numbers separated by commas")
+    ] = "1,4,16",
+    flip: Annotated[bool, typer.Option("--flip", help="with --deployed: the flip test's second pass, too")] = False,
     format: Format = "table",
     wide: Wide = False,
     quiet: Quiet = False,
 ) -> None:
     """Measure latency (whole model and transformer part) and memory of several configurations, interleaved.
 
-    The unmasked model is always measured too, so that each saving is measured and not only counted.
+    The unmasked model is always measured too, so that each saving is measured and not only counted. Every configuration
+    is run in each runtime and precision, and first compared with eager: in float32 it must be equal. Exit 1 if one is
+    not, or cannot be run.
+
+    --train measures the stages of training steps instead, of the models asked for, and leaves nothing behind.
+
+    --deployed measures images instead: milliseconds for so many people, beside those of the network alone.
     """
+    if flip and not deployed:
+        raise InputError("--flip is of --deployed: give that, too")
+    if deployed:
+        if train or data is not None or weights is not None or batch_sizes is not None:
+            raise InputError("--deployed: leave out --train, --data, --weights and --batch-sizes (a batch is --people)")
+        from .profile_deployed import print_deployed
+
+        asked = {
+            "names": words(model, "--model") or [DEFAULT_MODEL], "masks": masks_of(mask),
+            "ratios": numbers(ratios, "--ratios"), "dataset": dataset, "input_size": size(input_size),
+            "joint_mask": joint_mask, "decoder": decoder,
+        }  # fmt: skip
+        where = {
+            "device": device, "runtimes": words(runtime, "--runtime"), "threads": threads, "samples": samples,
+            "precisions": words(precision, "--precision"), "seconds": seconds,
+            "data": calibration and str(calibration),
+        }  # fmt: skip
+        print_deployed(asked, where, numbers(people, "--people", int), flip, format, wide, quiet)
+        return
+    if train:
+        if weights is not None or precision != "float32" or runtime != "eager" or not memory:
+            raise InputError(
+                "--train measures new models in eager float32: leave out --weights, --runtime, --precision and "
+                "--no-memory"
+            )
+        from .profile_train import print_training
+
+        fixed = {"joint_mask": joint_mask, "decoder": decoder, "input_size": size(input_size)}
+        asked = {"names": words(model, "--model") or [DEFAULT_MODEL], "masks": masks_of(mask) or ["none"]}
+        asked["ratios"] = numbers(ratios, "--ratios")
+        sizes = numbers(batch_sizes, "--batch-sizes", int) if batch_sizes else [None]
+        how = {"device": device, "threads": threads, "steps": samples, "seconds": seconds}
+        print_training(asked, fixed, data, dataset, sizes, how, format, quiet)
+        return
+    if data is not None:
+        from .profile_loading import print_loading
+
+        asked = {
+            "name": words(model, "--model") or [None], "mask": masks_of(mask) or [None],
+            "mask_ratio": numbers(ratios, "--ratios") or [None],
+        }  # fmt: skip
+        if any(len(values) > 1 for values in asked.values()):
+            raise InputError("--data measures one training: give one model, one mask and one ratio")
+        if runtime != "eager":
+            raise InputError("--data measures training, which is eager: leave out --runtime")
+        described = {name: values[0] for name, values in asked.items()} | {
+            "dataset": dataset, "input_size": input_size, "joint_mask": joint_mask, "decoder": decoder,
+        }  # fmt: skip
+        print_loading(data, weights, described, device, precision, threads, seconds, format, quiet)
+        return
+    from ..benchmark.profiling.config import ProfileConfig
     from ..benchmark.profiling.models import profile as measure
     from ..reports.tables import PROFILE_COLUMNS
 
     chosen = numbers(ratios, "--ratios")
+    where = {"device": device, "runtimes": words(runtime, "--runtime"), "precisions": words(precision, "--precision")}
+    for line in ProfileConfig.of(dict(where)).runs()[1]:
+        typer.echo(f"left out: {line}", err=True)
     with Bar("profile", quiet) as bar:
         rows = measure(
             words(model, "--model") or ([] if weights else [DEFAULT_MODEL]),
@@ -81,9 +177,9 @@ def profile(
             masks=masks_of(mask),
             ratios=chosen,
             baseline=True,
-            device=device,
-            batch_sizes=numbers(batch_sizes, "--batch-sizes", int),
-            dtype=dtype,
+            batch_sizes=numbers(batch_sizes or "1", "--batch-sizes", int),
+            **where,
+            data=calibration and str(calibration),
             threads=threads,
             samples=samples,
             seconds=seconds,
@@ -95,9 +191,16 @@ def profile(
         )
     shown = PROFILE_COLUMNS if format in ("table", "markdown") else None
     first = rows[0]
+    dtypes = "/".join(dict.fromkeys(row["dtype"] for row in rows))
     caption = (
-        f"{first.get('device_name') or first.get('processor', '')}, {first['dtype']}, "
+        f"{first.get('device_name') or first.get('processor', '')}, {dtypes}, "
         f"{count(first['threads'], 'thread')}, torch {first['torch_version']}, {first['date_utc']}. "
         "Latency: median and interquartile range."
     )
     print_rows(rows, shown, format, caption, wide=wide)
+    failed = [row for row in rows if row.get("error")]
+    for row in failed:
+        label = f"{row['model']} {row['mask']} {row['mask_ratio']:g}, {row['runtime']} {row['dtype']}"
+        typer.echo(f"{label}: {row['error']}", err=True)
+    if failed:
+        raise typer.Exit(1)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..benchmark.runtimes.catalogue import RUNTIMES
+from ..benchmark.runtimes.descriptor import PRECISIONS
 from ..pose.datasets.registry import DATASETS
 from ..pose.reductions.catalogue import REDUCTIONS
 from ..pose.reductions.params import split_reductions
@@ -20,6 +22,8 @@ DEFAULT_MODEL = "tmpose_tiny"
 MASKS = f"{', '.join(REDUCTIONS)}, or package.module:name; parameters as in prune(layers=3|6|9)"
 #: a user's own is named as package.module:NAME
 DATASET_NAMES = f"{', '.join(DATASETS)}, or package.module:NAME"
+RUNTIME_NAME, PRECISION_NAME = f"{', '.join(RUNTIMES)}, or package.module:NAME", ", ".join(PRECISIONS)
+RUNTIME_NAMES, PRECISION_NAMES = f"separated by commas: {RUNTIME_NAME}", f"separated by commas: {PRECISION_NAME}"
 DATA_FOLDER = "folder of COCO, MPII or CrowdPose, or one in COCO's style with keypoints of its own"
 RATIOS = "fractions of the visual tokens (sparse: connections) gone after the last block, from 0 (unmasked) to below 1"
 #: what an option that describes a model says of its default where weights can be given

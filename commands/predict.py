@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ..benchmark.artifacts.formats import format_of
 from ..pose.errors import InputError
 from ..pose.files import check_replaceable
 from .model_options import (
@@ -16,7 +17,6 @@ from .model_options import (
     InputSize,
     JointMask,
     Mask,
-    Model,
     PositionType,
     Ratio,
     make_model,
@@ -30,6 +30,8 @@ Examples:
   posebench predict photo.jpg --weights runs/tiny/best.pt
 
   posebench predict photo.jpg --weights runs/tiny/best.pt --box 30,12,80,160 --show-mask
+
+  posebench predict photo.jpg --model tmpose_l.onnx                     the exported file alone
 
   posebench predict photos/*.jpg --weights tmpose_l.pth --model tmpose_l --boxes detections.json --json poses.json
 """
@@ -45,8 +47,16 @@ def register(app: typer.Typer) -> None:
 
 def predict(
     images: Annotated[list[Path], typer.Argument(help="pictures; each is one person unless boxes are given")],
-    weights: Annotated[Path, typer.Option(help="weights file; a checkpoint brings its model and mask")],
-    model: Model = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="weights file; a checkpoint brings its model and mask")
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="a model of `posebench models` (default: the one of the weights), or a file of `posebench export` "
+            "(.onnx, .xml, .pt2), which needs no weights and says the rest itself"
+        ),
+    ] = None,
     mask: Mask = None,
     ratio: Ratio = None,
     joint_mask: JointMask = None,
@@ -92,7 +102,20 @@ def predict(
         "as_published": as_published, "position_type": position_type, "joint_mask": joint_mask,
         "decoder": decoder,
     }  # fmt: skip
-    made = make_model(weights=weights, **described)
+    made: Any
+    if model is not None and format_of(model):
+        from ..benchmark.artifacts.file_model import open_file
+
+        if given := [name for name, value in {**described, "weights": weights, "name": None}.items() if value]:
+            option = {"mask_ratio": "ratio"}.get(given[0], given[0]).replace("_", "-")
+            raise InputError(f"--{option} with --model {model}: the file says it itself; leave it out")
+        if target.type != "cpu":
+            raise InputError(f"--device {device} with --model {model}: a file runs on the CPU here; leave it out")
+        made = open_file(model)
+    elif weights is None:
+        raise InputError("give --weights, or as --model a file of posebench export (.onnx, .xml, .pt2)")
+    else:
+        made = make_model(weights=weights, **described)
     skeleton = made.spec.skeleton
     results: list[dict[str, Any]] = []
     for path, picture, (places, scores) in zip(images, pictures, people, strict=True):
@@ -101,6 +124,8 @@ def predict(
         tokens = None
         if show_mask and len(everybody.boxes):
             if everybody.kept is None:
+                if not hasattr(made, "kept_indices"):
+                    raise InputError(f"--show-mask: {model} gives heatmaps alone; --weights of its network tell")
                 raise InputError(
                     f"--show-mask: {made.spec.name} with mask {made.spec.mask} keeps every token; give --mask and "
                     "--ratio of one that drops some"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+import json as json_format
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +14,9 @@ import typer
 
 from ..sweeps.executors.catalogue import EXECUTORS
 from ..sweeps.request import MARGIN_HELP, OPTIONS, SweepRequest, parse
-from .model_options import DATA_FOLDER, DATASET_NAMES, MASKS, RATIOS
+from .model_options import DATA_FOLDER, DATASET_NAMES, MASKS, PRECISION_NAMES, RATIOS, RUNTIME_NAMES
 from .options import Quiet
+from .tracking import SweepTracker, Track
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,6 +34,8 @@ Examples:
 
   posebench sweep --model tmpose_l --mask random --ratios 0.4 --data /data/coco --device cuda
 
+  posebench sweep --mask uniform,tome --ratios 0.4 --runtime eager,onnxruntime,openvino --precision float32,bfloat16
+
   posebench sweep my-sweep.yaml --dry-run
 """
 
@@ -47,7 +52,9 @@ def register(app: typer.Typer) -> None:
     app.command("report", rich_help_panel=PANEL, epilog=REPORT_EXAMPLE)(report)
 
 
-def sweep(spec_file: Path | None, dry_run: bool, quiet: bool, **options: Any) -> None:
+def sweep(
+    spec_file: Path | None, dry_run: bool, quiet: bool, track: list[str] | None, json: bool, **options: Any
+) -> None:
     """Train, evaluate and profile every combination of model, mask, ratio and seed, the unmasked baseline included.
 
     The folder then holds results.csv, report.html and plots. The same command goes on where it was interrupted.
@@ -66,7 +73,7 @@ def sweep(spec_file: Path | None, dry_run: bool, quiet: bool, **options: Any) ->
 
         show_plan(request, console)
         return
-    if not _run(request, console, quiet):
+    if not _run(request, console, quiet, track, json):
         raise typer.Exit(1)
 
 
@@ -78,14 +85,18 @@ def _parameters() -> Iterator[inspect.Parameter]:
     yield inspect.Parameter("spec_file", kind, default=None, annotation=Annotated[Path | None, file])
     for name, field in OPTIONS.items():
         option, help = field.metadata["option"], field.metadata["help"].format(
-            masks=MASKS, ratios=RATIOS, data=DATA_FOLDER, datasets=DATASET_NAMES, executors=EXECUTOR_NAMES
+            masks=MASKS, ratios=RATIOS, data=DATA_FOLDER, datasets=DATASET_NAMES, executors=EXECUTOR_NAMES,
+            runtimes=RUNTIME_NAMES, precisions=PRECISION_NAMES,
         )
         is_flag = isinstance(field.default, bool) or field.metadata["words"]
         type_ = bool if is_flag else list[str] if field.default == () else str
         about = typer.Option(*([option] if option else []), help=help)
         yield inspect.Parameter(name, kind, default=None, annotation=Annotated[type_ | None, about])
     yield inspect.Parameter("dry_run", kind, default=False, annotation=Annotated[bool, dry_run])
+    yield inspect.Parameter("track", kind, default=None, annotation=Track)
     yield inspect.Parameter("quiet", kind, default=False, annotation=Quiet)
+    as_json = typer.Option("--json", help="the results and what they say as JSON on standard output, for programs")
+    yield inspect.Parameter("json", kind, default=False, annotation=Annotated[bool, as_json])
 
 
 sweep.__signature__ = inspect.Signature(list(_parameters()))
@@ -103,22 +114,26 @@ def report(
     typer.echo(write_report(folder, title=title, margin=margin))
 
 
-def _run(request: SweepRequest, console: Console, quiet: bool) -> bool:
+def _run(request: SweepRequest, console: Console, quiet: bool, track: list[str] | None, json: bool) -> bool:
     """Run, show, and say where the results lie. False if anything failed."""
     from rich.console import Console
 
+    from ..reports.trackers.catalogue import Trackers
     from ..sweeps.runner import execute
     from .sweep_display import SweepDisplay
-    from .sweep_tables import show_outcome
+    from .sweep_tables import outcome_record, show_outcome
 
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, stop)  # ended by a scheduler, say: like Ctrl-C
+    if json:
+        console = Console(highlight=False, stderr=True)
     progress = Console(quiet=True, force_terminal=False) if quiet else console
-    with SweepDisplay(progress) as display:
+    trackers = Trackers(track or ())
+    with SweepDisplay(progress) as display, contextlib.closing(SweepTracker(display, trackers)) as tracker:
         try:
-            outcome = execute(request, display)
+            outcome = execute(request, tracker if trackers else display)
         except KeyboardInterrupt:
             interrupted = True
         else:
@@ -128,5 +143,8 @@ def _run(request: SweepRequest, console: Console, quiet: bool) -> bool:
         text = f"Interrupted. What is finished is kept{where}; the same command goes on from there."
         console.print(text, markup=False, soft_wrap=True)
         raise typer.Exit(130)
-    show_outcome(outcome, display, console)
+    if json:
+        print(json_format.dumps(outcome_record(outcome), indent=1))
+    else:
+        show_outcome(outcome, display, console)
     return not outcome.failed

@@ -23,7 +23,10 @@ PLAIN_EVERY_SECONDS = 15.0
 PARTS = {
     "data": "embedded data set",
     "pictures": "pictures of the masks",
+    "by_size": "accuracy by size of people",
+    "lost_people": "pictures of lost people",
     "equal_gflopst": "comparison at equal GFLOPsT",
+    "agreement": "tokens kept in common",
     "report": "report",
 }
 #: how the accuracy of a finished cell is written, by its column

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -11,11 +12,14 @@ from rich.table import Table
 from rich.text import Text
 
 from ..pose.metrics import METRICS, Metric
+from ..pose.reductions import find_reduction
 from ..row import STATUS_OK, Score, describe, part_of
 from .options import count
 from .sweep_display import SweepDisplay, duration
 
 if TYPE_CHECKING:
+    from ..reports.analysis.subject import Subject
+    from ..sweeps.config import CellConfig
     from ..sweeps.request import SweepRequest
     from ..sweeps.runner import Outcome
 
@@ -27,7 +31,8 @@ HOW = {
     "none": "counted and measured only",
 }
 #: shown on top when they are the same in all rows, else as columns
-COMMON = {"model": "model", "dataset": "data", "device": "device", "seed": "seed", "batch_size": "batch"}
+COMMON = {"model": "model", "dataset": "data", "device": "device", "runtime": "runtime",
+    "dtype": "precision", "seed": "seed", "batch_size": "batch"}
 RESULTS = {
     "mask": "mask",
     "mask_ratio": "ratio",
@@ -41,10 +46,13 @@ RESULTS = {
     "peak_memory_mib": "MiB",
     "status": "status",
 }
-TEXTS = ("model", "dataset", "device", "mask", "status")
+TEXTS = ("model", "dataset", "device", "runtime", "dtype", "mask", "status")
 #: what tells rows apart, and whether they failed, gets room before the numbers do; the last are left out first
 FIRST = (*COMMON, "mask", "mask_ratio", "train_ratio", "status")
 LAST = ("latency_transformer_ms_median", "tokens_kept", "peak_memory_mib")
+#: what differs between the images of an adaptive mask, and the columns that say how much
+_IMAGES = {"tokens_kept": "image_tokens", "gflops_t": "image_gflops_t"}
+AT_MOST = "≤: at most; in brackets the 5th to 95th percentile of single images."
 LEGEND = {
     "gflops_t": "GFLOPsT: exact 1e9 multiply-adds of everything behind the backbone.",
     **{metric.column: f"{metric.axis}, in brackets its 95 % interval." for metric in METRICS},
@@ -84,9 +92,7 @@ def show_plan(request: SweepRequest, console: Console) -> None:
         table.add_row(
             Text(cell.label),
             str(cell.train.epochs) if cell.trains else "",
-            f"{counts['tokens_kept']} of {counts['tokens_total']}",
-            f"{counts['gflops']:.4f}",
-            f"{counts['gflops_t']:.4f}",
+            *_at_most(cell, counts),
             _left(guess.cell_seconds[cell.key]),
         )
     console.print(table)
@@ -114,6 +120,13 @@ def show_plan(request: SweepRequest, console: Console) -> None:
         console.print(Text(line), soft_wrap=True)
 
 
+def _at_most(cell: CellConfig, counts: Mapping[str, Any]) -> list[str]:
+    """Tokens and counts of a cell; of an adaptive mask they are the most that an image can keep and cost."""
+    sign = "≤" if find_reduction(cell.model.reduction.name).adaptive else ""
+    kept = f"{sign}{counts['tokens_kept']} of {counts['tokens_total']}"
+    return [kept, *(f"{sign}{counts[name]:.4f}" for name in ("gflops", "gflops_t"))]
+
+
 def print_results(rows: list[dict[str, Any]], console: Console) -> None:
     """The rows as a table that fits a terminal; what is the same in all of them is said once, above it."""
     from ..reports.tables import fit, text_table
@@ -135,12 +148,16 @@ def print_results(rows: list[dict[str, Any]], console: Console) -> None:
     left_out = [headers[name] for name in names if name not in chosen]
     if left_out:
         console.print(Text(f"No room for {', '.join(left_out)}: results.csv has all.", "dim"))
-    console.print(Text(" ".join(LEGEND[name] for name in chosen if name in LEGEND), "dim"))
+    legend = [LEGEND[name] for name in chosen if name in LEGEND]
+    if any(text.startswith("≤") for name in chosen for text in shown[name]):
+        legend.append(AT_MOST)
+    console.print(Text(" ".join(legend), "dim"))
 
 
 def _shown(row: dict[str, Any], name: str) -> str:
     """A value of a row as the table shows it."""
     from ..reports.analysis.results import is_missing
+    from ..reports.analysis.series import is_adaptive
     from ..reports.tables import cell_text
 
     for metric in METRICS:
@@ -150,6 +167,9 @@ def _shown(row: dict[str, Any], name: str) -> str:
         if name == f"{metric.column}_diff" and not is_missing(score.diff):
             return _with_interval(metric, "+", score.diff, score.diff_low, score.diff_high)
     text = cell_text(row.get(name), describe(name))
+    if name in _IMAGES and text and is_adaptive(str(row.get("mask"))):
+        ends = [cell_text(row.get(f"{_IMAGES[name]}_{end}"), describe(name)) for end in ("p5", "p95")]
+        return f"≤{text}" + (f" ({' to '.join(ends)})" if all(ends) else "")
     if text and row.get(name.replace("_ms_median", "_unstable")) is True:
         return "~" + text
     return text
@@ -166,8 +186,12 @@ def _left(seconds: float) -> str:
 
 
 def show_outcome(outcome: Outcome, display: SweepDisplay, console: Console) -> None:
-    """The table of results, what failed and why, and where everything lies; that nothing was left to do, if so."""
-    print_results(outcome.rows, console)
+    """The story of the results, what failed and why, where everything lies, and what to try next; that nothing was left
+    to do, if so. Rows of which no story can be told are shown as they are."""
+    from .sweep_story import next_commands, tell
+
+    told = subjects_told(outcome.rows)
+    tell(told, console) if told else print_results(outcome.rows, console)
     if display.nothing_left:
         console.print("All cells were finished earlier: nothing was trained, evaluated or timed again.")
     for name, error in outcome.failed.items():
@@ -179,3 +203,34 @@ def show_outcome(outcome: Outcome, display: SweepDisplay, console: Console) -> N
         console.print(Text(f"Report:  {root / 'report.html'}", "bold"), soft_wrap=True)
     if outcome.failed:
         console.print(f"{len(outcome.failed)} failed; the same command tries them again and keeps the rest.")
+    if told:
+        console.print(Text("To try next:"))
+        for command in next_commands(root, told):
+            console.print(Text(f"  {command}"), soft_wrap=True)
+
+
+def subjects_told(rows: list[dict[str, Any]]) -> list[Subject]:
+    """What a story can be told of: each has masked and unmasked results; empty if anything lies outside of them."""
+    from ..reports.analysis.comparison import compare
+    from ..reports.analysis.grouping import is_elastic
+    from ..reports.analysis.results import is_failed
+
+    if any(is_elastic(row) or is_failed(row) for row in rows):
+        return []
+    subjects = compare(rows)
+    return subjects if all(subject.baseline and subject.points for subject in subjects) else []
+
+
+def outcome_record(outcome: Outcome) -> dict[str, Any]:
+    """An outcome as JSON has it: sentences, rows, what failed, where everything lies."""
+    from .sweep_story import next_commands, story_record
+
+    told = subjects_told(outcome.rows)
+    return {
+        "folder": str(outcome.root),
+        "report": None if "report" in outcome.failed else str(outcome.root / "report.html"),
+        "story": story_record(told),
+        "rows": outcome.rows,
+        "failed": outcome.failed,
+        "next": next_commands(outcome.root, told) if told else [],
+    }

@@ -14,9 +14,12 @@ import typer
 
 from ..pose.errors import InputError
 from ..sweeps.checked import MOST_EPOCHS, MOST_IMAGES, MOST_THREADS
+from .artifact_gate import gate
 from .model_options import (
     DATA_FOLDER,
     DATASET_NAMES,
+    PRECISION_NAME,
+    RUNTIME_NAME,
     AsPublished,
     Decoder,
     InputSize,
@@ -28,6 +31,7 @@ from .model_options import (
     make_model,
 )
 from .options import LARGEST_SEED, Bar, Format, Quiet, Threads, check_new, count, numbers, real, whole, words
+from .tracking import Track, TrainingTracker
 
 if TYPE_CHECKING:
     from ..pose.datasets import Dataset
@@ -61,11 +65,14 @@ Examples:
   posebench eval --weights runs/tiny/best.pt --mask random --ratio 0.6   under another mask
 
   posebench eval --model tmpose_l --weights tmpose_l.pth --data /data/coco --boxes detections.json
+
+  posebench eval --artifact tmpose_l.onnx --weights tmpose_l.pth --data /data/coco --margin 0.002
 """
 
 EVAL_COLUMNS = (
-    "model", "dataset", "mask", "mask_ratio", "eval_people", "ap", "ap_ci_low", "ap_ci_high", "ap50", "ap75", "ap_m",
-    "ap_l", "ap_easy", "ap_medium", "ap_hard", "ar", "pckh", "pckh_ci_low", "pckh_ci_high", "pckh_01", "loss",
+    "model", "dataset", "mask", "mask_ratio", "runtime", "dtype", "eval_people", "ap", "ap_ci_low", "ap_ci_high",
+    "ap50", "ap75", "ap_m", "ap_l", "ap_easy", "ap_medium", "ap_hard", "ar", "pckh", "pckh_ci_low", "pckh_ci_high",
+    "pckh_01", "loss",
 )  # fmt: skip
 
 
@@ -126,6 +133,7 @@ def train(
     position_type: PositionType = None,
     evaluate_every: Annotated[int, whole("epochs between evaluations; 0 for none")] = 10,
     resume: Annotated[bool, typer.Option("--resume", help="go on where this folder's run stopped")] = False,
+    track: Track = None,
     quiet: Quiet = False,
 ) -> None:
     """Train a model; a checkpoint after every epoch, so that --resume goes on after any interruption.
@@ -156,7 +164,7 @@ def train(
     _set_threads(threads)
     with joined(target) as ranks, _said_on_interrupt(out):
         torch.manual_seed(seed)
-        root, which = _data(data, dataset, quiet)
+        root, which = data_folder(data, dataset, quiet)
         described = {
             "name": model, "dataset": which, "mask": mask, "mask_ratio": ratio, "input_size": input_size,
             "as_published": as_published, "position_type": position_type, "seed": seed, "joint_mask": joint_mask,
@@ -176,7 +184,9 @@ def train(
         crops = {"input_size": made.spec.input_size, "convention": made.spec.convention, "dataset": dataset}
         train_data = _train_split(root, train_split, crops)
         val_data = load_people(root, "val", **crops) if evaluate_every else None
-        with Bar("training", quiet or not ranks.first) as bar:
+        asked = track if ranks.first else None
+        bar = Bar("training", quiet or not ranks.first)
+        with bar, TrainingTracker(bar, asked, out, described | vars(recipe)) as progress:
             result = run(
                 made,
                 train_data,
@@ -185,7 +195,7 @@ def train(
                 out,
                 device=target,
                 resume=resume,
-                progress=bar,
+                progress=progress,
                 evaluate_every=max(evaluate_every, 1),
                 ranks=ranks,
                 sync_batch_norm=sync_batch_norm,
@@ -216,6 +226,8 @@ def evaluate(
         str | None, typer.Option(help="dark, hrnet or udp: decoding and crop convention (default: the model's own)")
     ] = None,
     device: Device = "cpu",
+    runtime: Annotated[str, typer.Option(help=f"what executes the model: {RUNTIME_NAME}")] = "eager",
+    precision: Annotated[str, typer.Option(help=PRECISION_NAME)] = "float32",
     workers: Workers = 0,
     threads: Threads = None,
     as_published: AsPublished = False,
@@ -225,6 +237,16 @@ def evaluate(
         whole("of random masks, and of untrained weights (default: what the weights had, else 0)", 0, LARGEST_SEED),
     ] = None,
     save_results: Annotated[Path | None, typer.Option(help="write COCO's submission file")] = None,
+    artifact: Annotated[
+        Path | None,
+        typer.Option(
+            help="a file of `posebench export`: score it, and its difference to eager with --weights on the same "
+            "people, also by their size; exit 1 beyond --margin, with the layer at which the two part"
+        ),
+    ] = None,
+    margin: Annotated[
+        float | None, typer.Option(help="of --artifact: largest difference of the metric (default: AP 0.005)")
+    ] = None,
     format: Format = "table",
     quiet: Quiet = False,
 ) -> None:
@@ -232,32 +254,53 @@ def evaluate(
     import torch
 
     from ..benchmark.instruments.device import check_device
+    from ..benchmark.profiling.config import RunConfig
+    from ..benchmark.profiling.running import Running
+    from ..benchmark.runtimes.registry import check_runtime
     from ..pose.evaluation.decode import convention_of
     from ..pose.evaluation.evaluate import evaluate as run
     from ..pose.people.folder import load_people
     from .options import print_rows
 
     target = check_device(device)
+    where = RunConfig(device, threads, precision, runtime)
+    check_runtime(runtime, precision, target.type)
     _set_threads(threads)
     if save_results is not None:
         check_new(save_results, "--save-results")
     torch.manual_seed(seed or 0)
-    root, which = _data(data, dataset, quiet)
+    root, which = data_folder(data, dataset, quiet)
     described = {
         "name": model, "dataset": which, "mask": mask, "mask_ratio": ratio, "input_size": input_size,
         "as_published": as_published, "position_type": position_type, "seed": seed, "joint_mask": joint_mask,
         "decoder": decoder,
     }  # fmt: skip
+    if artifact is not None:
+        others = {
+            "--decode": decode, "--save-results": save_results, "--device": target.type != "cpu",
+            "--runtime": runtime != "eager", "--precision": precision != "float32",
+        }  # fmt: skip
+        if given := [option for option, value in others.items() if value]:
+            raise InputError(f"{given[0]} with --artifact, which is scored as it is deployed: leave it out")
+        run_options = {"flip_test": flip_test, "batch_size": batch_size, "workers": workers}
+        gate(
+            artifact, described, weights, root, boxes, dataset, margin=margin, threads=threads, format=format,
+            quiet=quiet, **run_options,
+        )  # fmt: skip
+        return
+    if margin is not None:
+        raise InputError("--margin is of --artifact: leave it out")
     made = make_model(weights=weights, **described)
     crops = {"input_size": made.spec.input_size, "convention": convention_of(decode or made.spec.convention)}
     split = load_people(root, "val", boxes=boxes, dataset=dataset, **crops)
+    running = None if where.is_reference else Running(made, where, target, str(root))
     with Bar("evaluating", quiet) as bar:
         found = run(
-            made,
+            made if running is None else running,
             split,
             batch_size=batch_size,
             flip_test=flip_test,
-            device=target,
+            device=target if running is None else "cpu",
             decode=decode,
             as_published=made.spec.as_published,
             workers=workers,
@@ -270,6 +313,8 @@ def evaluate(
         "model": spec.name, "dataset": which.name, "mask": spec.mask, "mask_ratio": spec.mask_ratio,
         "boxes": Path(boxes).name, "flip_test": flip_test, "eval_people": found.num_people, **found.metrics,
     }  # fmt: skip
+    if running is not None:
+        row |= running.columns()
     for name, (low, high) in found.ci.items():
         row |= {f"{name}_ci_low": low, f"{name}_ci_high": high}
     print_rows([row], EVAL_COLUMNS if format in ("table", "markdown") else None, format)
@@ -310,7 +355,7 @@ def _own_device(device: str, devices: str | None) -> str:
     return names[0]
 
 
-def _data(data: Path | None, dataset: str | None, quiet: bool) -> tuple[Path, Dataset]:
+def data_folder(data: Path | None, dataset: str | None, quiet: bool) -> tuple[Path, Dataset]:
     """The data folder (the embedded set, made if need be, where none is given) and what it holds."""
     from ..pose.people.folder import detect_dataset
     from ..pose.synth.cache import ensure_default_set

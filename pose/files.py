@@ -1,4 +1,4 @@
-"""Files are written whole or not at all, and read where that ends."""
+"""Files are written whole or not at all, and read where that ends; where those lie that are made again when gone."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+
+import platformdirs
 
 from .errors import InputError
 
@@ -40,6 +42,18 @@ def is_inside(folder: Path, path: Path) -> bool:
     """Whether `path`, its links followed, lies in `folder`; True wherever it lies with FOLLOW_LINKS."""
     root, place = Path(os.path.realpath(folder)), Path(os.path.realpath(path))
     return root == place or root in place.parents or os.environ.get(FOLLOW_LINKS) == "1"
+
+
+def default_cache_dir() -> Path:
+    """$POSEBENCH_CACHE, else $XDG_CACHE_HOME/posebench (if absolute: its specification), else where the system keeps
+    such things: ~/.cache/posebench on Linux."""
+    own = os.environ.get("POSEBENCH_CACHE")
+    if own:
+        return Path(os.path.abspath(Path(own).expanduser()))
+    shared = os.environ.get("XDG_CACHE_HOME")
+    if shared and os.path.isabs(shared):
+        return Path(shared) / "posebench"
+    return platformdirs.user_cache_path("posebench", appauthor=False)
 
 
 def check_replaceable(path: str | os.PathLike[str]) -> None:

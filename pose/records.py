@@ -13,23 +13,35 @@ from typing import Any
 
 from .errors import InputError
 
+_UNSAID = "unsaid"
+
+
+def unsaid(default: Any) -> Any:
+    """A field that `to_plain` leaves out where it has its default: added to a record when its digests were names of
+    results already, which go on naming them."""
+    return dataclasses.field(default=default, metadata={_UNSAID: True})
+
 
 def to_plain(value: Any) -> Any:
     """A record as numbers, text, lists and dicts by field name, whatever records it holds."""
     if dataclasses.is_dataclass(value):
-        return {field.name: to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        said = [field.name for field in dataclasses.fields(value) if _is_said(value, field)]
+        return {name: to_plain(getattr(value, name)) for name in said}
     if isinstance(value, Mapping):
         return {name: to_plain(member) for name, member in value.items()}
     return [to_plain(member) for member in value] if isinstance(value, (tuple, list)) else value
 
 
-def from_plain(kind: type, values: Any, where: str) -> Any:
+def from_plain(kind: type, values: Any, where: str, *, older: bool = False) -> Any:
     """The record of a kind that `to_plain` took apart. InputError, beginning with `where`, for a field too many or too
-    few: what another version wrote is not guessed at."""
+    few: what another version wrote is not guessed at. older: a field with a default may be missing, as in what was
+    written before there was that field."""
     if not isinstance(values, Mapping):
         raise InputError(f"{where}: holds a {type(values).__name__} where a {kind.__name__} belongs")
     hints = _hints(kind)
-    for name in hints.keys() ^ values.keys():
+    optional = {f.name for f in dataclasses.fields(kind) if f.metadata.get(_UNSAID)}
+    optional |= _defaulted(kind) if older else set()
+    for name in (hints.keys() ^ values.keys()) - (optional - values.keys()):
         what = "unknown" if name in values else "missing"
         raise InputError(f"{where}: {kind.__name__}.{name} is {what}: written by another version of posebench")
     return kind(**{name: _value(hints[name], value, where) for name, value in values.items()})
@@ -41,10 +53,21 @@ def digest(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def _is_said(record: Any, field: dataclasses.Field[Any]) -> bool:
+    return not (field.metadata.get(_UNSAID) and getattr(record, field.name) == field.default)
+
+
 @lru_cache
 def _hints(kind: type) -> dict[str, Any]:
     hints = typing.get_type_hints(kind)
     return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
+
+
+@lru_cache
+def _defaulted(kind: type) -> frozenset[str]:
+    missing = dataclasses.MISSING
+    fields = dataclasses.fields(kind)
+    return frozenset(f.name for f in fields if f.default is not missing or f.default_factory is not missing)
 
 
 def _value(hint: Any, value: Any, where: str) -> Any:

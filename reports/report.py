@@ -10,10 +10,15 @@ import pandas as pd
 
 from ..pose.errors import InputError
 from ..pose.files import check_replaceable, write_atomic
+from .analysis.agreement_file import read_agreements
+from .analysis.by_size import FILE_NAME as BY_SIZE
+from .analysis.by_size import read_by_size
 from .analysis.findings import find
 from .analysis.iso_flops_file import FILE_NAME, read_iso_flops
 from .analysis.margin import check_margin
 from .analysis.results import read_results, to_frame, write_results
+from .analysis.takeaway import decisions
+from .analysis.training_logs import read_training_logs
 from .page.page import render_page
 from .page.section import Material
 from .plots.drawing import draw_all, save_all
@@ -29,10 +34,11 @@ def write_report(
 ) -> Path:
     """Write plots/*.png, plots/*.svg and report.html into `directory` and return the page's path.
 
-    Reads directory/results.csv, or takes `rows` and writes that file first, and directory/equal_gflopst.csv where there
-    is one; if that is broken, the page says so in its place. Pictures found as plots/masks/*.png are
-    shown on the page; `notes` are paragraphs below its headline. `margin`: the loss of accuracy that counts as
-    negligible, as a fraction of the metric's full scale (None: as recorded in the rows; see analysis/verdicts.py).
+    Reads directory/results.csv, or takes `rows` and writes that file first, and equal_gflopst.csv and agreement.csv
+    beside it where they are there; if one is broken, the page says so in its place. Pictures found as
+    plots/masks/*.png, plots/people/*.png and plots/differ/*.png are shown on the page; `notes` are paragraphs below its
+    headline. `margin`: the loss of accuracy that counts as negligible, as a fraction of the metric's full scale (None:
+    as recorded in the rows; see analysis/verdicts.py).
     Raises InputError if there are no results.
     """
     directory = Path(directory)
@@ -50,10 +56,20 @@ def write_report(
     except InputError as error:
         # It is derived from the rows: the page can do without it, and says so.
         points, problems = [], [f"The comparison at equal GFLOPsT is left out. {error}"]
-    findings = find(frame, margin, points)
+    try:
+        agreements = read_agreements(directory)
+    except InputError as error:
+        agreements = []
+        problems.append(f"The comparison of kept tokens is left out. {error}")
+    by_size = read_by_size(directory / BY_SIZE)
+    findings = find(frame, margin, points, read_training_logs(directory), by_size, agreements)
     drawings = draw_all(findings)
     save_all(drawings, directory / "plots")
-    material = Material(findings, drawings, sorted((directory / "plots" / "masks").glob("*.png")))
+    masks, people, differ = (
+        sorted((directory / "plots" / name).glob("*.png")) for name in ("masks", "people", "differ")
+    )
+    chosen = [decision for subject in findings.subjects for decision in decisions(subject)]
+    material = Material(findings, drawings, masks, people, chosen, differ)
     page = render_page(material, title=title or _title(findings.records), notes=notes or (), problems=problems)
     path = directory / "report.html"
     write_atomic(path, page.encode("utf-8", "backslashreplace"))

@@ -32,17 +32,21 @@ def reductions_within(model: ModelConfig, masks: Sequence[str], budgets: Sequenc
                 raise InputError(
                     f"budget of {budget:g} GFLOPsT: unmasked, {model.name} costs {unmasked['gflops_t']:.6g} already"
                 )
-            found.append(reduction_config(mask, _ratio(model, mask, budget, unmasked["tokens_total"])))
+            found.append(reduction_config(mask, ratio_within(model, mask, budget, unmasked["tokens_total"])))
     return list(dict.fromkeys(found))
 
 
-def _ratio(model: ModelConfig, mask: ReductionConfig, budget: float, tokens: int) -> float:
-    """The smallest one, by bisection: the more tokens are gone, the less is computed."""
+def ratio_within(model: ModelConfig, mask: ReductionConfig, budget: float, tokens: int) -> float:
+    """The smallest ratio within the budget, by bisection: the more tokens are gone, the less is computed.
+
+    InputError where the mask never gets there.
+    """
     low, high, costs = 0, tokens, []  # gone: too few, enough
     while high - low > 1:
         gone = (low + high) // 2
         try:
-            costs.append(flops_row(replace(model, reduction=reduction_config(mask, _share(gone, tokens))))["gflops_t"])
+            reduction = reduction_config(mask, share_of(gone, tokens))
+            costs.append(flops_row(replace(model, reduction=reduction))["gflops_t"])
         except InputError:  # more than this mask can take away
             high = gone
             continue
@@ -50,9 +54,9 @@ def _ratio(model: ModelConfig, mask: ReductionConfig, budget: float, tokens: int
     if not any(cost <= budget for cost in costs):
         reached = f"; the least found is {min(costs):.6g}" if costs else ""
         raise InputError(f"budget of {budget:g} GFLOPsT: {model.name} with {mask.text} never gets there{reached}")
-    return _share(high, tokens)
+    return share_of(high, tokens)
 
 
-def _share(gone: int, tokens: int) -> float:
-    """Rounded down, so that no further token goes."""
+def share_of(gone: int, tokens: int) -> float:
+    """The ratio at which so many of the tokens go. Rounded down, so that no further token goes."""
     return gone * 10_000 // tokens / 10_000

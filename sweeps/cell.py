@@ -7,16 +7,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ..row import BY_NAME, Score, flat
 from .cell_result import CellResult
 from .child import Reporter, run_worker
 from .config import CellConfig, Job
 from .store import is_ok
 
 if TYPE_CHECKING:
-    from ..pose.evaluation.evaluate import Evaluation
+    pass
 
 
 def run_cell(folder: Path, job: Job, reporter: Reporter) -> CellResult | None:
@@ -27,7 +26,21 @@ def run_cell(folder: Path, job: Job, reporter: Reporter) -> CellResult | None:
 
     from ..benchmark.counting.flops import flops_row
     from ..benchmark.instruments.environment import conditions
-    from .work import Stopwatch, build_model, evaluate_model, load_start, measure_memory, train_model
+    from ..pose.models.weights import load_weights
+    from .image_cost import count_images, is_adaptive
+    from .tokens import chooses, write_choices
+    from .work import (
+        Stopwatch,
+        accuracy_columns,
+        build_model,
+        evaluate_model,
+        evaluate_runs,
+        load_start,
+        load_val,
+        measure_memory,
+        missing_runs,
+        train_model,
+    )
 
     config = job.config
     torch.set_num_threads(config.run.threads)
@@ -37,6 +50,9 @@ def run_cell(folder: Path, job: Job, reporter: Reporter) -> CellResult | None:
         with stopwatch("memory"):
             measure_memory(model, job, folder, reporter)
     if is_ok(folder):
+        if missing_runs(job, folder):
+            load_weights(model, folder / "last.pt" if config.trains else job.start)
+            evaluate_runs(model, job, folder, reporter)
         return None
     load_start(model, job)
     training = {}
@@ -48,7 +64,17 @@ def run_cell(folder: Path, job: Job, reporter: Reporter) -> CellResult | None:
     accuracy = {}
     if config.evaluates:
         with stopwatch("evaluation"):
-            accuracy = _accuracy(evaluate_model(model, job, folder, reporter), job)
+            accuracy = accuracy_columns(config, evaluate_model(model, job, folder, reporter))
+            accuracy["eval_batch"] = job.eval_batch
+    if job.runs:
+        with stopwatch("other runtimes"):
+            evaluate_runs(model, job, folder, reporter)
+    if chooses(config):
+        with stopwatch("tokens"):
+            how = {"device": job.device, "batch_size": job.eval_batch}
+            write_choices(folder, model, load_val(model, job), **how)
+            if is_adaptive(config):
+                count_images(folder, config, job.batch_sizes)
     with stopwatch("counting"):
         counts = flops_row(model.cpu())
         if config.is_elastic and not config.ratio:
@@ -60,15 +86,6 @@ def run_cell(folder: Path, job: Job, reporter: Reporter) -> CellResult | None:
         conditions=conditions(job.device, config.run.dtype, config.run.threads, None),
         seconds=stopwatch.seconds,
     )
-
-
-def _accuracy(evaluation: Evaluation, job: Job) -> dict[str, Any]:
-    """The columns that an evaluation fills."""
-    metric = job.config.metric.column
-    score = Score(evaluation.metrics.get(metric), *evaluation.ci.get(metric, ()))
-    known = {name: value for name, value in evaluation.metrics.items() if name in BY_NAME}
-    how = {"eval_people": evaluation.num_people, "eval_seconds": evaluation.seconds, "eval_batch": job.eval_batch}
-    return known | flat(metric, score) | how
 
 
 def _mask_in_training(config: CellConfig) -> str:

@@ -51,7 +51,7 @@ def read_cell_result(folder: Path) -> CellResult | None:
     file = folder / "result.json"
     status = content.pop("status")
     try:
-        result: CellResult = from_plain(CellResult, content, str(file))
+        result: CellResult = from_plain(CellResult, content, str(file), older=True)
     except InputError as error:
         raise InputError(f"{error}; delete it, and it is done again") from None
     if result.status != status:

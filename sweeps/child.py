@@ -19,6 +19,7 @@ from ..pose.records import from_plain, to_plain
 from ..row import STATUS_OK
 from .cell_result import CellResult, write_cell_result
 from .executors.nursery import die_with_parent
+from .executors.presence import WORKER, Presence
 from .store import is_ok, read_json, write_json
 
 REPORT_EVERY_SECONDS = 0.2
@@ -26,6 +27,8 @@ REPORT_EVERY_SECONDS = 0.2
 
 class Reporter:
     """Writes JSON lines for the sweep on the original standard output; whatever else prints goes to the log."""
+
+    presence: Presence | None = None
 
     def __init__(self) -> None:
         sys.stdout.flush()
@@ -52,6 +55,8 @@ class Reporter:
             if now - self._last >= REPORT_EVERY_SECONDS or done >= total:
                 self._last = now
                 self.send(stage=stage, done=int(done), total=int(total), info=_plain(info))
+                if self.presence:
+                    self.presence.report(stage, int(done), int(total))
 
         return report
 
@@ -98,6 +103,11 @@ def run_worker(work: Callable[[Path, Any, Reporter], Any], kind: type) -> None:
     reporter.send(stage="start")
     file = folder / "config.json"
     job = from_plain(kind, read_json(file, "run the sweep again"), str(file))
+    with Presence(folder / WORKER, getattr(job, "device", "")) as reporter.presence:
+        _work(folder, job, reporter, work)
+
+
+def _work(folder: Path, job: Any, reporter: Reporter, work: Callable[[Path, Any, Reporter], Any]) -> None:
     already_done = is_ok(folder)
     try:
         result = work(folder, job, reporter)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -147,6 +148,11 @@ class CellConfig:
         return f"{self.model.name} {mask}{trained} seed {self.seed}"
 
 
+def run_name(run: RunConfig) -> str:
+    """Of a file about a cell in another runtime or precision."""
+    return re.sub(r"[^\w.]", "_", f"{run.runtime}_{run.dtype}")
+
+
 def timing_key(model: ModelConfig, run: RunConfig) -> str:
     """Digest of all that decides how long a forward pass takes."""
     return digest([model, run])
@@ -158,7 +164,7 @@ class Job:
 
     start: the weights that the model gets (of the cell that it evaluates, given ones, or its base model's); backbone:
     an HRNet's. device: cpu or cuda, of which the process sees the one that it was given. less_eval_batch: where
-    memory did not suffice for the usual one.
+    memory did not suffice for the usual one. runs: other runtimes and precisions to evaluate in.
     """
 
     config: CellConfig
@@ -167,6 +173,7 @@ class Job:
     device: str
     workers: int = 0
     batch_sizes: tuple[int, ...] = ()
+    runs: tuple[RunConfig, ...] = ()
     start: str | None = None
     backbone: str | None = None
     less_eval_batch: int | None = None

@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..pose.crops.people import pack_of
 from ..pose.crops.person import DataSplit, Person
 from ..pose.datasets.registry import DEFAULT, description_of, source_of
 from ..pose.errors import InputError
 from ..pose.models.config import ModelSpec
 from ..pose.people.folder import load_people
+from ..pose.reductions import find_reduction, reduction_config
 from ..pose.synth.cache import TRAIN, VAL, default_set_path, ensure_default_set
 from .config import FINETUNE
 from .events import Event, Listener, ignore
@@ -60,8 +62,8 @@ def find_data(request: SweepRequest, on_event: Listener = ignore, *, make: bool 
             return DataFacts(root, DEFAULT, request.boxes, request.boxes, unknown, unknown, TRAIN, VAL, made=False)
     val = load_people(root, "val", boxes=request.boxes, dataset=request.dataset)
     trains = any(needs_training(request, model) for model in request.models)
-    train = load_people(root, "train", dataset=request.dataset) if trains else None
-    for split in filter(None, (train, val)):
+    train = load_people(root, "train", dataset=request.dataset) if trains else _training_people(root, request)
+    for split in (split for split in (train, val) if split and not pack_of(split.people)):
         check_images(split.people)
     source = source_of(val.dataset)
     return DataFacts(
@@ -69,8 +71,8 @@ def find_data(request: SweepRequest, on_event: Listener = ignore, *, make: bool 
         layout=val.layout,
         boxes=val.boxes,
         boxes_hash="gt" if val.boxes == "gt" else _hash(Path(val.boxes)),
-        train_hash=_hash(train.annotation_file) + source if train else None,
-        eval_hash=_hash(val.annotation_file) + source,
+        train_hash=_hash(train.annotation_file) + _pack(train) + source if train else None,
+        eval_hash=_hash(val.annotation_file) + _pack(val) + source,
         train_people=len(train.people) if train else 0,
         eval_people=len(val.people),
         described=description_of(val.dataset),
@@ -89,6 +91,17 @@ def needs_training(request: SweepRequest, model: str) -> bool:
     return not request.profile_only and (request.weights_of(model) is None or request.training == FINETUNE)
 
 
+def _training_people(root: Path, request: SweepRequest) -> DataSplit | None:
+    """What a mask may look at that is filled from training people without training; None where there are none."""
+    masks = [find_reduction(reduction_config(mask).name) for mask in request.masks]
+    if request.profile_only or not any(mask.gather for mask in masks):
+        return None
+    try:
+        return load_people(root, "train", dataset=request.dataset)
+    except InputError:  # the plan says so, if the weights do not hold what the mask needs
+        return None
+
+
 def check_images(people: Iterable[Person]) -> None:
     """InputError naming the first image file that is not there, before hours are spent on the others."""
     seen: set[Path] = set()
@@ -105,6 +118,12 @@ def _progress(on_event: Listener) -> Callable[..., None]:
             on_event(Event("done", "data"))
 
     return progress
+
+
+def _pack(data: DataSplit) -> str:
+    """"" for people in their pictures, else what is stored of them."""
+    pack = pack_of(data.people)
+    return f"+{pack.digest}" if pack else ""
 
 
 def _hash(file: Path) -> str:

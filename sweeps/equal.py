@@ -20,7 +20,7 @@ from ..pose.evaluation.bootstrap import draw_images, score, scores
 from ..reports.analysis.intervals import SeedSpread, all_differences, combined
 from ..reports.analysis.iso_flops import Difference, IsoFlopsPoint, Standing
 from ..reports.analysis.iso_flops_file import write_iso_flops
-from ..reports.analysis.series import control_among
+from ..reports.analysis.series import controls_among
 from .cell_result import read_cell_result
 from .config import CellConfig
 from .results import read_evidence
@@ -88,7 +88,7 @@ def equal_points(store: SweepStore, cells: list[CellConfig], budgets: Sequence[f
         curves = read_curves(store, [cell for cell in own if store.is_done(cell.key)])
         if len(curves) < 2:
             continue
-        metric, control = own[0].metric, control_among(curves)
+        metric, controls = own[0].metric, controls_among(curves)
         whole = next(iter(curves.values()))[0].gflops_t
         measured = {id(point): point for curve in curves.values() for point in curve}
         table = np.array([point.accuracy.values for point in measured.values()])
@@ -99,9 +99,9 @@ def equal_points(store: SweepStore, cells: list[CellConfig], budgets: Sequence[f
             found = {mask: meet(curve, gflops_t) for mask, curve in curves.items()}
             reaching = {mask: point for mask, point in found.items() if point is not None}
             if len(reaching) > 1:
-                standings = _standings(reaching, control, *spreads)
+                standings = _standings(reaching, controls, *spreads)
                 saving = round(1 - gflops_t / whole, 6)
-                points.append(IsoFlopsPoint(model, saving, gflops_t, standings, metric, control))
+                points.append(IsoFlopsPoint(model, saving, gflops_t, standings, metric, controls))
     return points
 
 
@@ -194,9 +194,9 @@ def at_gflops_t(curve: list[Point], gflops_t: float) -> Point | None:
 
 
 def _standings(
-    points: dict[str, Point], control: str | None, alone: SeedSpread, beside: SeedSpread
+    points: dict[str, Point], controls: Sequence[str], alone: SeedSpread, beside: SeedSpread
 ) -> list[Standing]:
-    """The masks at one GFLOPsT, each with its differences to the best and to the control.
+    """The masks at one GFLOPsT, each with its differences to the best and to the controls.
 
     alone, beside: the seeds' spread of accuracies, and of differences between them.
     """
@@ -206,7 +206,7 @@ def _standings(
     draws = np.array([accuracy.draws.mean(axis=0) for accuracy in accuracies])
     half, _ = all_differences(means, draws, beside, len(accuracies[0].values))
 
-    def difference(mask: str, other: str | None) -> Difference | None:
+    def difference(mask: str, other: str) -> Difference | None:
         if other == mask or other not in points:
             return None
         one, two = masks.index(mask), masks.index(other)
@@ -225,7 +225,7 @@ def _standings(
             seeds=len(accuracy.values),
             is_best=mask == best,
             from_best=difference(mask, best),
-            from_control=difference(mask, control),
+            from_controls={name: found for name in controls if (found := difference(mask, name))},
         )
         for mask, accuracy, mean in zip(masks, accuracies, means, strict=True)
     ]

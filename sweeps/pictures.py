@@ -1,9 +1,11 @@
-"""Which tokens each mask keeps or merges, drawn on held-out people: one sheet per mask and ratio in plots/masks/."""
+"""Which tokens each mask keeps or merges, drawn on held-out people: one sheet per mask and ratio in plots/masks/, and
+in plots/differ/ where the least alike masks keep others."""
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -14,19 +16,21 @@ from ..pose.crops.affine import apply_affine, crop_matrix, warp_crop
 from ..pose.crops.dataset import PoseDataset
 from ..pose.crops.images import read_image
 from ..pose.crops.person import Person
-from ..pose.evaluation.draw import draw_skeleton, shade_dropped, show_merged
+from ..pose.evaluation.draw import draw_skeleton, shade_dropped, show_merged, show_two
 from ..pose.files import write_atomic
 from ..pose.keypoints import Skeleton
-from ..pose.models.config import ModelConfig
+from ..pose.models.config import ModelConfig, ModelSpec
 from ..pose.models.model import PoseModel
-from ..pose.models.weights import load_weights
 from ..pose.reductions import CUT, MERGE, find_reduction
+from ..reports.analysis.agreement import Agreement, least_alike
+from .cell_result import read_cell_result
 from .config import WEIGHTS, CellConfig
 from .data import load_split
 from .events import Event, Listener, ignore
 from .plan import Plan
 from .store import SweepStore
-from .work import build_model
+from .tokens import stored_choices
+from .work import build_model, load_given
 
 PEOPLE, COLUMNS = 8, 4
 PANEL_HEIGHT, GAP = 208, 6  # px
@@ -49,7 +53,7 @@ def draw_masks(store: SweepStore, plan: Plan, on_event: Listener = ignore) -> li
         name, mask = cell.model.name, cell.model.mask
         model = build_model(cell.model)
         given = plan.request.weights_of(name) if cell.train.mode == WEIGHTS else None
-        load_weights(model, given or store.cell_dir(cell.key) / "last.pt")
+        load_given(model, given or store.cell_dir(cell.key) / "last.pt", cell, plan.data.root)
         people = load_split(plan.data.root, "val", model.spec).people
         chosen = [people[i] for i in np.linspace(0, len(people) - 1, min(PEOPLE, len(people))).astype(int)]
         prefix = f"{name}_" if len(plan.request.models) > 1 else ""
@@ -73,22 +77,68 @@ def mask_sheet(model: PoseModel, people: list[Person], skeleton: Skeleton) -> np
     merges = _kind(spec) == MERGE
     look, draw = (model.token_holders, show_merged) if merges else (model.kept_indices, shade_dropped)
     chosen = look(torch.stack([item["image"] for item in items]), torch.tensor([item["person_id"] for item in items]))
+    panels = [
+        _panel(person, spec, lambda crop, tokens=tokens: draw(crop, tokens, spec.grid))
+        for person, tokens in zip(people, chosen.numpy(), strict=True)
+    ]
+    return _sheet(panels)
+
+
+def draw_differences(
+    store: SweepStore, cells: Sequence[CellConfig], agreements: Sequence[Agreement], data_root: str | Path
+) -> list[Path]:
+    """A sheet in plots/differ/ for each model and ratio: the two masks that look at content and are least alike."""
+    files = []
+    for one in agreements:
+        pair = least_alike(one)
+        own = [cell for cell in cells if (cell.model.name, cell.ratio) == (one.model, one.ratio)]
+        kept = {}
+        for cell in reversed(own):  # the first seed's stays
+            name = read_cell_result(store.cell_dir(cell.key)).counts["mask"] if store.is_done(cell.key) else None
+            if pair and name in (pair.one, pair.other):
+                kept[name] = cell, stored_choices(store.cell_dir(cell.key))
+        if len(kept) < 2 or any(choices is None for _, choices in kept.values()):
+            continue
+        (cell, first), (_, second) = kept[pair.one], kept[pair.other]
+        spec = build_model(cell.model).spec
+        by_id = {person.person_id: person for person in load_split(data_root, "val", spec).people}
+        rows = np.linspace(0, len(first.people) - 1, min(PEOPLE, len(first.people))).astype(int)
+        rows = [row for row in rows if int(first.people[row]) in by_id]
+        panels = [
+            _panel(
+                by_id[int(first.people[row])],
+                spec,
+                lambda crop, row=row: show_two(crop, first.kept[row], second.kept[row], spec.grid),  # noqa: B023
+            )
+            for row in rows
+        ]
+        if panels:
+            title = re.sub(r"[^\w+.=(),-]", "_", f"{one.model}_{pair.one}_{pair.other}_{one.ratio:g}")
+            files.append(store.root / "plots" / "differ" / f"{title}.png")
+            write_atomic(files[-1], encode_png(_sheet(panels)))
+    return files
+
+
+def _panel(person: Person, spec: ModelSpec, draw: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """A person's crop, drawn upon, with the annotated joints on top."""
     height, width = spec.input_size
     panel = (round(PANEL_HEIGHT * width / height), PANEL_HEIGHT)
-    panels = []
-    for person, tokens in zip(people, chosen.numpy(), strict=True):
-        matrix = crop_matrix(person.center, person.scale, 0, panel)
-        picture = draw(warp_crop(read_image(person.image_path), matrix, panel), tokens, spec.grid)
-        if person.keypoints is not None:
-            draw_skeleton(picture, apply_affine(person.keypoints, matrix), person.visible > 0, skeleton)
-        panels.append(picture)
-    rows = math.ceil(len(panels) / COLUMNS)
-    columns = min(COLUMNS, len(panels))
-    sheet = np.full((rows * (panel[1] + GAP) - GAP, columns * (panel[0] + GAP) - GAP, 3), PAPER, np.uint8)
+    matrix = crop_matrix(person.center, person.scale, 0, panel)
+    picture = draw(warp_crop(read_image(person.image_path), matrix, panel))
+    if person.keypoints is not None:
+        draw_skeleton(picture, apply_affine(person.keypoints, matrix), person.visible > 0, spec.skeleton)
+    return picture
+
+
+def _sheet(panels: Sequence[np.ndarray]) -> np.ndarray:
+    """Panels, COLUMNS in a row."""
+    high, wide = panels[0].shape[:2]
+    rows, columns = math.ceil(len(panels) / COLUMNS), min(COLUMNS, len(panels))
+    sheet = np.full((rows * (high + GAP) - GAP, columns * (wide + GAP) - GAP, 3), PAPER, np.uint8)
     for place, picture in enumerate(panels):
         row, column = divmod(place, COLUMNS)
-        y, x = row * (panel[1] + GAP), column * (panel[0] + GAP)
-        sheet[y : y + panel[1], x : x + panel[0]] = picture
+        y, x = row * (high + GAP), column * (wide + GAP)
+        sheet[y : y + high, x : x + wide] = picture
     return sheet
 
 

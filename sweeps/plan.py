@@ -10,7 +10,7 @@ from pathlib import Path
 from ..benchmark.counting.flops import untrained_model
 from ..benchmark.instruments.device import check_device
 from ..benchmark.instruments.interference import usable_cores
-from ..benchmark.profiling.config import RunConfig
+from ..benchmark.profiling.config import RunConfig, runs_of
 from ..pose.errors import InputError
 from ..pose.models.as_trained import load_model, trained_in_words
 from ..pose.models.config import ModelConfig, ModelSpec
@@ -24,6 +24,7 @@ from .cells import expand, reductions_of
 from .config import FINETUNE, SCRATCH, UNTRAINED, WEIGHTS, CellConfig, EvalConfig, Start, TrainConfig
 from .data import DataFacts
 from .executors import find_executor
+from .off_the_shelf import with_own_modules
 from .request import SweepRequest
 
 # Ours, for --finetune on the papers' models: a tenth of their schedule, from the learning rate of its second phase.
@@ -33,7 +34,7 @@ PAPER_FINETUNE = {"epochs": 30, "learning_rate": 1e-4, "milestones": (20, 26)}
 @dataclass(frozen=True)
 class Plan:
     """A resolved sweep. models: the unmasked cell of each. bases: the shared base models by key. notes: what the given
-    weights were trained with, in words."""
+    weights were trained with, and which runtimes do not compute in which precision, in words."""
 
     request: SweepRequest
     data: DataFacts
@@ -50,8 +51,9 @@ def make_plan(request: SweepRequest, data: DataFacts) -> Plan:
     if find_executor(request.executor).here:
         for device in [f"cuda:{number}" for number in request.device_numbers or ()] or [request.device]:
             check_device(device)
+    _, left_out = runs_of(RunConfig(_device(request)), request.runtimes, request.precisions)
     reductions = {name: _checked_reductions(request, name, data) for name in request.models}
-    models, bases, notes = [], [], []
+    models, bases, notes = [], [], [f"left out: {line}" for line in left_out]
     for name in request.models:
         spec, note = _checked_model(request, name, data)
         models.append(_unmasked_cell(request, spec, data))
@@ -59,6 +61,9 @@ def make_plan(request: SweepRequest, data: DataFacts) -> Plan:
         notes += [note] if note else []
     pairs = list(zip(models, bases, strict=True))
     cells, by_key = expand(pairs, reductions, request.seeds, elastic=request.elastic)
+    for name, weights in request.weights:
+        own = iter(with_own_modules([cell for cell in cells if cell.model.name == name], weights, data))
+        cells = [next(own) if cell.model.name == name else cell for cell in cells]
     return Plan(request, data, tuple(models), cells, by_key, tuple(notes))
 
 

@@ -16,6 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+from ..benchmark.runtimes.catalogue import EAGER
+from ..benchmark.runtimes.descriptor import FLOAT32
+from ..benchmark.runtimes.registry import check_precision, find_runtime
 from ..pose.datasets import find_dataset
 from ..pose.errors import InputError
 from ..pose.reductions import NONE, check_ratio, find_reduction, reduction_config, split_reductions
@@ -39,6 +42,11 @@ def _mask(value: Any) -> str:
     return reduction_config(str(value)).text
 
 
+def _runtime(value: Any) -> str:
+    find_runtime(str(value))
+    return str(value)
+
+
 def _dataset(value: Any) -> str:
     return find_dataset(str(value)).name
 
@@ -49,7 +57,8 @@ def _ratio(value: Any) -> float:
     return check_ratio(value) + 0.0  # -0.0 is the baseline, too
 
 
-def _budget(value: Any) -> float:
+def read_budget(value: Any) -> float:
+    """GFLOPsT of "gflops_t:0.021" or 0.021."""
     number = str(value).strip().removeprefix("gflops_t:")
     try:
         budget = math.nan if isinstance(value, bool) else float(number)
@@ -175,7 +184,7 @@ class SweepRequest:
     ratios: Annotated[tuple[Annotated[float, Read(_ratio)], ...], Several()] = _option(
         (0.2, 0.4, 0.6), "{ratios} (default: 0.2,0.4,0.6)", also="ratio"
     )
-    budgets: Annotated[tuple[Annotated[float, Read(_budget)], ...], Several()] | None = _option(
+    budgets: Annotated[tuple[Annotated[float, Read(read_budget)], ...], Several()] | None = _option(
         None, "in place of ratios: each mask at the ratio whose exact count meets gflops_t:0.025,0.021", also="budget"
     )
     elastic: Annotated[bool, Flag()] = _option(
@@ -201,6 +210,12 @@ class SweepRequest:
     )
     batch_sizes: Annotated[tuple[Annotated[int, Whole(1, MOST_IMAGES)], ...], Several()] = _option(
         (1,), "batch sizes of latency and memory (default: 1)", also="batch_size"
+    )
+    runtimes: Annotated[tuple[Annotated[str, Read(_runtime)], ...], Several()] = _option(
+        (EAGER,), "what each cell is timed in: {runtimes} (default: eager)", "--runtime", also="runtime"
+    )
+    precisions: Annotated[tuple[Annotated[str, Read(check_precision)], ...], Several()] = _option(
+        (FLOAT32,), "{precisions} (default: float32)", "--precision", also="precision"
     )
     epochs: Annotated[int, Whole(1, MOST_EPOCHS)] | None = _option(None, "epochs of each cell (default: the recipe's)")
     base_epochs: Annotated[int, Whole(1, MOST_EPOCHS)] | None = _option(

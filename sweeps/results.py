@@ -1,20 +1,26 @@
-"""From the stored results to the rows of results.csv: one per cell and batch size, one per elastic cell."""
+"""From the stored results to the rows of results.csv: one per cell, runtime and batch size, one per elastic
+cell."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
 
-from ..pose.errors import InputError
-from ..pose.evaluation.bootstrap import PairedDifference, paired_bootstrap
-from ..row import Row, flat, part_of
+from ..benchmark.profiling.config import RunConfig
+from ..pose.evaluation.bootstrap import PairedDifference, load_evidence, paired_bootstrap
+from ..row import BY_NAME, Row, flat, part_of
 from .cell_result import read_cell_result
-from .config import CellConfig, ratios_text
+from .config import CellConfig, ratios_text, run_name, timing_key
+from .image_cost import image_columns
+from .origins import columns_of, origin_timings, read_origins
 from .plan import Plan
+from .request import SweepRequest
 from .store import SweepStore
+from .timing import runs_asked, runs_evaluated
 
 
 def assemble_rows(
@@ -26,11 +32,13 @@ def assemble_rows(
     -> difference to the unmasked cell. InputError for a value that has no column.
     """
     rows = []
+    origins = read_origins(store)
     for cell in plan.cells:
         result = read_cell_result(store.cell_dir(cell.key))
         if result is None:
             continue
         row = asked_columns(cell, plan) | {"status": result.status, "error": result.error} | result.columns
+        row |= columns_of(store, cell, origins)
         if cell.key in differences:
             metric = cell.metric.column
             difference, low, high = differences[cell.key]
@@ -38,11 +46,35 @@ def assemble_rows(
         if cell.is_elastic:
             rows.append(Row.of(row).columns())
             continue
-        for batch_size in plan.request.batch_sizes:
-            timing = timings.get(cell.timing_key, {}).get(str(batch_size), {})
-            memory = store.memory(cell.key, batch_size) or {}
-            rows.append(Row.of(row | memory | timing | {"batch_size": batch_size}).columns())
+        for run, batch_size in product(runs_asked(cell.run, plan.request), plan.request.batch_sizes):
+            timed = timings.get(timing_key(cell.executed, run)) or origin_timings(store, cell, origins, run)
+            timing = timed.get(str(batch_size), {})
+            about = {"batch_size": batch_size, "runtime": run.runtime, "dtype": run.dtype}
+            memory = (store.memory(cell.key, batch_size) or {}) if run == cell.run else {}
+            own = _in_run(cell, run, row, store, differences)
+            images = image_columns(store, cell, batch_size) if run == cell.run and store.is_done(cell.key) else {}
+            rows.append(Row.of(row | memory | timing | images | own | about).columns())
     return rows
+
+
+def _in_run(
+    cell: CellConfig,
+    run: RunConfig,
+    row: Mapping[str, Any],
+    store: SweepStore,
+    differences: Mapping[str, PairedDifference],
+) -> dict[str, Any]:
+    """The accuracy of a cell in another precision than it was evaluated in first; none of the first's stays."""
+    if run.dtype == cell.run.dtype:
+        return {}
+    metric, key = cell.metric.column, f"{cell.key} {run_name(run)}"
+    found = store.evaluated(cell.key, run)
+    names = [name for name in row if BY_NAME[name].scope == "evaluated people"]
+    own = dict.fromkeys([*names, "eval_seconds"]) | found
+    if key in differences:
+        difference, low, high = differences[key]
+        own |= flat(metric, replace(part_of(own, metric), diff=difference, diff_low=low, diff_high=high))
+    return own
 
 
 def asked_columns(cell: CellConfig, plan: Plan) -> dict[str, Any]:
@@ -68,12 +100,16 @@ def asked_columns(cell: CellConfig, plan: Plan) -> dict[str, Any]:
         "amp": recipe is not None and recipe.amp,
         "threads": cell.run.threads,
         "device": cell.run.device,
+        "runtime": cell.run.runtime,
         "loss_margin": plan.request.margin,
     }
 
 
-def paired_differences(store: SweepStore, cells: list[CellConfig]) -> dict[str, PairedDifference]:
-    """Accuracy minus that of the unmasked cell of the same model and seed, with its 95 % paired bootstrap interval.
+def paired_differences(
+    store: SweepStore, cells: list[CellConfig], request: SweepRequest
+) -> dict[str, PairedDifference]:
+    """Accuracy minus that of the unmasked cell of the same model and seed, with its 95 % paired bootstrap interval, by
+    the cell's key; in another precision also by key and run ("key run"), against the unmasked cell in the same.
 
     Only where both cells are done; NaN where nothing was scored. The baselines themselves have none.
     """
@@ -83,14 +119,14 @@ def paired_differences(store: SweepStore, cells: list[CellConfig]) -> dict[str, 
         base = baselines[cell.group]
         if cell.evaluates and not cell.is_baseline and store.is_done(cell.key) and store.is_done(base):
             differences[cell.key] = paired_bootstrap(read_evidence(store, cell.key), read_evidence(store, base))
+            for run in runs_evaluated(cell, request):
+                name = run_name(run)
+                if all((store.cell_dir(key) / f"evidence_{name}.npz").is_file() for key in (cell.key, base)):
+                    pair = [read_evidence(store, key, f"evidence_{name}.npz") for key in (cell.key, base)]
+                    differences[f"{cell.key} {name}"] = paired_bootstrap(*pair)
     return differences
 
 
-def read_evidence(store: SweepStore, key: str) -> dict[str, np.ndarray]:
+def read_evidence(store: SweepStore, key: str, name: str = "evidence.npz") -> dict[str, np.ndarray]:
     """What the evaluation of a cell left for comparisons; InputError naming the file where it is broken."""
-    file = store.cell_dir(key) / "evidence.npz"
-    try:
-        with np.load(file, allow_pickle=False) as arrays:
-            return dict(arrays)
-    except Exception as error:  # numpy and zipfile raise many kinds for a broken file
-        raise InputError(f"{file}: cannot be read ({error}); delete the folder {file.parent} to run it again") from None
+    return load_evidence(store.cell_dir(key) / name)

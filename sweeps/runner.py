@@ -18,15 +18,27 @@ from .config import CellConfig, Job
 from .data import find_data
 from .events import Event, Listener, ignore
 from .executors import Resources, Task, find_executor
+from .executors.presence import RUN, Presence
 from .executors.processes import last_line
+from .image_timing import image_timing_jobs, note_times
 from .plan import Plan, folder_of, make_plan
 from .request import SweepRequest, parse
 from .results import assemble_rows, paired_differences
 from .shortage import with_less_memory
-from .store import SweepStore, is_ok, make_manifest, memory_file, open_store, read_json, read_result, write_json
-from .timing import read_timings, timing_groups
+from .store import (
+    SweepStore,
+    is_ok,
+    make_manifest,
+    memory_file,
+    open_store,
+    read_json,
+    read_result,
+    run_file,
+    write_json,
+)  # fmt: skip
+from .timing import read_timings, runs_evaluated, timing_groups
 
-TIMING = "posebench.sweeps.timing"
+TIMING, IMAGE_TIMING = "posebench.sweeps.timing", "posebench.sweeps.image_timing"
 #: what cells and base models import; torch's profiler, which measures memory, imports the last when it is first used
 PRELOAD = ("posebench.sweeps.work", "posebench.benchmark.counting.flops", "torch._dynamo")
 # How long the threads of a worker spin while they wait for each other (GNU OpenMP). At its default, two threads beside
@@ -63,7 +75,7 @@ def execute(request: SweepRequest, on_event: Listener = ignore) -> Outcome:
     plan = make_plan(request, find_data(request, on_event))
     root = folder_of(plan)
     outcome = Outcome(root, plan)
-    with open_store(root, manifest_of(plan)) as store:
+    with open_store(root, manifest_of(plan)) as store, Presence(store.root / RUN, request.device):
         finished = {cell.key for cell in plan.cells if is_complete(store, cell, request)}
         on_event(Event("plan", info={"plan": plan, "root": root, "finished": finished}))
         try:
@@ -73,7 +85,7 @@ def execute(request: SweepRequest, on_event: Listener = ignore) -> Outcome:
                 _run_timing(store, plan, outcome, on_event)
         finally:  # after Ctrl-C, too, what is finished can be read
             outcome.rows = _write_rows(store, plan, {})
-        outcome.rows = _write_rows(store, plan, paired_differences(store, plan.cells))
+        outcome.rows = _write_rows(store, plan, paired_differences(store, plan.cells, plan.request))
         _finish(store, plan, outcome, on_event)
     return outcome
 
@@ -105,8 +117,9 @@ def resources_of(request: SweepRequest, root: Path) -> Resources:
 def is_complete(store: SweepStore, cell: CellConfig, request: SweepRequest) -> bool:
     """Whether nothing of a cell is left to do: it is done, and its memory is measured at every batch size."""
     sizes = () if cell.is_elastic else request.batch_sizes
-    measured = all(memory_file(store.cell_dir(cell.key), size).is_file() for size in sizes)
-    return store.is_done(cell.key) and measured
+    files = [memory_file(store.cell_dir(cell.key), size) for size in sizes]
+    files += [run_file(store.cell_dir(cell.key), run) for run in runs_evaluated(cell, request)]
+    return store.is_done(cell.key) and all(file.is_file() for file in files)
 
 
 def missing_bases(store: SweepStore, plan: Plan) -> list[str]:
@@ -171,11 +184,17 @@ def _run_timing(store: SweepStore, plan: Plan, outcome: Outcome, on_event: Liste
         if not is_ok(folder):
             _write_job(folder, job)
             _run([_task(TIMING, f"timing {key}", folder, job.run)], plan, outcome, on_event)
+    for key, job in image_timing_jobs(store, done, plan.request).items():
+        folder = store.timing_dir(key)
+        if not is_ok(folder):
+            _write_job(folder, job)
+            _run([_task(IMAGE_TIMING, f"timing {key}", folder, job.run)], plan, outcome, on_event)
+        note_times(store, key, job)
 
 
 def _task(module: str, name: str, folder: Path, run: RunConfig) -> Task:
     """The process for a folder. It reads config.json there and leaves result.json, which says how it went."""
-    measures = module == TIMING
+    measures = module in (TIMING, IMAGE_TIMING)
     settings = {} if measures or os.environ.keys() & {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} else SPIN
     preload = () if measures else PRELOAD
     return Task(name, module, folder, run.threads, run.device == "cuda", measures, settings, preload)
@@ -258,6 +277,7 @@ def _job(plan: Plan, cell: CellConfig, store: SweepStore) -> Job:
         device=cell.run.device,
         workers=plan.request.workers,
         batch_sizes=plan.request.batch_sizes,
+        runs=runs_evaluated(cell, plan.request) if cell.evaluates else (),
         start=str(start.resolve()) if start else None,
         backbone=str(Path(backbone).resolve()) if backbone else None,
     )
@@ -273,13 +293,23 @@ def _write_rows(store: SweepStore, plan: Plan, differences: dict[str, Any]) -> l
 def _finish(store: SweepStore, plan: Plan, outcome: Outcome, on_event: Listener) -> None:
     """Pictures, the comparison of masks and the page. They come last, and their failure costs no result."""
     from ..reports.report import write_report
+    from .agreement import write_agreement
+    from .by_size import write_by_size
     from .equal import can_compare, write_equal
-    from .pictures import draw_masks
+    from .lost_people import draw_lost_people
+    from .pictures import draw_differences, draw_masks
 
     parts = [("pictures", lambda: draw_masks(store, plan, on_event))]
+    parts.append(("by_size", lambda: write_by_size(store, plan)))
+    parts.append(("lost_people", lambda: draw_lost_people(store, plan, on_event)))
     if can_compare(plan.cells):
         parts.append(("equal_gflopst", lambda: write_equal(store, plan.cells, plan.request.budgets or ())))
-    parts.append(("report", lambda: write_report(store.root)))
+
+    def agree() -> None:
+        found = write_agreement(store, plan.cells)
+        draw_differences(store, plan.cells, found, plan.data.root)
+
+    parts += [("agreement", agree), ("report", lambda: write_report(store.root))]
     for name, work in parts:
         on_event(Event("start", name))
         try:

@@ -2,9 +2,10 @@
 
 sweep.json            the specification and the configurations of all cells and base models
 base/<key>/           a shared base model: checkpoint and log
-cells/<key>/          a cell: evidence.npz, memory_<batch size>.json, and what training left
+cells/<key>/          a cell: evidence.npz, memory_<batch size>.json, and what training left; eval_<run>.json and
+                      evidence_<run>.npz: in another runtime and precision
 timing/<key>/         latency of all configurations, raw samples included
-results.csv, equal_gflopst.csv, report.html, plots/
+results.csv, equal_gflopst.csv, by_size.csv, report.html, plots/
 
 Each of the folders named by a key belongs to one worker process: config.json is its task, log.txt what it printed, and
 result.json, written last, says that it is done or why it failed.
@@ -22,11 +23,12 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from ..benchmark.profiling.config import RunConfig
 from ..pose.errors import InputError
 from ..pose.files import read_text, write_atomic
 from ..pose.records import to_plain
 from ..row import STATUS_FAILED, STATUS_OK
-from .config import CellConfig
+from .config import CellConfig, run_name
 
 FORMAT = "posebench-sweep"
 VERSION = 2
@@ -87,6 +89,11 @@ class SweepStore:
         file = memory_file(self.cell_dir(key), batch_size)
         return read_json(file, "delete it, and it is measured again") if file.is_file() else None
 
+    def evaluated(self, key: str, run: RunConfig) -> dict[str, Any]:
+        """The columns of a cell in another precision; none where it is not evaluated in it."""
+        file = run_file(self.cell_dir(key), run)
+        return read_json(file, "delete it, and it is evaluated again") if file.is_file() else {}
+
 
 def _is_cell(entry: Any) -> bool:
     """Whether an entry of a manifest is a cell's: {"key": text, "label": text, "config": mapping}."""
@@ -110,6 +117,11 @@ def is_ok(folder: Path) -> bool:
     """Whether the work of a folder is done; a failure counts as not done."""
     result = read_result(folder)
     return result is not None and result["status"] == STATUS_OK
+
+
+def run_file(cell_dir: Path, run: RunConfig) -> Path:
+    """What evaluating a cell in another runtime or precision came to."""
+    return cell_dir / f"eval_{run_name(run)}.json"
 
 
 def memory_file(cell_dir: Path, batch_size: int) -> Path:

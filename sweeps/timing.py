@@ -7,16 +7,18 @@ latency columns with the raw samples, and the conditions.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
-from ..benchmark.profiling.config import RunConfig
+from ..benchmark.profiling.config import RunConfig, runs_of
 from ..pose.models.config import ModelConfig
-from ..pose.records import digest
+from ..pose.records import digest, unsaid
 from .child import Reporter, run_worker
 from .config import CellConfig, timing_key
+from .origins import machine_of, read_origins, timings_in
 from .request import SweepRequest
-from .store import SweepStore, is_ok, read_result
+from .store import SweepStore, is_ok
 
 VERSION = 3
 SECONDS = 20.0  # for the samples of one batch size, all configurations together
@@ -24,8 +26,8 @@ SECONDS = 20.0  # for the samples of one batch size, all configurations together
 
 @dataclass(frozen=True)
 class TimingJob:
-    """Models that are timed together. device: cpu or cuda; seconds: for the samples of one batch size,
-    all models together."""
+    """Models that are timed together. device: cpu or cuda; seconds: for the samples of one batch size, all models
+    together; runs: the runtimes and precisions, if not `run` alone."""
 
     models: tuple[ModelConfig, ...]
     run: RunConfig
@@ -34,6 +36,11 @@ class TimingJob:
     samples: int
     seconds: float = SECONDS
     version: int = VERSION
+    runs: tuple[RunConfig, ...] = unsaid(())
+
+    @property
+    def every_run(self) -> tuple[RunConfig, ...]:
+        return self.runs or (self.run,)
 
 
 def timing_groups(cells: list[CellConfig], request: SweepRequest) -> dict[str, TimingJob]:
@@ -46,16 +53,37 @@ def timing_groups(cells: list[CellConfig], request: SweepRequest) -> dict[str, T
         if not cell.is_elastic:
             groups.setdefault(cell.run, {})[cell.executed] = None
     sizes = tuple(sorted(request.batch_sizes))
-    jobs = [TimingJob(tuple(models), run, run.device, sizes, request.samples) for run, models in groups.items()]
+    jobs = [
+        TimingJob(tuple(models), run, run.device, sizes, request.samples, runs=_other_runs(run, request))
+        for run, models in groups.items()
+    ]
     return {digest(job): job for job in jobs}
+
+
+def runs_asked(run: RunConfig, request: SweepRequest) -> tuple[RunConfig, ...]:
+    """A cell's run in each of the runtimes and precisions that a sweep asks for."""
+    return runs_of(run, request.runtimes, request.precisions)[0]
+
+
+def runs_evaluated(cell: CellConfig, request: SweepRequest) -> tuple[RunConfig, ...]:
+    """Those in which a cell's accuracy is another than in eager float32, to which float32 is checked to be equal."""
+    runs = () if cell.is_elastic else runs_asked(cell.run, request)
+    return tuple(run for run in runs if run.dtype != cell.run.dtype)
+
+
+def _other_runs(run: RunConfig, request: SweepRequest) -> tuple[RunConfig, ...]:
+    runs = runs_asked(run, request)
+    return () if runs == (run,) else runs
 
 
 def read_timings(store: SweepStore, cells: list[CellConfig], request: SweepRequest) -> dict[str, dict[str, Any]]:
     """Key of what is executed -> batch size (text) -> columns, of the groups that are measured already."""
     found: dict[str, dict[str, Any]] = {}
+    merged = bool(read_origins(store))
     for key in timing_groups(cells, request):
-        if is_ok(store.timing_dir(key)):
-            found |= read_result(store.timing_dir(key))["timings"]
+        folder = store.timing_dir(key)
+        if is_ok(folder):
+            found |= timings_in(folder, machine_of(folder) if merged else None)
     return found
 
 
@@ -64,34 +92,35 @@ def measure(folder: Path, job: TimingJob, reporter: Reporter) -> dict[str, Any]:
     import torch
 
     from ..benchmark.instruments.allocator import keep_freed_memory
-    from ..benchmark.instruments.device import check_device, check_dtype
+    from ..benchmark.instruments.device import check_device
     from ..benchmark.instruments.environment import conditions
-    from ..benchmark.instruments.precision import Precision
-    from ..benchmark.profiling.models import time_models
+    from ..benchmark.profiling.models import precision_text, time_models
     from .work import build_model
 
     torch.set_num_threads(job.run.threads)
     keep_freed_memory()
     device = check_device(job.device)
-    precision = Precision(check_dtype(job.run.dtype, device), device)
-    models = {timing_key(model, job.run): precision.place(build_model(model)) for model in job.models}
-    timings: dict[str, dict[str, Any]] = {name: {} for name in models}
+    models = {model: build_model(model).eval() for model in job.models}
+    timings: dict[str, dict[str, Any]] = {timing_key(*one): {} for one in product(models, job.every_run)}
     for number, size in enumerate(job.batch_sizes):
 
         def progress(done: int, total: int, number: int = number, **info: object) -> None:
-            reporter.progress("latency")(number * total + done, len(job.batch_sizes) * total)
+            if info.get("stage") == "latency":
+                reporter.progress("latency")(number * total + done, len(job.batch_sizes) * total)
 
         rows = time_models(
             models,
             size,
-            precision,
+            job.every_run,
+            device=device,
             threads=job.run.threads,
             max_samples=job.samples,
             max_seconds=job.seconds,
             progress=progress,
         )
-        for name, row in rows.items():
-            timings[name][str(size)] = row
+        for (model, run), row in rows.items():
+            about = {"dtype": run.dtype, "precision": precision_text(run, device)} if job.runs else {}
+            timings[timing_key(model, run)][str(size)] = row | about
     where = conditions(job.device, job.run.dtype, job.run.threads, None)
     return {"timings": timings, "conditions": where}
 

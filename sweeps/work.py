@@ -5,15 +5,20 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from ..benchmark.instruments.device import check_device
 from ..benchmark.instruments.precision import Precision
+from ..benchmark.profiling.config import RunConfig
 from ..benchmark.profiling.models import example_images
 from ..benchmark.profiling.modules import memory_columns, placed_memory
+from ..benchmark.profiling.running import Running
+from ..pose.crops.dataset import PoseDataset
 from ..pose.crops.person import DataSplit
+from ..pose.errors import InputError
 from ..pose.evaluation.evaluate import Evaluation, evaluate
 from ..pose.files import atomic_path
 from ..pose.models.config import ModelConfig
@@ -21,10 +26,11 @@ from ..pose.models.model import PoseModel
 from ..pose.models.weights import load_backbone_weights, load_weights
 from ..pose.models.zoo import create_model
 from ..pose.training.loop import TrainingResult, train
+from ..row import BY_NAME, STATUS_FAILED, Score, flat
 from .child import Reporter
-from .config import FINETUNE, Job
+from .config import FINETUNE, WEIGHTS, CellConfig, Job, run_name
 from .data import load_split
-from .store import memory_file, write_json
+from .store import memory_file, run_file, write_json
 
 
 def build_model(config: ModelConfig) -> PoseModel:
@@ -38,9 +44,23 @@ def load_start(model: PoseModel, job: Job) -> None:
     HRNet's backbone, or nothing.
     """
     if job.start is not None:
-        load_weights(model, job.start, fresh_scorer=job.config.trains and job.config.train.mode == FINETUNE)
+        load_given(model, job.start, job.config, job.data_root)
     elif job.backbone is not None:
         load_backbone_weights(model, job.backbone)
+
+
+def load_given(model: PoseModel, weights: str | Path, config: CellConfig, data_root: str | Path) -> None:
+    """Load weights into the model of a cell. Modules of its reduction that they do not hold are left to training, or
+    filled from the training people where the configuration says that they are (`gathers_from`)."""
+    gathers = config.train.mode == WEIGHTS and config.train.data is not None
+    load_weights(model, weights, fresh_scorer=gathers or (config.trains and config.train.mode == FINETUNE))
+    if gathers:
+        spec = model.spec
+        people = load_split(data_root, "train", spec).people
+        sizes = spec.input_size, spec.heatmap_size, spec.sigma
+        data = PoseDataset(people, spec.skeleton, *sizes, convention=spec.convention)
+        for index in range(len(data)):
+            model.transformer.mask.gather(data.target(index)[None])
 
 
 def measure_memory(model: PoseModel, job: Job, folder: Path, reporter: Reporter) -> None:
@@ -74,16 +94,24 @@ def train_model(model: PoseModel, job: Job, folder: Path, reporter: Reporter) ->
 
 
 def load_val(model: PoseModel, job: Job) -> DataSplit:
+    """The people that a cell is judged by."""
     return load_split(job.data_root, "val", model.spec, job.boxes)
 
 
-def evaluate_model(model: PoseModel, job: Job, folder: Path, reporter: Reporter) -> Evaluation:
-    """Evaluate on the held-out people; leaves evidence.npz for comparisons between cells."""
+def evaluate_model(
+    model: PoseModel | Running,
+    job: Job,
+    folder: Path,
+    reporter: Reporter,
+    evidence: str = "evidence.npz",
+    device: str | None = None,
+) -> Evaluation:
+    """Evaluate on the held-out people; leaves `evidence` for comparisons between cells."""
     how = job.config.eval
     found = evaluate(
         model,
         load_val(model, job),
-        device=job.device,
+        device=device or job.device,
         workers=job.workers,
         progress=reporter.progress("evaluation"),
         as_published=job.config.model.as_published,
@@ -91,9 +119,38 @@ def evaluate_model(model: PoseModel, job: Job, folder: Path, reporter: Reporter)
         flip_test=how.flip_test,
         decode=how.decode,
     )
-    with atomic_path(folder / "evidence.npz") as temporary, open(temporary, "wb") as file:
+    with atomic_path(folder / evidence) as temporary, open(temporary, "wb") as file:
         np.savez_compressed(file, **found.evidence)
     return found
+
+
+def accuracy_columns(config: CellConfig, evaluation: Evaluation) -> dict[str, Any]:
+    """Those of a row that an evaluation fills."""
+    metric = config.metric.column
+    score = Score(evaluation.metrics.get(metric), *evaluation.ci.get(metric, ()))
+    return (
+        {name: value for name, value in evaluation.metrics.items() if name in BY_NAME}
+        | flat(metric, score)
+        | {"eval_people": evaluation.num_people, "eval_seconds": evaluation.seconds}
+    )
+
+
+def missing_runs(job: Job, folder: Path) -> list[RunConfig]:
+    return [run for run in job.runs if not run_file(folder, run).is_file()]
+
+
+def evaluate_runs(model: PoseModel, job: Job, folder: Path, reporter: Reporter) -> None:
+    """Evaluate a trained model in each other runtime and precision that it is not evaluated in yet. What cannot be is
+    written down as such, and fails nothing else."""
+    model = model.cpu().eval()
+    for run in missing_runs(job, folder):
+        try:
+            running = Running(model, run, check_device(job.device), job.data_root)
+            found = evaluate_model(running, job, folder, reporter, f"evidence_{run_name(run)}.npz", "cpu")
+            columns = accuracy_columns(job.config, found) | running.columns() | running.drift(job.data_root)
+        except InputError as error:
+            columns = {"status": STATUS_FAILED, "error": str(error)}
+        write_json(run_file(folder, run), columns)
 
 
 class Stopwatch:

@@ -19,7 +19,6 @@ from ..counting.flops import FlopCount, count_flops, example_inputs, flop_count,
 from ..instruments.allocator import keep_freed_memory
 from ..instruments.device import check_count, check_device
 from ..instruments.environment import conditions
-from ..instruments.precision import Precision
 from ..instruments.statistics import ratio_of_medians
 from ..instruments.timing import Row
 from ..profiling.models import time_models
@@ -179,15 +178,15 @@ def _time_all(
     if not groups:
         return {}
     keep_freed_memory()
-    precision = Precision(torch.float32, device)
     limit = seconds / len(groups) / (_RETRIES + 1) / (1 + _WARM_UP_SHARE)
     timings: dict[Pair, Row] = {}
     for done, (baseline, others) in enumerate(groups.items(), start=1):
-        models = {subject: precision.place(create_model(subject)) for subject in (baseline, *others)}
-        rows = time_models(
-            models, 1, precision, threads=threads, max_samples=130, max_seconds=limit, retries=_RETRIES
+        models = {subject: create_model(subject).eval() for subject in (baseline, *others)}
+        timed = time_models(
+            models, 1, device=device, threads=threads, max_samples=130, max_seconds=limit, retries=_RETRIES
         )
-        now = conditions(device, precision.dtype, threads, 1)
+        rows = {subject: row for (subject, _), row in timed.items()}
+        now = conditions(device, torch.float32, threads, 1)
         for other in others:
             columns = dict(_ratios(rows[other], rows[baseline]))
             timings[other, baseline] = columns | {name: now[name] for name in CONDITIONS}

@@ -61,10 +61,10 @@ def lent_model(name: str, **options: Any) -> Bare:
     ratio = options.get("mask_ratio")
     others = {key: value for key, value in options.items() if key != "mask_ratio" and value is not None}
     if not ratio or ratio == default_mask(name)[1]:  # amounts of its own may belong to the name's ratio
-        return _make(name, options)
+        return fresh_model(name, options)
     key = (name, *sorted((option, str(value)) for option, value in others.items()))
     if key not in _built:
-        _built[key] = _make(name, options)
+        _built[key] = fresh_model(name, options)
         if len(_built) > _KEPT:
             _built.popitem(last=False)
     mask = _built[key].model.transformer.mask
@@ -72,10 +72,11 @@ def lent_model(name: str, **options: Any) -> Bare:
         _built[key].model.set_mask_ratio(ratio)
     if mask is not None and mask.reduces:
         return _built[key]
-    return _make(name, options)  # so little that nothing goes: create_model says what that is
+    return fresh_model(name, options)  # so little that nothing goes: create_model says what that is
 
 
-def _make(name: str, options: dict[str, Any]) -> Bare:
+def fresh_model(name: str, options: dict[str, Any]) -> Bare:
+    """A model of that name and those options of create_model, which nobody else gets."""
     with _uncollected():
         model = bare_model(name, **options)
         watch = Watch(model, layer_count=published_layer_macs)

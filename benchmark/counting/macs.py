@@ -26,6 +26,8 @@ from .products import RULES, Rule, UncountedOperatorError
 
 #: a second count, by layer: (module, its positional inputs, its output) -> a number
 LayerCount = Callable[[nn.Module, tuple[Any, ...], Any], int]
+#: told of every operator that is executed: the operator, its name, its multiply-adds, its arguments and its result
+Seen = Callable[[Any, str, int, Any, Any], None]
 
 
 class Entry(NamedTuple):
@@ -103,8 +105,9 @@ class Watch:
         layer_count: LayerCount | None = None,
         *,
         shapes_only: bool = True,
+        seen: Seen | None = None,
     ):
-        self.model, self.layer_count = model, layer_count
+        self.model, self.layer_count, self.seen = model, layer_count, seen
         self.entries: list[Entry] = []
         self._names = {module: name for name, module in model.named_modules()}
         self._scopes: list[str] = []
@@ -166,9 +169,12 @@ class _Counting(ShapeMode):
         if not known:
             return self._taken_apart(operator, name, args, kwargs)
         output = (run_for_shape if self.shapes_only else _run)(operator, args, kwargs)
+        macs = 0
         if rule is not None:
             macs = self._counted(rule, operator, name, args, kwargs, output)
             self.watch.entries.append(Entry(self.watch.scope, name, macs))
+        if self.watch.seen is not None:
+            self.watch.seen(operator, name, macs, (args, kwargs), output)
         return output
 
     def _counted(self, rule: Rule, operator: Any, name: str, args: Any, kwargs: Any, output: Any) -> int:

@@ -30,6 +30,8 @@ def _between_visual(transformer: Any) -> int:
         return 0
     products = 0
     for block, (seen, _) in enumerate(schedule.seen):
+        if block == getattr(transformer, "keypoint_block", None):  # there no visual token is a query
+            continue
         cut = schedule.total * (schedule.total - seen)
         if reduction.need_weights and schedule.left_at(block) is not None:
             products += cut

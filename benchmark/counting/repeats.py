@@ -100,4 +100,4 @@ def _amount(reducer: TokenReducer, block: int | None) -> Any:
     """What a reduction does in a block, and how much it leaves there."""
     schedule, config = reducer.schedule, reducer.config
     left = schedule.total if block is None else schedule.left_at(block)
-    return config.name, config.source, config.params, left, schedule.removes
+    return config.name, config.source, config.params, left, schedule.removes, reducer.by_lengths

@@ -15,8 +15,12 @@ import torch
 
 def answer(operator: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """What comes out of an operator on tensors without values; None where torch's own kernel must say it."""
+    if operator in _SORTS and kwargs.keys() <= {"stable", "dim", "descending"}:
+        return _sorted(args)
+    if operator in _FILLED:
+        return _filled(args, kwargs)
     if operator in _SHAPES:
-        return None if kwargs.keys() - {"stable"} else _SHAPES[operator](args)
+        return None if kwargs else _SHAPES[operator](args)
     if operator is _aten.clone.default and kwargs.get("memory_format") == torch.contiguous_format:
         return _new(args[0], args[0].shape)
     if "out" not in kwargs and (torch.Tag.pointwise in operator.tags or operator in _WITH_A_NUMBER):
@@ -30,8 +34,18 @@ def _dense(*tensors: Any) -> bool:
     return dtype.is_floating_point and all(t.is_contiguous() and t.dtype == dtype for t in tensors)
 
 
-def _new(like: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
-    return torch.empty(shape, dtype=like.dtype, device="meta")
+def _layout(source: torch.Tensor) -> torch.memory_format | None:
+    """The layout that a convolution or norm of `source` keeps; None where it is neither of the two, or no float."""
+    if _dense(source):
+        return torch.contiguous_format
+    last = source.ndim == 4 and source.is_contiguous(memory_format=torch.channels_last)
+    return torch.channels_last if last and source.is_floating_point() else None
+
+
+def _new(
+    like: torch.Tensor, shape: Sequence[int], layout: torch.memory_format = torch.contiguous_format
+) -> torch.Tensor:
+    return torch.empty(shape, dtype=like.dtype, device="meta", memory_format=layout)
 
 
 def _as_first(args: tuple[Any, ...]) -> Any:
@@ -43,9 +57,6 @@ def _elementwise(operator: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -
     if any(isinstance(value, (tuple, list)) for value in args):
         return None
     tensors = [value for value in (*args, *kwargs.values()) if isinstance(value, torch.Tensor)]
-    alone = tensors[0] if len(tensors) == 1 else None
-    if alone is None and not all(tensor.is_contiguous() for tensor in tensors):
-        return None
     small = [_no_elements(value.dtype, value.ndim) if isinstance(value, torch.Tensor) else value for value in args]
     named = {
         name: _no_elements(value.dtype, value.ndim) if isinstance(value, torch.Tensor) else value
@@ -54,10 +65,12 @@ def _elementwise(operator: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -
     found = operator(*small, **named)
     if not isinstance(found, torch.Tensor):
         return None
-    if alone is not None:
-        return torch.empty_strided(alone.shape, _strides(alone), dtype=found.dtype, device="meta")
     shape = _broadcast([tensor.shape for tensor in tensors])
-    return None if shape is None else _new(found, shape)
+    if shape is None:
+        return None
+    if all(tensor.is_contiguous() for tensor in tensors):
+        return _new(found, shape)
+    return torch.empty_strided(shape, _strides(shape, tensors), dtype=found.dtype, device="meta")
 
 
 def _broadcast(shapes: Sequence[Sequence[int]]) -> list[int] | None:
@@ -71,13 +84,39 @@ def _broadcast(shapes: Sequence[Sequence[int]]) -> list[int] | None:
     return sides
 
 
-def _strides(tensor: torch.Tensor) -> list[int]:
-    """Strides without gaps in the same order of dimensions: what torch gives to an elementwise result."""
-    strides, step = [0] * tensor.ndim, 1
-    given = tensor.stride() if 0 not in tensor.stride() else [0] * tensor.ndim
-    for dim in sorted(range(tensor.ndim), key=lambda dim: (given[dim], -dim)):
-        strides[dim], step = step, step * tensor.shape[dim]
+def _strides(shape: Sequence[int], tensors: Sequence[torch.Tensor]) -> list[int]:
+    """Strides without gaps of an elementwise result, in the order of dimensions that torch finds: of any two the one
+    whose stride is larger, in the first tensor that has both and in which they differ, is the outer one."""
+    dims, seen = len(shape), []
+    for tensor in tensors:
+        before = dims - tensor.ndim
+        own = zip(tensor.shape, shape[before:], tensor.stride(), strict=True)
+        seen.append([0] * before + [stride if side == whole else 0 for side, whole, stride in own])
+    order = list(reversed(range(dims)))  # from the inner dimension to the outer one
+    for place in range(1, dims):
+        mine = place
+        for other in reversed(range(place)):
+            swap = _is_outer(order[other], order[mine], shape, seen)
+            if swap > 0:
+                order[other], order[mine], mine = order[mine], order[other], other
+            elif swap < 0:
+                break
+    strides, step = [0] * dims, 1
+    for dim in order:
+        strides[dim], step = step, step * shape[dim]
     return strides
+
+
+def _is_outer(dim: int, other: int, shape: Sequence[int], seen: Sequence[Sequence[int]]) -> int:
+    """1 if a dimension lies outside of another one, -1 if inside, 0 where no tensor says so."""
+    for strides in seen:
+        one, two = strides[dim], strides[other]
+        if one and two:
+            if one != two:
+                return 1 if one > two else -1
+            if shape[dim] > shape[other]:
+                return 1
+    return 0
 
 
 @cache
@@ -95,32 +134,48 @@ def _added_product(args: tuple[Any, ...]) -> Any:
     return _product(args[1:3]) if args[0].shape[-1] in (1, args[2].shape[-1]) else None
 
 
-def _normed(args: tuple[Any, ...]) -> Any:
-    """Layer norm, or batch norm in evaluation: the output and two statistics that nobody reads."""
-    found = _as_first(args)
-    return None if found is None else (found, _new(found, (0,)), _new(found, (0,)))
+def _layer_normed(args: tuple[Any, ...]) -> Any:
+    """Layer norm: the output, contiguous, and two statistics that nobody reads."""
+    source = args[0]
+    if not source.is_floating_point():
+        return None
+    return _new(source, source.shape), _new(source, (0,)), _new(source, (0,))
 
 
 def _batch_normed(args: tuple[Any, ...]) -> Any:
-    return None if args[5] else _normed(args)
+    layout = _layout(args[0])
+    if args[5] or layout is None:
+        return None
+    statistics = _new(args[0], (0,))
+    return _new(args[0], args[0].shape, layout), statistics, statistics
 
 
 def _convolved(args: tuple[Any, ...]) -> Any:
     source, weight, transposed, groups = args[0], args[1], args[6], args[8]
     dims = weight.ndim - 2
-    fits = source.ndim == weight.ndim and source.shape[1] == weight.shape[1] * groups
-    if transposed or not fits or not _dense(source) or source.dtype != weight.dtype:
+    channels = weight.shape[0] if transposed else weight.shape[1] * groups
+    layout = _layout(source)
+    fits = source.ndim == weight.ndim and source.shape[1] == channels and source.dtype == weight.dtype
+    if layout is None or not fits:
         return None
-    strides, padding, dilation = ([*given] * (dims if len(given) == 1 else 1) for given in args[3:6])
-    sides = [
-        (side + 2 * p - d * (k - 1) - 1) // s + 1
-        for side, k, s, p, d in zip(source.shape[2:], weight.shape[2:], strides, padding, dilation, strict=True)
-    ]
-    return _new(source, (source.shape[0], weight.shape[0], *sides)) if min(sides) > 0 else None
+    strides, padding, dilation, more = ([*given] * (dims if len(given) == 1 else 1) for given in (*args[3:6], args[7]))
+    given = zip(source.shape[2:], weight.shape[2:], strides, padding, dilation, more, strict=True)
+    if transposed:
+        sides = [(side - 1) * s - 2 * p + d * (k - 1) + m + 1 for side, k, s, p, d, m in given]
+    else:
+        sides = [(side + 2 * p - d * (k - 1) - 1) // s + 1 for side, k, s, p, d, _ in given]
+    shape = (source.shape[0], weight.shape[1] * groups if transposed else weight.shape[0], *sides)
+    return _new(source, shape, layout) if min(sides) > 0 else None
 
 
 def _scattered(args: tuple[Any, ...]) -> Any:
     return _new(args[0], args[0].shape) if args[0].is_contiguous() else None
+
+
+def _selected(args: tuple[Any, ...]) -> Any:
+    source, dim, index = args
+    dim %= source.ndim
+    return _new(source, (*source.shape[:dim], index.numel(), *source.shape[dim + 1 :]))
 
 
 def _stacked(args: tuple[Any, ...]) -> Any:
@@ -158,6 +213,16 @@ def _highest(args: tuple[Any, ...]) -> Any:
     return None if values is None else (values, torch.empty(values.shape, dtype=torch.int64, device="meta"))
 
 
+def _filled(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A new tensor, like the first, of the sides that are given, or of its own."""
+    like, dtype = args[0], kwargs.get("dtype") or args[0].dtype
+    if any(value for name, value in kwargs.items() if name != "dtype"):  # another device or layout
+        return None
+    if len(args) > 1:
+        return torch.empty(args[1], dtype=dtype, device="meta")
+    return torch.empty_strided(like.shape, _strides(like.shape, (like,)), dtype=dtype, device="meta")
+
+
 def _upsampled(args: tuple[Any, ...]) -> Any:
     source, size = args[:2]
     return _new(source, (*source.shape[:2], *size)) if _dense(source) else None
@@ -166,11 +231,16 @@ def _upsampled(args: tuple[Any, ...]) -> Any:
 _aten = torch.ops.aten
 #: pointwise without torch's tag
 _WITH_A_NUMBER = (_aten.add.Scalar, _aten.sub.Scalar, _aten.mul.Scalar, _aten.div.Scalar)
+_FILLED = (
+    _aten.new_zeros.default, _aten.new_ones.default, _aten.new_full.default, _aten.zeros_like.default,
+    _aten.ones_like.default,
+)  # fmt: skip
+_SORTS = (_aten.sort.default, _aten.sort.stable)
 _SHAPES: dict[Any, Callable[[tuple[Any, ...]], Any]] = {
     **dict.fromkeys((_aten._softmax.default, _aten._safe_softmax.default), _as_first),
     **dict.fromkeys((_aten.mm.default, _aten.bmm.default), _product),
     _aten.addmm.default: _added_product,
-    _aten.native_layer_norm.default: _normed,
+    _aten.native_layer_norm.default: _layer_normed,
     _aten.native_batch_norm.default: _batch_normed,
     _aten.convolution.default: _convolved,
     _aten.upsample_nearest2d.default: _upsampled,
@@ -178,8 +248,8 @@ _SHAPES: dict[Any, Callable[[tuple[Any, ...]], Any]] = {
     **dict.fromkeys((_aten.mean.dim, _aten.sum.dim_IntList, _aten.amax.default), lambda args: _reduced(*args)),
     _aten.linalg_vector_norm.default: lambda args: _reduced(args[0], *args[2:4]),
     _aten.max.dim: _highest,
-    **dict.fromkeys((_aten.sort.default, _aten.sort.stable), _sorted),
-    **dict.fromkeys((_aten.scatter.src, _aten.scatter_add.default), _scattered),
+    **dict.fromkeys((_aten.scatter.src, _aten.scatter_add.default, _aten.index_add.default), _scattered),
+    _aten.index_select.default: _selected,
     _aten.stack.default: _stacked,
     _aten.gather.default: lambda args: _new(args[0], args[2].shape),
 }  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import overload
 
 import torch
@@ -65,3 +67,15 @@ def check_room(batch_size: int, pixels: int) -> None:
         raise InputError(
             f"batch size {batch_size}: the images alone take {needed / gib:.1f} GiB, and {free / gib:.1f} GiB are free"
         )
+
+
+@contextlib.contextmanager
+def torch_threads(count: int | None) -> Iterator[int]:
+    """Inside, torch has so many CPU threads (None: as it has); how many."""
+    before = torch.get_num_threads()
+    try:
+        if count is not None:
+            torch.set_num_threads(count)
+        yield torch.get_num_threads()
+    finally:
+        torch.set_num_threads(before)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from .device import check_count, check_device
+from .device import check_count, check_device, torch_threads
 from .interference import WAITING_LIMIT, CpuWatch, Interference
 from .statistics import Summary, summarise
 
@@ -105,7 +105,7 @@ def measure_latency(
     generator = np.random.default_rng(seed)
     timer = _cuda_timer(found) if found.type == "cuda" else _cpu_timer
     best: dict[str, LatencySamples] = {}
-    with _threads(check_count("threads", threads)) as used, torch.inference_mode(), _no_garbage_collection():
+    with torch_threads(check_count("threads", threads)) as used, torch.inference_mode(), _no_garbage_collection():
         for attempt in range(1, max(retries, 0) + 2):
             gc.collect()
             warmup = _warm_up(callables, timer, max_seconds / 2)
@@ -178,17 +178,6 @@ def _cuda_timer(device: torch.device) -> Callable[[Callable[[], object]], float]
             return start.elapsed_time(end) / 1e3
 
     return timer
-
-
-@contextlib.contextmanager
-def _threads(count: int | None) -> Iterator[int]:
-    before = torch.get_num_threads()
-    try:
-        if count is not None:
-            torch.set_num_threads(count)
-        yield torch.get_num_threads()
-    finally:
-        torch.set_num_threads(before)
 
 
 @contextlib.contextmanager

@@ -20,6 +20,7 @@ _PROBE_BYTES = 54_321  # one allocation of a size of its own, to see that the pr
 
 CPU_METHOD = "live tensor bytes from the profiler's allocation events"
 CUDA_METHOD = "torch.cuda.max_memory_allocated"
+RSS_METHOD = "peak resident memory of a process with torch and the runtime in it"
 
 
 @dataclass(frozen=True)
@@ -31,11 +32,12 @@ class MemoryResult:
     weights_bytes: parameters and buffers, shared ones once.
     peak_rss_bytes: highest resident memory of the whole process since it began, Python and torch included; None where
         the system does not tell. It speaks of this pass only in a process of its own.
-    method: how peak_bytes was found.
+    method: how peak_bytes was found, or peak_rss_bytes where a runtime takes its memory past torch: then peak_bytes and
+        weights_bytes are None.
     """
 
-    peak_bytes: int
-    weights_bytes: int
+    peak_bytes: int | None
+    weights_bytes: int | None
     peak_rss_bytes: int | None
     method: str
 
@@ -54,11 +56,11 @@ def peak_memory(
     """
     found = check_device(device)
     arguments = inputs if isinstance(inputs, tuple) else (inputs,)
-    held = _storage_bytes(arguments)
+    held = storage_bytes(arguments)
     with torch.inference_mode():
         module(*arguments)
         peak = _cuda_peak(module, arguments, found) if found.type == "cuda" else _cpu_peak(module, arguments)
-    weights = _storage_bytes([*module.parameters(), *module.buffers()]) if isinstance(module, nn.Module) else 0
+    weights = storage_bytes([*module.parameters(), *module.buffers()]) if isinstance(module, nn.Module) else 0
     method = CUDA_METHOD if found.type == "cuda" else CPU_METHOD
     return MemoryResult(peak + held, weights, peak_rss_bytes(), method)
 
@@ -79,7 +81,8 @@ def peak_rss_bytes() -> int | None:
     return (peak if sys.platform == "darwin" else peak * 1024) or None
 
 
-def _storage_bytes(tensors: Iterable[torch.Tensor]) -> int:
+def storage_bytes(tensors: Iterable[torch.Tensor]) -> int:
+    """Bytes of the storages of tensors, shared ones once."""
     storages = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes() for tensor in tensors}
     return sum(storages.values())
 
@@ -96,7 +99,7 @@ def _cuda_peak(module: Callable[..., object], arguments: tuple[torch.Tensor, ...
 
 
 def _cpu_peak(module: Callable[..., object], arguments: tuple[torch.Tensor, ...]) -> int:
-    with _quiet_profiler(), profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+    with quiet_profiler(), profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
         probe = torch.empty(_PROBE_BYTES, dtype=torch.uint8)
         del probe
         output = module(*arguments)
@@ -114,7 +117,7 @@ def _cpu_peak(module: Callable[..., object], arguments: tuple[torch.Tensor, ...]
 
 
 @contextlib.contextmanager
-def _quiet_profiler() -> Iterator[None]:
+def quiet_profiler() -> Iterator[None]:
     """Keep the profiler's library from printing that it started and stopped."""
     before = os.environ.get("KINETO_LOG_LEVEL")
     os.environ.setdefault("KINETO_LOG_LEVEL", "6")

@@ -6,24 +6,40 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
+from ...pose.errors import InputError
+from ...pose.records import unsaid
+from ..runtimes.catalogue import EAGER
+from ..runtimes.descriptor import FLOAT32
+from ..runtimes.registry import check_precision, check_runtime, find_runtime
+
 
 @dataclass(frozen=True)
 class RunConfig:
-    """device: "cpu", "cuda" or "cuda:N". threads: CPU threads of torch (None: as they are). dtype: float32, bfloat16
-    (on a CPU by autocast) or float16 (CUDA)."""
+    """device: "cpu", "cuda" or "cuda:N". threads: CPU threads (None: as many as torch has). dtype: the precision,
+    float32, bfloat16 (torch on a CPU: by autocast), float16 or int8. runtime: what executes the model, by name."""
 
     device: str = "cpu"
     threads: int | None = None
-    dtype: str = "float32"
+    dtype: str = FLOAT32
+    runtime: str = unsaid(EAGER)
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether it is what all others are compared with."""
+        return self.runtime == EAGER and self.dtype == FLOAT32
 
 
 @dataclass(frozen=True)
 class ProfileConfig:
     """samples: timed calls of each subject, at most; seconds: time limit for the samples of one batch size, all
     subjects together (at least 10 samples are taken nevertheless). memory: also the peak memory, of each row in a
-    process of its own."""
+    process of its own. runtimes x precisions: each model is run in every one (none given: in that of `run`), as far as
+    the runtime computes in it. data: a folder whose training crops calibrate int8 (None: the embedded set)."""
 
     run: RunConfig = RunConfig()
+    runtimes: tuple[str, ...] = ()
+    precisions: tuple[str, ...] = ()
+    data: str | None = None
     batch_sizes: tuple[int, ...] = (1,)
     samples: int = 130
     seconds: float = 20.0
@@ -39,6 +55,34 @@ class ProfileConfig:
         run = taken(RunConfig)
         run |= {name: str(run[name]).removeprefix("torch.") for name in ("device", "dtype") if name in run}
         rest = taken(cls)
-        if "batch_sizes" in rest:
-            rest["batch_sizes"] = tuple(rest["batch_sizes"])
+        for name in ("batch_sizes", "runtimes", "precisions"):
+            if name in rest:
+                rest[name] = tuple(rest[name])
         return cls(run=RunConfig(**run), **rest)
+
+    def runs(self) -> tuple[tuple[RunConfig, ...], tuple[str, ...]]:
+        """What each model is run in, and what of the runtimes x precisions there is not (see runs_of)."""
+        return runs_of(self.run, self.runtimes, self.precisions)
+
+
+def runs_of(
+    run: RunConfig, runtimes: tuple[str, ...], precisions: tuple[str, ...]
+) -> tuple[tuple[RunConfig, ...], tuple[str, ...]]:
+    """`run` in each of the runtimes x precisions (none given: its own), and what of these there is not, a line each.
+
+    InputError for one that is unknown, that this machine lacks, or that goes with none of the others.
+    """
+    runtimes, precisions = runtimes or (run.runtime,), precisions or (run.dtype,)
+    kind = run.device.partition(":")[0]
+    known = {name: find_runtime(name).precisions(kind) for name in dict.fromkeys(runtimes)}
+    runs, left_out = [], []
+    for name, there in known.items():
+        possible = [one for one in dict.fromkeys(precisions) if check_precision(one) in there]
+        check_runtime(name, (possible or precisions)[0], kind)
+        runs += [dataclasses.replace(run, runtime=name, dtype=one) for one in possible]
+        rest = [one for one in dict.fromkeys(precisions) if one not in there]
+        left_out += [f"runtime {name} does not compute in {one} on {kind}" for one in rest]
+    for one in precisions:
+        if all(run.dtype != one for run in runs):
+            raise InputError(f"none of {', '.join(known)} computes in {one} on {kind}")
+    return tuple(runs), tuple(left_out)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import product
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -12,24 +15,33 @@ from torch import nn
 
 from ...pose.models.as_trained import as_trained
 from ...pose.models.choices import asked_model, choose_models
-from ...pose.models.config import ModelConfig
+from ...pose.models.config import ModelConfig, ModelSpec
 from ...pose.models.model import PoseModel
 from ...pose.models.weights import load_weights
 from ...pose.models.weights_file import WeightsFile, read_weights
 from ...pose.models.zoo import create_model
 from ...pose.reductions import NONE
+from ...row import STATUS_FAILED, STATUS_OK
 from ..counting.flops import flops_row
 from ..instruments.allocator import keep_freed_memory
-from ..instruments.device import check_count, check_device, check_dtype, check_room
+from ..instruments.device import DTYPES, check_count, check_device, check_room, torch_threads
 from ..instruments.environment import conditions
-from ..instruments.memory import MemoryResult
+from ..instruments.memory import RSS_METHOD, MemoryResult, peak_memory, peak_rss_bytes, storage_bytes
 from ..instruments.own_process import in_own_process
 from ..instruments.precision import Precision
 from ..instruments.timing import Row, Subject, time_together
-from .config import ProfileConfig
+from ..runtimes.catalogue import EAGER
+from ..runtimes.descriptor import FLOAT32, INT8
+from ..runtimes.onnx_file import written
+from ..runtimes.prepared import Task, prepare
+from ..runtimes.registry import find_runtime
+from .config import ProfileConfig, RunConfig
+from .crops import CALIBRATION, COMPARED, load_crops
+from .in_runtime import Crops, place_model
 from .modules import memory_columns, placed_memory, profile_modules
 
 Weights = str | Path | None
+SESSION_CALLS = 3
 
 
 def profile(
@@ -50,15 +62,17 @@ def profile(
     mask is the unmasked model, which is measured once. Without both a model is as its name says. baseline: the unmasked
     model of each name, too. weights: a file loaded into every model; a checkpoint of ours brings its model, and its
     mask where neither masks nor ratios are given.
-    options: device ("cpu"), batch_sizes ((1,)), dtype ("float32"), threads (None), samples (130), seconds (20.0) and
-    memory (True), as ProfileConfig and RunConfig say; and arguments of create_model, such as dataset (COCO) or
-    input_size.
-    progress(done, total, stage=..., ...): stage "latency" counts samples, "memory" rows.
+    options: device ("cpu"), batch_sizes ((1,)), runtimes (("eager",)), precisions (("float32",)), dtype ("float32"),
+    threads (None), samples (130), seconds (20.0) and memory (True), as ProfileConfig and RunConfig say; and arguments
+    of create_model, such as dataset (COCO) or input_size.
+    progress(done, total, stage=..., ...): stage "preparing" counts models in their runtimes, "latency" samples,
+    "memory" rows.
 
-    All configurations of a batch size are timed interleaved, whole and behind the backbone, with the C allocator set
-    to keep freed memory (see allocator.py; this stays so for the process). Rows hold the columns of flops_row,
-    time_together (raw times included), memory_columns and conditions, and `precision`.
-    Raises InputError for an unknown model, mask, device or dtype, a ratio outside [0, 1) or a count below 1.
+    All configurations of a batch size are timed interleaved, in every runtime and precision, whole and behind the
+    backbone, with the C allocator set to keep freed memory (see allocator.py; this stays so for the process). Rows hold
+    the columns of flops_row, time_models (raw times included), memory_columns and conditions, and `precision`.
+    Raises InputError for an unknown model, mask, device, runtime or precision, what this machine lacks, a ratio outside
+    [0, 1) or a count below 1.
     """
     how = ProfileConfig.of(options)
     if isinstance(models, nn.Module):
@@ -103,41 +117,59 @@ def profile_models(
 ) -> list[Row]:
     """`profile` for models already chosen."""
     device, threads = check_device(how.run.device), check_count("threads", how.run.threads)
-    precision = Precision(check_dtype(how.run.dtype, device), device)
+    runs, _ = how.runs()
     sizes = [check_count("batch size", size) for size in how.batch_sizes]
     keep_freed_memory()
     models: dict[ModelConfig, PoseModel] = {}
-    counts: dict[ModelConfig, Row] = {}
+    counts: dict[tuple[ModelConfig, str], Row] = {}
     for config in chosen:
-        model = _build(config, weights)
-        counts[config] = flops_row(model)
-        models[config] = precision.place(model)
+        models[config] = _build(config, weights).eval()
+        for name in {run.runtime for run in runs}:
+            counts[config, name] = executed_row(models[config], name)
     if device.type == "cpu":
         check_room(max(sizes), max(prod(model.spec.input_size) for model in models.values()))
     rows: list[Row] = []
+    memory: list[Callable[[], Row]] = []
     for size in sizes:
         timed = time_models(
             models,
             size,
-            precision,
+            runs,
+            device=device,
             threads=threads,
+            data=how.data,
             max_samples=how.samples,
             max_seconds=how.seconds,
-            progress=progress and (lambda done, total, **info: progress(done, total, stage="latency", **info)),
+            progress=progress,
         )
-        for config in chosen:
-            now = conditions(device, precision.dtype, threads, size)
-            rows.append({"status": "ok", **counts[config], **timed[config], **now, "precision": precision.text})
+        for config, run in product(chosen, runs):
+            now = conditions(device, run.dtype, threads, size) | {"precision": precision_text(run, device)}
+            rows.append({"status": STATUS_OK, **counts[config, run.runtime], **now, **timed[config, run]})
+            memory.append(partial(_memory, config, models[config], size, run, device, weights))
     if how.memory:
-        del models
-        if device.type == "cuda":
-            torch.cuda.empty_cache()  # the children need the room
-        jobs = [(config, size) for size in sizes for config in chosen]
-        for done, (row, job) in enumerate(zip(rows, jobs, strict=True), start=1):
-            row |= memory_columns(in_own_process(model_memory, *job, precision, threads, weights))
+        for done, (row, measure) in enumerate(zip(rows, memory, strict=True), start=1):
+            if row["status"] == STATUS_OK:
+                row |= measure()
             if progress is not None:
-                progress(done, len(jobs), stage="memory")
+                progress(done, len(rows), stage="memory")
     return rows
+
+
+def executed_row(model: PoseModel, runtime: str) -> Row:
+    """The FLOP columns of a model as a runtime executes it; those of the papers' counter are the model's own."""
+    own, form = flops_row(model), find_runtime(runtime).executed(model)
+    if form is model:
+        return own
+    return flops_row(form) | {name: value for name, value in own.items() if name.startswith("published")}
+
+
+def precision_text(run: RunConfig, device: torch.device) -> str:
+    """For the record: the number format, and how it is brought about."""
+    if run.dtype == INT8:
+        return "static quantisation to int8"
+    if run.dtype == FLOAT32 or find_runtime(run.runtime).in_torch:
+        return Precision(DTYPES[run.dtype], device).text
+    return f"graph in {run.dtype}"
 
 
 def _build(config: ModelConfig, weights: Weights) -> PoseModel:
@@ -148,33 +180,91 @@ def _build(config: ModelConfig, weights: Weights) -> PoseModel:
 
 
 def time_models(
-    models: Mapping[Any, PoseModel], batch_size: int, precision: Precision, **how: Any
-) -> dict[Any, Row]:
-    """Latency columns of pose models that are placed on the device already, timed interleaved.
+    models: Mapping[Any, PoseModel],
+    batch_size: int,
+    runs: Sequence[RunConfig] = (RunConfig(),),
+    *,
+    device: torch.device,
+    threads: int | None = None,
+    data: str | None = None,
+    progress: Callable[..., object] | None = None,
+    **how: Any,
+) -> dict[tuple[Any, RunConfig], Row]:
+    """Latency columns of pose models (float32, on the CPU, in evaluation mode) in each run, all timed interleaved.
 
-    Each is compared with the unmasked one of its name, dataset and input size, if that is among them.
-    `how`: see time_together; threads should be given here, if at all, as features are computed before.
+    Each is compared with the unmasked one of its name, dataset and input size in the same run, and with itself in eager
+    float32, if these are among them. What is not equal to eager in float32, or cannot be prepared, is not timed: its
+    row has the status failed and the reason. data: whose crops calibrate int8. `how`: see time_together.
     """
-    subjects = {}
-    for name, model in models.items():
-        images = precision.place_tensor(example_images(model, batch_size))
-        ids = torch.arange(batch_size, device=precision.device)
-        with torch.inference_mode():
-            features = precision.bind(model.backbone, images)()
-        subjects[name] = Subject(
-            precision.bind(model, images, ids),
-            precision.bind(model.transformer, features, ids),
-            _baseline(name, models),
-        )
-    return time_together(subjects, batch_size, device=precision.device, **how)
+    subjects, columns, failed = {}, {}, {}
+    with torch_threads(threads):
+        for done, (name, model) in enumerate(models.items()):
+            images = example_images(model, batch_size)
+            crops = crops_for(model.spec, runs, data)
+            for number, run in enumerate(runs):
+                placed = place_model(model, replace(run, threads=threads), device, images, crops)
+                columns[name, run] = placed.columns
+                if placed.error is not None or placed.whole is None:
+                    failed[name, run] = {"status": STATUS_FAILED, "error": placed.error}
+                    continue
+                subjects[name, run] = Subject(
+                    placed.whole,
+                    placed.transformer,
+                    baseline=(_baseline(name, models), run),
+                    eager=None if run.is_reference else (name, _reference(runs)),
+                )
+                if progress is not None and len(runs) > 1:
+                    progress(done * len(runs) + number + 1, len(models) * len(runs), stage="preparing")
+    report = progress and partial(progress, stage="latency")
+    timed = time_together(subjects, batch_size, device=device, threads=threads, progress=report, **how)
+    return {key: about | timed.get(key, {}) | failed.get(key, {}) for key, about in columns.items()}
+
+
+def _reference(runs: Sequence[RunConfig]) -> RunConfig | None:
+    return next((run for run in runs if run.is_reference), None)
+
+
+def crops_for(spec: ModelSpec, runs: Sequence[RunConfig], data: str | None) -> Crops | None:
+    """Crops of people for what must be calibrated, or where a data folder is given for the comparison."""
+    if data is None and all(run.dtype != INT8 for run in runs):
+        return None
+    compared = load_crops(data, "val", spec, COMPARED)
+    return Crops(load_crops(data, "train", spec, CALIBRATION), compared, "crops of people")
+
+
+def _memory(
+    config: ModelConfig, model: PoseModel, size: int, run: RunConfig, device: torch.device, weights: Weights
+) -> Row:
+    """The memory columns of one row, from a process of its own. A file that a runtime reads is written already."""
+    if find_runtime(run.runtime).in_torch:
+        return memory_columns(in_own_process(model_memory, config, size, run, device, weights))
+    images = example_images(model, size)
+    return memory_columns(in_own_process(session_memory, written(model), images, torch.arange(size), run, device))
 
 
 def model_memory(
-    config: ModelConfig, batch_size: int, precision: Precision, threads: int | None, weights: Weights = None
+    config: ModelConfig, batch_size: int, run: RunConfig, device: torch.device, weights: Weights = None
 ) -> MemoryResult:
-    """Peak memory of one forward pass of a model. Run it in a process of its own."""
+    """Peak memory of one forward pass of a model in a runtime of torch's. Run it in a process of its own."""
     model = _build(config, weights)
-    return placed_memory(model, (example_images(model, batch_size), torch.arange(batch_size)), precision, threads)
+    batch = example_images(model, batch_size), torch.arange(batch_size)
+    if run.runtime == EAGER:
+        return placed_memory(model, batch, Precision(DTYPES[run.dtype], device), run.threads)
+    with torch_threads(run.threads):
+        prepared = prepare(run.runtime, Task(model.eval(), batch, run.dtype, device, run.threads))
+        found = peak_memory(prepared.bind(*batch), (), device)
+    return replace(found, weights_bytes=storage_bytes([*model.parameters(), *model.buffers()]))
+
+
+def session_memory(
+    module: nn.Module, images: torch.Tensor, ids: torch.Tensor, run: RunConfig, device: torch.device
+) -> MemoryResult:
+    """Peak of this process's resident memory after some passes of a file in its runtime, which takes its memory past
+    torch. Run it in a process of its own."""
+    call = prepare(run.runtime, Task(module, (images, ids), run.dtype, device, run.threads)).bind(images, ids)
+    for _ in range(SESSION_CALLS):
+        call()
+    return MemoryResult(None, None, peak_rss_bytes(), RSS_METHOD)
 
 
 def example_images(model: PoseModel, batch_size: int) -> torch.Tensor:

@@ -81,13 +81,16 @@ def _count_columns(module: nn.Module, example: tuple[torch.Tensor, ...]) -> Row:
 
 def memory_columns(result: MemoryResult) -> Row:
     """peak_memory_mib, weights_mib and peak_rss_mib (None where not told), and the method."""
-    rss = result.peak_rss_bytes
     return {
-        "peak_memory_mib": result.peak_bytes / _MIB,
-        "weights_mib": result.weights_bytes / _MIB,
-        "peak_rss_mib": None if rss is None else rss / _MIB,
+        "peak_memory_mib": _mib(result.peak_bytes),
+        "weights_mib": _mib(result.weights_bytes),
+        "peak_rss_mib": _mib(result.peak_rss_bytes),
         "memory_method": result.method,
     }
+
+
+def _mib(size: int | None) -> float | None:
+    return None if size is None else size / _MIB
 
 
 def placed_memory(

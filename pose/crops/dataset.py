@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 import torch
 from torch.utils.data import Dataset
@@ -13,6 +14,7 @@ from .affine import apply_affine, crop_matrix, mirrored, warp_crop
 from .augment import WHOLE_AND_UPRIGHT, Augmentation, Draw, augmented_box, draw_augmentation, flip_joints
 from .boxes import check_convention
 from .images import read_image
+from .people import pack_of
 from .person import Person
 from .targets import gaussian_targets
 
@@ -25,9 +27,10 @@ _OFFSET = (-IMAGENET_MEAN / IMAGENET_STD).astype(np.float32)
 def normalize(image: np.ndarray) -> np.ndarray:
     """A BGR image (H, W, 3) uint8 as (3, H, W) float32 RGB with ImageNet's mean and standard deviation taken out."""
     out = np.empty((3, *image.shape[:2]), dtype=np.float32)
-    for channel in range(3):
-        np.multiply(image[:, :, 2 - channel], _FACTOR[channel], out=out[channel])
-        out[channel] += _OFFSET[channel]
+    for plane, values, factor, offset in zip(out, reversed(cv2.split(image)), _FACTOR, _OFFSET, strict=True):
+        plane[:] = values
+        plane *= factor
+        plane += offset
     return out
 
 
@@ -53,6 +56,9 @@ class PoseDataset(Dataset):
         convention: str = "dark",
         seed: int = 0,
     ) -> None:
+        pack = pack_of(people)
+        if pack is not None:
+            pack.check(augment, input_size)
         self.people = people
         self.skeleton = skeleton
         self.input_size = input_size
@@ -76,8 +82,9 @@ class PoseDataset(Dataset):
         draw = WHOLE_AND_UPRIGHT
         if self.augment is not None:
             draw = draw_augmentation(self.augment, np.random.default_rng([self.seed, int(self._epoch[0]), index]))
-        image = read_image(person.image_path)
-        width = image.shape[1]
+        packed = person.packed
+        image = read_image(person.image_path) if packed is None else packed.read()
+        width = image.shape[1] if packed is None else packed.image_width
         center, scale = augmented_box(person, draw, self.skeleton, self.input_size[1] / self.input_size[0])
         if draw.flip:
             center = np.array([width - 1 - center[0], center[1]])
@@ -85,7 +92,8 @@ class PoseDataset(Dataset):
         size_wh = (self.input_size[1], self.input_size[0])
         matrix = crop_matrix(center, scale, draw.rotation_deg, size_wh, convention=self.convention)
         # mirroring the crop's few pixels with its matrix saves mirroring the whole image
-        crop = warp_crop(image, mirrored(matrix, width) if draw.flip else matrix, size_wh)
+        matrix = mirrored(matrix, width) if draw.flip else matrix
+        crop = warp_crop(image, matrix if packed is None else packed.placed(matrix), size_wh)
 
         target, weight = self._target(person, center, scale, draw, width)
         return {
@@ -95,6 +103,11 @@ class PoseDataset(Dataset):
             "index": index,
             "person_id": person.person_id,
         }
+
+    def target(self, index: int) -> torch.Tensor:
+        """The target (J, h, w) of the plain crop; its image is not read."""
+        person = self.people[index]
+        return torch.from_numpy(self._target(person, person.center, person.scale, WHOLE_AND_UPRIGHT, 0)[0])
 
     def _target(
         self, person: Person, center: np.ndarray, scale: np.ndarray, draw: Draw, image_width: int

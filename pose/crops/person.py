@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..datasets.descriptor import Dataset
 from ..errors import InputError
+
+if TYPE_CHECKING:
+    from .pack import PackedCrop
 
 
 @dataclass(frozen=True)
@@ -19,7 +24,8 @@ class Person:
     `image_id` is the COCO image id (MPII: the entry's index in its file). `person_id` is the COCO annotation id
     (detections and MPII: a running index), unique in a list. `center` (2,) px; `scale` (2,) is the box size / 200
     after growing to the crop's aspect ratio and padding by 1.25. `keypoints` (J, 2) px and `visible` (J,) 0 or 1 are
-    None where nothing is annotated. `area` is COCO's annotated area in px^2 where known.
+    None where nothing is annotated. `area` is COCO's annotated area in px^2 where known. `packed` is where this part of
+    the image lies instead, for training (see pack.py).
     """
 
     image_path: Path
@@ -31,6 +37,7 @@ class Person:
     visible: np.ndarray | None
     box_score: float = 1.0
     area: float | None = None
+    packed: PackedCrop | None = None
 
     @property
     def labelled(self) -> np.ndarray | None:
@@ -46,7 +53,7 @@ class DataSplit:
     dataset: Dataset
     root: Path
     split: str
-    people: list[Person]
+    people: Sequence[Person]
     annotation_file: Path
     boxes: str = "gt"
 

@@ -20,27 +20,21 @@ def gaussian_targets(
     empty map.
     """
     joints = np.asarray(joints, dtype=np.float64)
-    size = np.array([heatmap_size[1], heatmap_size[0]])
+    height, width = heatmap_size
     nearest = joints if convention == "dark" else np.trunc(joints + 0.5)
     if convention == "hrnet":
         joints = nearest
     reach = 3 * sigma
     # the family tests truncated bounds (towards zero), so a joint just outside may still count; kept for parity
     first, behind = np.trunc(nearest - reach), np.trunc(nearest + reach + 1)
-    inside = np.all((first < size) & (behind >= 0), axis=1)
+    inside = ((first < (width, height)) & (behind >= 0)).all(axis=1)
     weight = (np.asarray(visible) * inside).astype(np.float32)
 
     # the two-dimensional Gaussian is the product of a row and a column
-    along_x = _gaussian(joints[:, :1], heatmap_size[1], sigma)
-    along_y = _gaussian(joints[:, 1:], heatmap_size[0], sigma)
+    pixels = np.concatenate([np.arange(width), np.arange(height)])
+    distance = pixels - np.repeat(joints, (width, height), axis=1)
+    values = np.exp(distance * distance * (-0.5 / sigma**2)).astype(np.float32)
     if convention != "dark":
-        along_x *= np.abs(np.arange(heatmap_size[1]) - nearest[:, :1]) <= reach
-        along_y *= np.abs(np.arange(heatmap_size[0]) - nearest[:, 1:]) <= reach
-    along_y *= weight[:, None] > 0.5
+        values *= np.abs(pixels - np.repeat(nearest, (width, height), axis=1)) <= reach
+    along_x, along_y = values[:, :width], values[:, width:] * (weight[:, None] > 0.5)
     return along_y[:, :, None] * along_x[:, None, :], weight[:, None]
-
-
-def _gaussian(mean: np.ndarray, length: int, sigma: float) -> np.ndarray:
-    """Values (J, length), float32, of unnormalised Gaussians with `mean` (J, 1) on the pixels 0 .. length - 1."""
-    distance = np.arange(length) - mean
-    return np.exp(distance * distance * (-0.5 / sigma**2)).astype(np.float32)

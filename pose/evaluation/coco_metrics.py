@@ -108,14 +108,34 @@ def coco_statistics(
     (no large one, say) is NaN.
     """
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
-        evaluation = COCOeval(_index(ground_truth), _index(ground_truth, results), "keypoints")
-        evaluation.params.kpt_oks_sigmas = np.array(sigmas)
-        evaluation.params.catIds = [person_category_of(ground_truth)]
+        evaluation = _evaluation(ground_truth, results, sigmas)
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
     values = [float(value) if value >= 0 else math.nan for value in evaluation.stats]  # pycocotools' -1: none
     return dict(zip(STATISTICS, values, strict=True)), _evidence(evaluation)
+
+
+def evidence_by_area(
+    ground_truth: dict[str, Any],
+    results: list[dict[str, Any]],
+    sigmas: Sequence[float],
+    ranges: Sequence[tuple[float, float]],
+) -> list[dict[str, np.ndarray]]:
+    """The evidence of AP of the people whose annotated area in px^2 is in each of the ranges, both ends included."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        evaluation = _evaluation(ground_truth, results, sigmas)
+        evaluation.params.areaRng = [list(limits) for limits in ranges]
+        evaluation.params.areaRngLbl = [str(number) for number in range(len(ranges))]
+        evaluation.evaluate()
+    return [_evidence(evaluation, number) for number in range(len(ranges))]
+
+
+def _evaluation(ground_truth: dict[str, Any], results: list[dict[str, Any]], sigmas: Sequence[float]) -> COCOeval:
+    evaluation = COCOeval(_index(ground_truth), _index(ground_truth, results), "keypoints")
+    evaluation.params.kpt_oks_sigmas = np.array(sigmas)
+    evaluation.params.catIds = [person_category_of(ground_truth)]
+    return evaluation
 
 
 def _index(ground_truth: dict[str, Any], results: list[dict[str, Any]] | None = None) -> CocoIndex:
@@ -125,15 +145,15 @@ def _index(ground_truth: dict[str, Any], results: list[dict[str, Any]] | None = 
     return index.loadRes([dict(result) for result in results]) if results else index
 
 
-def _evidence(evaluation: COCOeval) -> dict[str, np.ndarray]:
-    """What AP is computed from, per detection: see `bootstrap.average_precision` for the arrays."""
+def _evidence(evaluation: COCOeval, area: int = 0) -> dict[str, np.ndarray]:
+    """What AP of one of the ranges of area is computed from, per detection: arrays as in bootstrap.py."""
     image_ids = np.array(evaluation.params.imgIds, dtype=np.int64)
     positives = np.zeros(len(image_ids), dtype=np.int32)
     thresholds = len(evaluation.params.iouThrs)
     image, score = [np.zeros(0, np.int32)], [np.zeros(0)]
     matched, ignored = [np.zeros((thresholds, 0), bool)], [np.zeros((thresholds, 0), bool)]
-    all_areas = evaluation.evalImgs[: len(image_ids)]  # the first of the area ranges; None: nothing in the image
-    for place, entry in enumerate(all_areas):
+    entries = evaluation.evalImgs[area * len(image_ids) : (area + 1) * len(image_ids)]  # None: nothing in the image
+    for place, entry in enumerate(entries):
         if entry is None:
             continue
         positives[place] = np.count_nonzero(np.asarray(entry["gtIgnore"]) == 0)

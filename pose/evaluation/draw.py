@@ -14,6 +14,7 @@ from ..keypoints import Skeleton
 
 # BGR. Blue and orange stay apart for colour-blind readers and on most backgrounds.
 LEFT, RIGHT, MIDDLE = (255, 170, 60), (40, 130, 255), (120, 230, 120)
+FIRST, SECOND = (60, 220, 245), (190, 50, 150)
 OUTLINE, PAPER, INK = (20, 20, 20), (24, 24, 24), (235, 235, 235)
 VEIL = np.array([78, 62, 54])  # laid over dropped tokens
 SCORE_THRESHOLD = 0.2  # keypoints below it are not drawn
@@ -108,6 +109,17 @@ def shade_dropped(crop: np.ndarray, kept: np.ndarray, grid: tuple[int, int]) -> 
     shown = mask[_cells(height, width, grid)]
     grey = cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY)[..., None]
     return np.where(shown[..., None], crop, (grey * 0.25 + VEIL).astype(np.uint8))
+
+
+def show_two(crop: np.ndarray, one: np.ndarray, other: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
+    """A copy of a crop (H, W, 3) with what two masks keep of a grid (rows, columns), booleans (N,): as it is where both
+    keep the cell, yellow where only the first does, violet where only the second does, veiled where neither does."""
+    cells = _cells(*crop.shape[:2], grid)
+    picture = shade_dropped(crop, np.flatnonzero(one | other), grid)
+    for alone, colour in ((one & ~other, FIRST), (other & ~one, SECOND)):
+        here = alone[cells]
+        picture[here] = (0.45 * crop[here] + 0.55 * np.array(colour)).astype(np.uint8)
+    return picture
 
 
 def show_merged(crop: np.ndarray, holder: np.ndarray, grid: tuple[int, int]) -> np.ndarray:

@@ -25,7 +25,8 @@ class Evaluation:
     metrics: COCO `ap`, `ap50`, ... (0 to 1; see coco_metrics), MPII `pckh`, `pckh_01`, ... (percent; see mpii_metrics),
     and `loss` where there are annotated keypoints. ci: 95 % interval of the data set's metric (see metrics.py), by its
     column. evidence: arrays for `paired_bootstrap`, to be saved as npz. predictions: COCO's submission list, or MPII's
-    keypoints (n, 16, 3). notes: what a reader of the numbers should know.
+    keypoints (n, 16, 3). keypoints: (n, J, 3) of all people, x and y in image px and score. notes: what a reader of the
+    numbers should know.
     """
 
     metrics: dict[str, float]
@@ -34,6 +35,7 @@ class Evaluation:
     predictions: list[dict[str, Any]] | np.ndarray
     seconds: float
     num_people: int
+    keypoints: np.ndarray
     notes: tuple[str, ...] = field(default=())
 
 
@@ -63,20 +65,20 @@ def evaluate(
     Raises InputError for data that does not fit the model or is broken, NumericalError where heatmaps hold NaN.
     """
     started = time.monotonic()
-    skeleton = data.dataset.skeleton
     decode = decode or model.spec.convention
     _check(model, data, decode)
     options = InferenceOptions(flip_test, decode, shift, device)
     keypoints, loss = predict_people(
-        model, data.people, skeleton, options, batch_size=batch_size, workers=workers, progress=progress, ranks=ranks
-    )
+        model, data.people, model.spec.skeleton, options,
+        batch_size=batch_size, workers=workers, progress=progress, ranks=ranks,
+    )  # fmt: skip
     scored = data.dataset.work("evaluate")(data, keypoints, as_published=as_published)
     metrics, evidence = dict(scored.metrics), dict(scored.evidence)
     if loss is not None:
         metrics["loss"] = loss
     ci = {data.dataset.metric.column: bootstrap_ap(evidence, resamples=resamples)} if evidence and resamples else {}
     seconds = time.monotonic() - started
-    return Evaluation(metrics, ci, evidence, scored.predictions, seconds, len(data.people), scored.notes)
+    return Evaluation(metrics, ci, evidence, scored.predictions, seconds, len(data.people), keypoints, scored.notes)
 
 
 def _check(model: nn.Module, data: DataSplit, decode: str) -> None:

@@ -102,10 +102,11 @@ def predict_image(
     )
     images = torch.stack([dataset[index]["image"] for index in range(len(people))]).to(device)
     sample_ids = torch.arange(len(people), device=device)
-    merges = find_reduction(spec.reduction.name).kind == MERGE
+    tells = hasattr(model, "kept_indices")  # a file of another runtime gives heatmaps alone
+    merges = tells and find_reduction(spec.reduction.name).kind == MERGE
     with evaluating(model, device):
         heatmaps = predict_heatmaps(model, images, sample_ids, skeleton, options)
-        kept = model.kept_indices(images, sample_ids)
+        kept = model.kept_indices(images, sample_ids) if tells else None
         holders = model.token_holders(images, sample_ids).cpu().numpy() if merges else None
     found = decode_to_image(heatmaps.cpu().numpy(), center, scale, decode, options.crop_convention)
     kept = None if kept is None or kept.shape[1] == spec.tokens_total else kept.cpu().numpy()

@@ -27,15 +27,16 @@ class Attention(nn.Module):
         return x.unflatten(2, (self.heads, -1)).transpose(1, 2)
 
     def forward(
-        self, x: torch.Tensor, mask: torch.Tensor | None = None, *, need_weights: bool = False
+        self, x: torch.Tensor, mask: torch.Tensor | None = None, *, need_weights: bool = False, rows: int = 0
     ) -> tuple[torch.Tensor, Attended]:
         """Attention of x (B, n, dim) over itself, and its inside: keys, and with `need_weights` logits and weights.
 
+        rows: the logits and weights of the first so many queries alone, beside a fused attention of all.
         mask: broadcast to (B, heads, n, n); booleans, False where a query does not see a key, or numbers to add to the
         logits. Each query must see at least one key.
         """
         q, k, v = (self.split(part) for part in self.to_qkv(x).chunk(3, dim=2))
-        mixed, attn = attend(q, k, v, mask, scale=self.scale, need_weights=need_weights)
+        mixed, attn = attend(q, k, v, mask, scale=self.scale, need_weights=need_weights, rows=rows)
         return self.to_out(mixed.transpose(1, 2).flatten(2)), attn
 
     def over_connections(self, x: torch.Tensor, prefix: int, connections: torch.Tensor) -> torch.Tensor:
@@ -90,12 +91,15 @@ def attend(
     *,
     scale: float,
     need_weights: bool,
+    rows: int = 0,
     dropout: float = 0.0,
 ) -> tuple[torch.Tensor, Attended]:
     """Values (B, heads, n, d) mixed by attention, and its inside; q, k, v: (B, heads, n, d), the rest as above."""
     if not need_weights:
         mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout, scale=scale)
-        return mixed, Attended(k, values=v)
+        logits = (q[:, :, :rows] * scale) @ k.transpose(2, 3) if rows else None
+        weights = None if logits is None else masked(logits, mask).softmax(dim=3)
+        return mixed, Attended(k, logits, weights, v)
     logits = (q * scale) @ k.transpose(2, 3)
     weights = masked(logits, mask).softmax(dim=3)
     return F.dropout(weights, dropout) @ v if dropout else weights @ v, Attended(k, logits, weights, v)

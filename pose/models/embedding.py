@@ -19,8 +19,13 @@ class PatchEmbedding(nn.Module):
         self.grid, self.patch = shape.grid, shape.patch
         self.projection = nn.Linear(shape.patch[0] * shape.patch[1] * shape.channels, shape.dim)
 
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
+    def forward(self, features: torch.Tensor, token_indices: torch.Tensor | None = None) -> torch.Tensor:
+        """Every token, or of each image those that token_indices (B, K) names."""
         batch, channels = features.shape[:2]
         (rows, columns), (height, width) = self.grid, self.patch
-        cells = features.reshape(batch, channels, rows, height, columns, width).permute(0, 2, 4, 3, 5, 1)
+        cells = features.permute(0, 2, 3, 1).reshape(batch, rows, height, columns, width, channels).transpose(2, 3)
+        if token_indices is not None:
+            image = torch.arange(batch, device=features.device)[:, None]
+            row = torch.div(token_indices, columns, rounding_mode="floor")
+            return self.projection(cells[image, row, token_indices % columns].flatten(2))
         return self.projection(cells.reshape(batch, rows * columns, height * width * channels))

@@ -3,12 +3,14 @@ of its own."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
 from torch import nn
 
 from ..errors import InputError
+from ..plugins import load_object
 from ..reductions.config import ReductionConfig
 from ..reductions.context import Attended, Context, Selected
 from ..reductions.descriptor import VALUE
@@ -43,9 +45,11 @@ class TokenReducer(nn.Module):
     ):
         super().__init__()
         self.reduction = find_reduction(config.name)
+        self.work = self.reduction.function()
         self.shape, self.draw, self.seed = shape, draw, seed
         self.layers, self.amounts = self._places(config, layers, amounts)
         self.config = config if self.amounts is None else self._resolved(config)
+        self.params = {param.name: self.config.get(param.name) for param in self.reduction.params}
         for layer in self.layers or (None,):
             for name, module in self.reduction.make_modules(shape.dim, shape.grid).items():
                 self.add_module(name + _suffix(layer), module)
@@ -76,10 +80,18 @@ class TokenReducer(nn.Module):
 
     def set_ratio(self, ratio: float) -> None:
         """Reduce by another ratio from now on; 0 leaves everything as it is. The amounts belong to the first ratio."""
-        self.ratio = ratio
+        self.ratio, self.by_lengths = ratio, False
         amounts = self.amounts if ratio == self.config.ratio else None
         budget = Budget(self.shape.tokens, self.shape.blocks, ratio, self.layers, amounts)
         self.schedule: Schedule = self.reduction.plan.schedule(budget) if self.layers else at_once(budget)
+
+    def set_lengths(self, lengths: Sequence[int]) -> None:
+        """Leave exactly so many tokens at each of its layers (one number: before the first block), whatever the ratio:
+        what an image costs of which an adaptive reduction keeps that many."""
+        total, blocks = self.shape.tokens, self.shape.blocks
+        steps = tuple(zip(self.layers, map(int, lengths), strict=True)) if self.layers else ()
+        self.by_lengths = True
+        self.schedule = Schedule(total if steps else int(lengths[0]), blocks, steps)
 
     @property
     def acts_before(self) -> bool:
@@ -87,7 +99,7 @@ class TokenReducer(nn.Module):
         return not self.layers and self.ratio > 0
 
     def acts_in(self, block: int) -> bool:
-        return self.schedule.reduces and self.schedule.left_at(block) is not None
+        return (self.by_lengths or self.schedule.reduces) and self.schedule.left_at(block) is not None
 
     @property
     def reduces(self) -> bool:
@@ -102,7 +114,7 @@ class TokenReducer(nn.Module):
     @property
     def gathers(self) -> bool:
         """Whether cut connections are left out, not computed and masked."""
-        return self.config.get("execution") == "gather"
+        return self.params.get("execution") == "gather"
 
     @property
     def leaves_values(self) -> bool:
@@ -172,20 +184,28 @@ class TokenReducer(nn.Module):
         """Visual tokens (B, n, dim) after it acted in `block` (None: before the first), and what it chose; None where
         as many are to be left as there are."""
         left = self.schedule.total if block is None else self.schedule.left_at(block)
-        if left == tokens.shape[1] and self.schedule.removes:
+        if left == tokens.shape[1] and self.schedule.removes and not self.by_lengths:
             return tokens, None
 
         def noise(columns: int) -> torch.Tensor:
             return self._noise(tokens.shape[0], columns, sample_ids, tokens.device, block)
 
-        suffix = _suffix(block)
-        own = {name.removesuffix(suffix): part for name, part in self.named_children() if name.endswith(suffix)}
-        params = {param.name: self.config.get(param.name) for param in self.reduction.params}
         context = replace(
-            context, noise=noise, modules=own, params=params, layer=block,
+            context, noise=noise, modules=self._own(block), params=self.params, layer=block,
             depth=self.shape.blocks, training=self.training,
         )  # fmt: skip
-        return self.reduction.function()(tokens, context, left)
+        return self.work(tokens, context, left)
+
+    def gather(self, targets: torch.Tensor) -> None:
+        """Fill its own modules from target heatmaps (B, J, h, w), where that needs no training (`Reduction.gather`)."""
+        gather = self.reduction.gather
+        fill = load_object(gather) if isinstance(gather, str) else gather
+        for layer in self.layers or (None,):
+            fill(self._own(layer), targets)
+
+    def _own(self, layer: int | None) -> dict[str, nn.Module]:
+        suffix = _suffix(layer)
+        return {name.removesuffix(suffix): part for name, part in self.named_children() if name.endswith(suffix)}
 
     def _noise(
         self, batch: int, columns: int, sample_ids: torch.Tensor | None, device: torch.device, block: int | None

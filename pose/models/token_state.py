@@ -51,7 +51,7 @@ class TokenState:
         else:
             ones = torch.ones_like(selected.source, dtype=self.positions.dtype)
             sizes = ones if self.sizes is None else self.sizes
-            held = group_sizes(selected.source, sizes, index.shape[1])
+            held = selected.sizes if selected.sizes is not None else group_sizes(selected.source, sizes, index.shape[1])
             positions = group_mean(self.positions, selected.source, sizes, held)
         token_indices = self.token_indices.gather(1, index)
         return replace(

@@ -81,8 +81,8 @@ class PoseTransformer(nn.Module):
         for stack in self.stacks:
             for i, block in enumerate(stack):
                 if again and i > 0:
-                    x = torch.cat((x[:, :prefix], x[:, prefix:] + state.positions), dim=1)
-                x, state = through_block(block, x, state, self.mask, number, sample_ids)
+                    x = self._add_positions(x, state)
+                x, state = self._through(block, x, state, number, sample_ids)
                 number += 1
             outputs.append(x[:, :prefix])
         if self.shape.joint_blocks:
@@ -98,20 +98,45 @@ class PoseTransformer(nn.Module):
     def _enter(self, features: torch.Tensor, sample_ids: torch.Tensor | None) -> tuple[torch.Tensor, TokenState]:
         """The sequence (B, J + K, dim) that the first block gets: embedded, masked, with positions."""
         content = self.patch_embedding(features)
-        joints, batch = self.shape.keypoints, content.shape[0]
+        keypoints, state = self._start(content)
+        tokens = content + state.positions
+        if self.mask is not None and self.mask.acts_before:
+            tokens, state = self._mask(tokens, content, keypoints, state, sample_ids)
+            if self.positions == "prefix" and state.selected:
+                tokens = pick(content, state.token_indices) + state.positions
+        return torch.cat((keypoints, tokens), dim=1), state
+
+    def _start(self, features: torch.Tensor) -> tuple[torch.Tensor, TokenState]:
+        """The keypoint tokens (B, J, dim) with their positions, and the state of all visual tokens."""
+        joints, batch = self.shape.keypoints, features.shape[0]
         keypoints, table = self.keypoint_tokens, self.position_table
         if self.shape.position_type == "learnable":
             keypoints, table = keypoints + table[:, :joints], table[:, joints:]
-        keypoints = keypoints.expand(batch, -1, -1)
-        tokens = content + table
-        state = TokenState(joints, table, torch.arange(self.shape.tokens, device=content.device).expand(batch, -1))
-        if self.mask is not None and self.mask.acts_before:
-            first = self.stacks[0][0]
-            tokens, state = self.mask.before_blocks(tokens, content, keypoints, first, state, sample_ids)
-            if self.positions == "prefix" and state.selected:
-                state = replace(state, positions=table[:, : tokens.shape[1]])
-                tokens = pick(content, state.token_indices) + state.positions
-        return torch.cat((keypoints, tokens), dim=1), state
+        cells = torch.arange(self.shape.tokens, device=features.device).expand(batch, -1)
+        return keypoints.expand(batch, -1, -1), TokenState(joints, table, cells)
+
+    def _mask(
+        self,
+        tokens: torch.Tensor,
+        content: torch.Tensor,
+        keypoints: torch.Tensor,
+        state: TokenState,
+        sample_ids: torch.Tensor | None,
+    ) -> tuple[torch.Tensor, TokenState]:
+        """The visual tokens that a mask before the first block leaves, and their state."""
+        table = state.positions
+        tokens, state = self.mask.before_blocks(tokens, content, keypoints, self.stacks[0][0], state, sample_ids)
+        if self.positions == "prefix" and state.selected:
+            state = replace(state, positions=table[:, : tokens.shape[1]])
+        return tokens, state
+
+    def _add_positions(self, x: torch.Tensor, state: TokenState) -> torch.Tensor:
+        return torch.cat((x[:, : state.prefix], x[:, state.prefix :] + state.positions), dim=1)
+
+    def _through(
+        self, block: Block, x: torch.Tensor, state: TokenState, number: int, sample_ids: torch.Tensor | None
+    ) -> tuple[torch.Tensor, TokenState]:
+        return through_block(block, x, state, self.mask, number, sample_ids)
 
     def _joints_alone(self, keypoints: torch.Tensor) -> torch.Tensor:
         """The joint blocks on the keypoint tokens (B, J, dim), each seeing those that the joint mask allows."""

@@ -23,6 +23,7 @@ from ..crops.person import DataSplit, Person, known_split, present
 from ..datasets.descriptor import Dataset
 from ..errors import InputError
 from ..keypoints import Skeleton
+from .cache import cached_people
 from .fields import (
     FieldError,
     OnFault,
@@ -238,13 +239,18 @@ def read_split(
 ) -> DataSplit:
     """The people of a split: annotated ones (`boxes` "gt"), or a file of detections. See `folder.load_people`."""
     split = known_split({"valid": "val"}.get(split, split), dataset.splits)
-    path = present(annotation_file(folder, split))
-    file = read_coco(path, image_folder(folder, split))
-    if boxes == "gt":
-        people = annotated_people(file, dataset, aspect_ratio, convention)
-    else:
-        boxes = str(detection_file(folder, boxes))
-        people = detected_people(Path(boxes), file, aspect_ratio, convention)
+    path, images_at = present(annotation_file(folder, split)), image_folder(folder, split)
+    boxes = boxes if boxes == "gt" else str(detection_file(folder, boxes))
+
+    def read() -> list[Person]:
+        file = read_coco(path, images_at)
+        if boxes == "gt":
+            return annotated_people(file, dataset, aspect_ratio, convention)
+        return detected_people(Path(boxes), file, aspect_ratio, convention)
+
+    files = (path,) if boxes == "gt" else (path, Path(boxes))
+    how = (boxes == "gt", dataset.description(), dataset.complete, aspect_ratio, convention)
+    people = cached_people(files, how, images_at, read)
     if not people:
         what = "with keypoints" if boxes == "gt" else f"of score >= {DETECTION_THRESHOLD}"
         raise InputError(f"{path if boxes == 'gt' else boxes}: no people {what} in it")

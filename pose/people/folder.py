@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ..crops.boxes import check_convention
-from ..crops.person import DataSplit
+from ..crops.pack import is_pack, read_manifest
+from ..crops.people import People
+from ..crops.person import DataSplit, Person
 from ..datasets.descriptor import Dataset
 from ..datasets.registry import dataset_names, find_dataset
 from ..errors import InputError
+from .packed import with_pack
 
 
 def detect_dataset(root: str | os.PathLike[str], dataset: str | Dataset | None = None) -> tuple[Dataset, Path]:
     """The data set of a folder and the folder that holds its annotations: `root` itself, or one in it that is called
-    by a data set's name, such as coco/ or mpii/.
+    by a data set's name, such as coco/ or mpii/. Of a pack: those of the folder that it was made of.
 
     dataset: which one it is, where that is known; else the folder's files tell, those of the deepest mark.
     Raises InputError when there are no annotations, or those of several data sets.
@@ -22,6 +27,12 @@ def detect_dataset(root: str | os.PathLike[str], dataset: str | Dataset | None =
     root = Path(os.path.abspath(os.path.expanduser(root)))
     if not os.path.isdir(root):
         raise InputError(f"{root}: {'not a folder' if os.path.exists(root) else 'no such data folder'}")
+    if is_pack(root):  # its annotations are those of the folder that it was made of
+        manifest = read_manifest(root)
+        if not os.path.isdir(manifest.source):
+            raise InputError(f"{root}: packed from {manifest.source}, which is not there; its annotations are needed")
+        named = None if manifest.dataset.startswith("{") else manifest.dataset
+        root, dataset = Path(manifest.source), dataset or named
     known = [find_dataset(dataset)] if dataset else [find_dataset(name) for name in dataset_names()]
     for candidates in ([(one, root) for one in known], [(one, root / one.name) for one in known]):
         found = _deepest([(one, folder, mark) for one, folder in candidates for mark in _marks(one, folder)])
@@ -59,9 +70,22 @@ def load_people(
     check_convention(convention)
     found, folder = detect_dataset(root, dataset)
     aspect_ratio = input_size[1] / input_size[0]
-    return found.work("read")(
+    data = found.work("read")(
         folder, split, found, boxes=os.fspath(boxes), aspect_ratio=aspect_ratio, convention=convention
     )
+    root = Path(os.path.abspath(os.path.expanduser(root)))
+    if is_pack(root):
+        return replace(data, people=with_pack(data, root))
+    return replace(data, people=_in_arrays(data.people))
+
+
+def _in_arrays(people: Sequence[Person]) -> Sequence[Person]:
+    """The same people in arrays; as they are where a reader of one's own gave what arrays do not hold."""
+    try:
+        plain = isinstance(people, People) or all(type(person) is Person for person in people)
+        return People.of(people) if plain else people
+    except (TypeError, ValueError, OverflowError):
+        return people
 
 
 def _marks(dataset: Dataset, folder: Path) -> list[Path]:

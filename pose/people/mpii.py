@@ -16,6 +16,7 @@ from ..crops.person import DataSplit, Person, known_split, present
 from ..datasets.descriptor import Dataset
 from ..datasets.mpii import SKELETON as MPII
 from ..errors import InputError
+from .cache import cached_people
 from .fields import FieldError, OnFault, Stop, get, get_file_name, get_number, get_pixels, read_json, shown
 
 SPLITS = ("train", "valid", "trainval", "test")
@@ -49,8 +50,13 @@ def read_split(
         raise InputError(f"{folder}: MPII is evaluated on its annotated boxes; --boxes must be gt, found {boxes}")
     split = known_split({"val": "valid"}.get(split, split), SPLITS)
     path = present(annotation_file(folder, split))
-    found = read_people(path, folder / "images", needs_joints=split != "test")
-    people = [person for _, person in found if person is not None]
+    images_at = folder / "images"
+
+    def read() -> list[Person]:
+        entries = read_people(path, images_at, needs_joints=split != "test")
+        return [person for _, person in entries if person is not None]
+
+    people = cached_people((path,), ("mpii", split != "test"), images_at, read)
     if not people:
         raise InputError(f"{path}: no people in it")
     return DataSplit(dataset, folder, "val" if split == "valid" else split, people, path)

@@ -9,16 +9,20 @@ crop: "1:1"                       # width to height of the crops, "3:4" (the def
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..datasets.described import DEFAULT_SIGMA, describe
 from ..datasets.descriptor import TALL, Dataset
 from ..errors import InputError
 from ..yaml_file import read_yaml
+from .cache import cached
 from .coco import annotation_file
 from .fields import read_json, shown
 
@@ -56,6 +60,14 @@ def adapt(dataset: Dataset, folder: Path) -> Dataset:
 @lru_cache(maxsize=8)
 def _category(path: Path, changed: int, size: int) -> dict[str, Any] | None:
     """The first category that has keypoints; None where no such thing can be read (which the reader then tells)."""
+
+    def make() -> dict[str, np.ndarray]:
+        return {"category": np.frombuffer(json.dumps(_read_category(path)).encode(), np.uint8)}
+
+    return cached((path,), ("category",), lambda kept: json.loads(kept["category"].tobytes()), make)
+
+
+def _read_category(path: Path) -> dict[str, Any] | None:
     try:
         categories = read_json(path)["categories"]
         found = next(category for category in categories if category.get("keypoints"))

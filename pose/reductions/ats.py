@@ -6,6 +6,8 @@ significance pick the tokens, and one that is picked more than once is kept once
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch.nn import functional as F
 
@@ -26,7 +28,8 @@ def ats(tokens: torch.Tensor, context: Context, left: int) -> tuple[torch.Tensor
     else:
         row = attn.weights.mean(dim=2)
     scores = significance(row, attn.values)[:, prefix:].detach()
-    return keep_picked(tokens, sample(scores, left, context.valid, context.params["steps"]), left)
+    kept, selected = keep_picked(tokens, sample(scores, left, context.valid, context.params["steps"]), left)
+    return kept, replace(selected, scores=scores)
 
 
 def significance(row: torch.Tensor, values: torch.Tensor) -> torch.Tensor:

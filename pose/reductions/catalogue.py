@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .descriptor import CUT, GROUP, MERGE, Look, Reduction
+from .descriptor import CUT, GROUP, KEYPOINT_WEIGHTS, MERGE, WEIGHTS, Look, Reduction
 from .params import KEEP_RATIO, LAYERS, MERGED, Param, count, number, one_of
 from .schedule import BY_HALF, EVENLY, OF_ALL, every_block, quarters
 
@@ -72,7 +72,7 @@ _TABLE = (
         source="PPT (arXiv 2209.08194), section 3.2",
         layers=quarters,
         amounts="keep_ratio",
-        needs="weights",
+        needs=KEYPOINT_WEIGHTS,
         params=(LAYERS, KEEP_RATIO),
         look=Look("#8a5a3c", "#cf9a78", "p"),
     ),
@@ -98,7 +98,7 @@ _TABLE = (
         layers=quarters,
         plan=OF_ALL,
         amounts="keep_ratio",
-        needs="weights",
+        needs=WEIGHTS,
         params=(
             LAYERS,
             KEEP_RATIO,
@@ -121,7 +121,7 @@ _TABLE = (
         restore=GROUP,
         layers=quarters,
         amounts="keep_ratio",
-        needs="weights",
+        needs=KEYPOINT_WEIGHTS,
         params=(LAYERS, KEEP_RATIO),
         look=Look("#4d7c0f", "#a3d75c", ">"),
     ),
@@ -176,7 +176,7 @@ _TABLE = (
         source="ATS (arXiv 2111.15667), section 3",
         layers=quarters,
         amounts="keep_ratio",
-        needs="weights",
+        needs=KEYPOINT_WEIGHTS,
         adaptive=True,
         params=(
             LAYERS,
@@ -209,6 +209,7 @@ _TABLE = (
         f"{_HERE}.prior:prior",
         "keeps the cells where the joints of the training people mostly are",
         modules=f"{_HERE}.prior:modules",
+        gather=f"{_HERE}.prior:gather",
         control=True,
         look=Look("#374151", "#d1d5db", (3, 1, 0)),
     ),

@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 
 from .context import Context, Selected
-from .tokens import highest, keep
+from .tokens import keep_highest
 
 
 def centre(tokens: torch.Tensor, context: Context, left: int) -> tuple[torch.Tensor, Selected]:
     """Keep the tokens nearest to the middle, the same for all."""
     near = nearness(context.grid, context.cell).to(tokens.device)
-    return keep(tokens, highest(near[context.token_indices], left))
+    return keep_highest(tokens, near[context.token_indices], left)
 
 
 def nearness(grid: tuple[int, int], cell: tuple[int, int] = (1, 1)) -> torch.Tensor:

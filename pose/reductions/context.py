@@ -17,7 +17,8 @@ class Attended:
     """The inside of one attention over a prefix of keypoint tokens and then the visual tokens, n in all.
 
     keys, values: (B, heads, n, d / heads). logits: (B, heads, n, n) before any mask, and weights after softmax; None
-    where a fused attention has not shown them.
+    where a fused attention has not shown them, and those of the keypoint tokens' rows alone, (B, heads, J, n), where
+    these are all that a reduction needs.
     """
 
     keys: torch.Tensor
@@ -80,6 +81,8 @@ class Selected:
     follow; None where that is its size over its group's.
     valid: (B, K) False for padding, where images keep different numbers of tokens; None for none.
     connections: (B, n, k) the visual keys that each visual query goes on seeing, in no order; None for all.
+    scores: (B, n) what each input token was judged by, the higher the rather kept, without gradient; None where single
+    tokens are not judged.
     losses: what it is trained by, by name: functions from target heatmaps (B, J, h, w) to a scalar.
     """
 
@@ -89,6 +92,7 @@ class Selected:
     weights: torch.Tensor | None = None
     valid: torch.Tensor | None = None
     connections: torch.Tensor | None = None
+    scores: torch.Tensor | None = None
     losses: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = field(default_factory=dict)
 
     def holders(self, total: int) -> torch.Tensor:

@@ -12,6 +12,7 @@ from .schedule import IN_STEPS, Plan
 
 DROP, MERGE, CUT = "drop", "merge", "cut"
 VALUE, NOTHING, GROUP = "value", "nothing", "group"
+WEIGHTS, KEYPOINT_WEIGHTS = "weights", "keypoint weights"
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,13 @@ class Reduction:
     layers: (blocks) -> the blocks where it acts by default, after the attention; None for before the first block.
     plan: how much is left where, between the blocks. amounts: the parameter that gives this per layer, instead of a
     ratio.
-    needs: what of the attention it looks at, beyond the keys: "weights", or nothing.
+    needs: what of the attention it looks at, beyond the keys: WEIGHTS, KEYPOINT_WEIGHTS (of the keypoint tokens'
+    queries, and in a model without these of all), or nothing.
     params: the options that it takes in parentheses, `name(param=value, ...)`.
     modules: "module:function" or function from (width of a token, grid) to its own trained modules by name, made anew
     for each layer where it acts; None for none.
+    gather: "module:function" or function that fills its modules (by name) from target heatmaps (B, J, h, w) of training
+    people, batch by batch, with nothing trained; None where only training fills them.
     adaptive: of an image at most `left` tokens stay, and Selected.valid says which are real.
     published_as: the reduction that the reference's code runs under this name (`as_published`), where it is another.
     restore: what a dropped token's cell gets on a dense grid, as a decoder of heatmaps needs it: VALUE (what the token
@@ -60,6 +64,7 @@ class Reduction:
     needs: str = ""
     params: tuple[Param, ...] = ()
     modules: str | Callable[..., Any] | None = None
+    gather: str | Callable[..., Any] | None = None
     adaptive: bool = False
     published_as: str | None = None
     restore: str = VALUE

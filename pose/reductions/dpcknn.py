@@ -30,14 +30,17 @@ def cluster(
     Returns the clusters from the best centre on; `weights` are those within each cluster.
     """
     distance = _distances(x.detach())
-    centres = ranked(_peaks(distance, min(neighbours, x.shape[1]), noise), left)
+    peaks = _peaks(distance, min(neighbours, x.shape[1]), noise)
+    centres = ranked(peaks, left)
     nearest = distance.gather(1, centres[:, :, None].expand(-1, -1, x.shape[1])).argmin(dim=1)
     own = places(centres, x.shape[1])
     source = torch.where(own < 0, nearest, own)
     importance = torch.ones_like(x[:, :, 0]) if importance is None else importance
     summed = group_sum(importance[:, :, None], source, left).squeeze(2) + 1e-6
     weights = importance / summed.gather(1, source)
-    return group_sum(x * weights[:, :, None], source, left), Selected(centres, source, weights=weights)
+    return group_sum(x * weights[:, :, None], source, left), Selected(
+        centres, source, weights=weights, scores=peaks
+    )
 
 
 def _distances(x: torch.Tensor) -> torch.Tensor:

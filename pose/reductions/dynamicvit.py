@@ -60,8 +60,8 @@ def dynamicvit(tokens: torch.Tensor, context: Context, left: int) -> tuple[torch
     def how_many(target: torch.Tensor) -> torch.Tensor:
         return RATIO_WEIGHT * ratio_loss([log_probability.float().exp()[:, :, 0]], [share])
 
-    index = ranked(log_probability[:, :, 0].detach(), left)
-    return keep(tokens, index, losses={"joints": where_joints_are, "ratio": how_many})
+    scores = log_probability[:, :, 0].detach()
+    return keep(tokens, ranked(scores, left), scores=scores, losses={"joints": where_joints_are, "ratio": how_many})
 
 
 def decide(log_probability: torch.Tensor, policy: torch.Tensor) -> torch.Tensor:

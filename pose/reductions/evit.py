@@ -26,5 +26,5 @@ def fuse(x: torch.Tensor, scores: torch.Tensor, kept: int) -> tuple[torch.Tensor
     fused = torch.where(rest, scores, 0.0)[:, None] @ x
     source = torch.where(rest, kept, place)
     return torch.cat((pick(x, order[:, :kept]), fused), dim=1), Selected(
-        order, source, weights=torch.where(rest, scores, 1.0)
+        order, source, weights=torch.where(rest, scores, 1.0), scores=scores.detach()
     )

@@ -31,17 +31,27 @@ def places(order: torch.Tensor, total: int) -> torch.Tensor:
     return order.new_full((order.shape[0], total), -1).scatter(1, order, number.expand_as(order))
 
 
+def one_below_the_other(index: torch.Tensor, rows: int) -> torch.Tensor:
+    """Indices (B, k) into the rows of each of B tables as (B k,) ones into all B rows, so that whole rows are copied:
+    ten times as fast on a CPU as a gather or a scatter by an index for each number."""
+    start = torch.arange(index.shape[0], device=index.device)[:, None] * rows
+    return (index + start).flatten()
+
+
 def group_sum(values: torch.Tensor, source: torch.Tensor, groups: int) -> torch.Tensor:
     """Sums (B, groups, d) of values (B, n, d) over the groups that source (B, n) names."""
     if exporting():
         return source_map(source, groups).to(values.dtype) @ values
-    index = source[:, :, None].expand(-1, -1, values.shape[2])
-    return values.new_zeros(source.shape[0], groups, values.shape[2]).scatter_add(1, index, values)
+    batch, width = source.shape[0], values.shape[2]
+    sums = values.new_zeros(batch * groups, width)
+    return sums.index_add(0, one_below_the_other(source, groups), values.flatten(0, 1)).view(batch, groups, width)
 
 
 def group_sizes(source: torch.Tensor, sizes: torch.Tensor, groups: int) -> torch.Tensor:
     """(B, groups) sums of sizes (B, n) over the groups that source (B, n) names."""
-    return group_sum(sizes[:, :, None], source, groups).squeeze(2)
+    if exporting():
+        return group_sum(sizes[:, :, None], source, groups).squeeze(2)
+    return sizes.new_zeros(source.shape[0], groups).scatter_add(1, source, sizes)
 
 
 def group_mean(

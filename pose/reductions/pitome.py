@@ -5,6 +5,8 @@ A token's energy is high in a large cluster of similar tokens: those merge, what
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch.nn import functional as F
 
@@ -61,12 +63,14 @@ def merge_by_energy(
     going = total - left
     if not 0 <= going <= total // 2:
         raise InputError(f"pitome: {left} of {total} tokens cannot be left; give {total - total // 2} to {total}")
-    by_energy = ranked(energy(metric, margin, alpha), total)
+    energies = energy(metric, margin, alpha)
+    by_energy = ranked(energies, total)
     sorted_metric = metric.gather(1, by_energy[:, :, None].expand_as(metric))
     match = _halves if pairs == "energy" and going else bipartite
     order, source = match(sorted_metric, going)
     order, source = by_energy.gather(1, order), source.gather(1, places(by_energy, total))
-    return merge_groups(x, order, source, sizes)
+    merged, selected = merge_groups(x, order, source, sizes)
+    return merged, replace(selected, scores=-energies)
 
 
 def _halves(metric: torch.Tensor, going: int) -> tuple[torch.Tensor, torch.Tensor]:

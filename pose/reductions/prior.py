@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import nn
 
 from .centre import nearness
 from .context import Context, Selected
+from .groups import places
 from .tokens import keep, ranked
 
 
@@ -37,6 +40,11 @@ def modules(width: int, grid: tuple[int, int]) -> dict[str, nn.Module]:
     return {"joints": JointMap(grid)}
 
 
+def gather(modules: Mapping[str, nn.Module], target: torch.Tensor) -> None:
+    """Fill the map from targets of training people, as training does on its way."""
+    modules["joints"].add(target)
+
+
 def prior(tokens: torch.Tensor, context: Context, left: int) -> tuple[torch.Tensor, Selected]:
     """Keep the tokens in whose cells most joints were. Of equal ones the nearest to the middle goes first, and then the
     lower index; so before any training these are those of `centre`."""
@@ -46,4 +54,6 @@ def prior(tokens: torch.Tensor, context: Context, left: int) -> tuple[torch.Tens
     # No two are equal, as not every runtime breaks ties alike.
     scores = joints.counts.long()[near] * total - torch.arange(total, device=tokens.device)
     index = near.gather(1, ranked(scores, left)).sort(dim=1).values
-    return keep(tokens, index.expand(tokens.shape[0], -1), losses={"prior": joints.add})
+    batch = tokens.shape[0]
+    judged = scores.gather(1, places(near, total)).expand(batch, -1)
+    return keep(tokens, index.expand(batch, -1), scores=judged, losses={"prior": joints.add})

@@ -8,10 +8,10 @@ from __future__ import annotations
 import torch
 
 from .context import Context, Selected
-from .tokens import highest, keep
+from .tokens import keep_highest
 
 
 def prune(tokens: torch.Tensor, context: Context, left: int) -> tuple[torch.Tensor, Selected]:
     """Keep the tokens with the highest attention from the keypoint tokens, mean over heads and keypoints, in their
     order. The choice has no gradient."""
-    return keep(tokens, highest(context.received().detach(), left))
+    return keep_highest(tokens, context.received().detach(), left)

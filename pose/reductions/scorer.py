@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from .context import Context, Selected
-from .tokens import highest, keep
+from .tokens import keep_highest
 
 
 def modules(width: int, grid: tuple[int, int]) -> dict[str, nn.Module]:
@@ -21,7 +21,7 @@ def scorer(tokens: torch.Tensor, context: Context, left: int) -> tuple[torch.Ten
     """The tokens of the highest score stay; the choice has no gradient, the scores learn by `scorer_loss`."""
     logits = context.modules["linear"](tokens).squeeze(2)
     loss = partial(scorer_loss, logits, grid=context.grid)
-    return keep(tokens, highest(logits.detach(), left), losses={"scorer": loss})
+    return keep_highest(tokens, logits.detach(), left, losses={"scorer": loss})
 
 
 def scorer_loss(logits: torch.Tensor, target: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from .context import Context, Selected
-from .tokens import highest, keep
+from .tokens import keep_highest
 
 
 def semantic(tokens: torch.Tensor, context: Context, left: int) -> tuple[torch.Tensor, Selected]:
@@ -13,4 +13,4 @@ def semantic(tokens: torch.Tensor, context: Context, left: int) -> tuple[torch.T
 
     A token's score is its maximum over the keypoints, so that each joint keeps its own evidence. No gradient.
     """
-    return keep(tokens, highest(context.keypoint_attention().amax(dim=1), left))
+    return keep_highest(tokens, context.keypoint_attention().amax(dim=1), left)

@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
-import platformdirs
-
 from ..errors import InputError
+from ..files import default_cache_dir
 from .lock import file_lock
 from .scene import RENDERER_VERSION
 from .write import write_synthetic
 
 TRAIN, VAL, SEED = 6000, 1000, 0
-
-
-def default_cache_dir() -> Path:
-    """$POSEBENCH_CACHE, else $XDG_CACHE_HOME/posebench (if absolute: its specification), else where the system keeps
-    such things: ~/.cache/posebench on Linux."""
-    own = os.environ.get("POSEBENCH_CACHE")
-    if own:
-        return Path(os.path.abspath(Path(own).expanduser()))
-    shared = os.environ.get("XDG_CACHE_HOME")
-    if shared and os.path.isabs(shared):
-        return Path(shared) / "posebench"
-    return platformdirs.user_cache_path("posebench", appauthor=False)
 
 
 def default_set_path() -> Path:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import numpy as np
 from torch import Generator
@@ -12,6 +14,8 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 from ..crops.dataset import PoseDataset
 from ..errors import InputError
 from ..ranks import ALONE, Ranks, Share
+
+Item = TypeVar("Item")
 
 
 def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
@@ -36,14 +40,14 @@ class EpochBatches:
         pin_memory: bool = False,
         ranks: Ranks = ALONE,
     ) -> None:
-        self._dataset = dataset
+        self.dataset = dataset
         self._sampler = _EpochSampler(len(dataset), batch_size, seed, ranks)
         self._loader = DataLoader(
             _ErrorsAsItems(dataset),
             batch_sampler=self._sampler,
             num_workers=workers,
             persistent_workers=workers > 0,
-            collate_fn=_collate,
+            collate_fn=collate,
             pin_memory=pin_memory,
             generator=Generator(),  # its own: the global one drives the random masks
         )
@@ -56,20 +60,35 @@ class EpochBatches:
         """What this rank has of each batch of an epoch."""
         return self._sampler.shares
 
+    def orders(self, epoch: int) -> Iterator[list[int]]:
+        """This rank's indices of each batch of an epoch."""
+        self._sampler.epoch = epoch
+        return iter(self._sampler)
+
     def epoch(self, epoch: int) -> Iterator[dict[str, Any]]:
         """The batches of one epoch (0-based); the last may be smaller.
 
         An InputError of a sample (a missing or broken image) arrives as itself also from a loader process.
         """
-        self._dataset.set_epoch(epoch)
+        self.dataset.set_epoch(epoch)
         self._sampler.epoch = epoch
-        for batch in self._loader:
+        for batch in ahead(self._loader) if self._loader.num_workers == 0 else self._loader:
             if isinstance(batch, InputError):
                 try:
                     raise batch
                 finally:  # an error that its own traceback refers to would keep the loader processes waiting
                     del batch
             yield batch
+
+
+def ahead(items: Iterable[Item], count: int = 2) -> Iterator[Item]:
+    """The same items, of which a thread makes the next `count` while the last one is used."""
+    source, end = iter(items), object()
+    with ThreadPoolExecutor(1, "batches") as thread:
+        waiting = deque(thread.submit(next, source, end) for _ in range(count))
+        while (item := waiting.popleft().result()) is not end:
+            waiting.append(thread.submit(next, source, end))
+            yield item
 
 
 class _EpochSampler:
@@ -103,5 +122,6 @@ class _ErrorsAsItems(Dataset):
             return error
 
 
-def _collate(samples: list[Any]) -> Any:
+def collate(samples: list[Any]) -> Any:
+    """One batch of samples; the first InputError among them instead, if there is one."""
     return next((sample for sample in samples if isinstance(sample, InputError)), None) or default_collate(samples)

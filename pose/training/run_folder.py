@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..crops.people import pack_of
 from ..crops.person import DataSplit
 from ..errors import InputError
 from ..files import write_atomic
@@ -98,7 +99,9 @@ def describe_data(data: DataSplit) -> dict[str, Any]:
     for person in data.people:
         for array in (person.center, person.scale, person.keypoints):
             checksum = zlib.crc32(np.ascontiguousarray(array, dtype=np.float64).tobytes(), checksum)
-    return {"layout": data.layout, "split": data.split, "people": len(data.people), "checksum": checksum}
+    identity = {"layout": data.layout, "split": data.split, "people": len(data.people), "checksum": checksum}
+    pack = pack_of(data.people)
+    return identity | ({"pack": pack.digest} if pack else {})
 
 
 def write_log(folder: Path, history: Sequence[Mapping[str, Any]]) -> None:

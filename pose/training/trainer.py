@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +35,11 @@ Progress = Callable[..., None]
 class Trainer:
     """A model in training with what its steps need: data, optimiser, gradient scaler.
 
-    Of several `ranks` each takes its share of every batch; sync_batch_norm: batch norms see the whole batch.
+    Of several `ranks` each takes its share of every batch; sync_batch_norm: batch norms see the whole batch. A profile
+    puts a clock at `stage`: stage(name) is entered for each part of a step.
     """
+
+    stage: Callable[[str], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext
 
     def __init__(
         self,
@@ -94,14 +97,18 @@ class Trainer:
         """One pass over the data (0-based epoch). Returns the log's row, still without seconds and metrics."""
         torch.manual_seed(epoch_seed(self.recipe.seed, epoch))  # of the random masks
         self.model.train()
-        with self.ratios.restored(), self._norms():
+        with self.ratios.restored(), self.layers():
             row = self._steps(epoch, progress, clock, last_good)
         if not self.sync_batch_norm:
             self.ranks.copy_buffers(self.model)
         return row
 
-    def _norms(self) -> contextlib.AbstractContextManager[None]:
-        return synchronised(self.model, self.ranks) if self.sync_batch_norm else contextlib.nullcontext()
+    @contextlib.contextmanager
+    def layers(self) -> Iterator[None]:
+        """The model's layers as they are in training."""
+        norms = synchronised(self.model, self.ranks) if self.sync_batch_norm else contextlib.nullcontext()
+        with norms:
+            yield
 
     def _steps(self, epoch: int, progress: Progress | None, clock: Clock, last_good: str) -> dict[str, Any]:
         recipe = self.recipe
@@ -144,29 +151,33 @@ class Trainer:
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """One optimiser step at learning rate `rate`. Returns (loss, heatmaps, target), on the device, detached."""
         loss, output, target, losses = self.forward(batch, share, self.wrapped_step)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        self.optimizer.zero_grad(set_to_none=True)
-        objective = loss + self.recipe.scorer_weight * sum(losses)
-        if self.ranks.size > 1:  # the ranks' gradients are averaged, their losses add up
-            objective = objective * self.ranks.size
-        self.scaler.scale(objective).backward()
-        if self.recipe.clip_norm is not None:
-            self.scaler.unscale_(self.optimizer)
-            nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip_norm)
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
+        with self.stage("backward"):
+            self.optimizer.zero_grad(set_to_none=True)
+            objective = loss + self.recipe.scorer_weight * sum(losses)
+            if self.ranks.size > 1:  # the ranks' gradients are averaged, their losses add up
+                objective = objective * self.ranks.size
+            self.scaler.scale(objective).backward()
+        with self.stage("optimizer"):
+            for group in self.optimizer.param_groups:
+                group["lr"] = rate
+            if self.recipe.clip_norm is not None:
+                self.scaler.unscale_(self.optimizer)
+                nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip_norm)
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
         return loss.detach(), output.detach(), target
 
     def forward(
         self, batch: dict[str, Any], share: Share | None = None, step: nn.Module | None = None
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, list[torch.Tensor]]:
         """(heatmap loss, heatmaps, target, losses of the model's reductions) of a batch or this rank's share of it."""
-        images, target, weight = (
-            batch[key][: None if share is None else len(share)].to(self.device, non_blocking=True)
-            for key in ("image", "target", "target_weight")
-        )
-        loss, output, losses = (step or self.training_step)(images, target, weight, share)
+        with self.stage("to device"):
+            images, target, weight = (
+                batch[key][: None if share is None else len(share)].to(self.device, non_blocking=True)
+                for key in ("image", "target", "target_weight")
+            )
+        with self.stage("forward"):
+            loss, output, losses = (step or self.training_step)(images, target, weight, share)
         return loss, output, target, losses
 
     @torch.no_grad()
@@ -181,7 +192,7 @@ class Trainer:
         buffers = {name: value.clone() for name, value in self.model.named_buffers()}
         torch.manual_seed(self.recipe.seed)
         self.model.train()
-        with self._norms():
+        with self.layers():
             loss = self.ranks.sum(self.forward(batch, share)[0]).item()
         for name, value in self.model.named_buffers():
             value.copy_(buffers[name])

@@ -15,10 +15,14 @@ from .grouping import SUBJECT_KEYS, SeriesNames, grouped, is_elastic, label_of, 
 from .intervals import Estimate, SeedSpread, over_seeds
 from .margin import MARGIN, check_margin
 from .results import Spread, is_failed, is_missing, once_per_cell, records_of, spread, to_frame
-from .subject import PartLatency, Point, Subject, Timing, mean_of
+from .subject import Over, PartLatency, Point, Subject, Timing, mean_of
+from .timed import Times, times_of
 
 _RUN = (*(metric.column for metric in METRICS), "latency_ms_median", "latency_transformer_ms_median")
 _COUNTED = ("gflops_t", "gflops")
+_PADDED = ("padded_tokens", "padded_gflops_t", "padded_ms")
+
+
 def compare(rows: pd.DataFrame | Sequence[Mapping[str, Any]], margin: float | None = None) -> list[Subject]:
     """Group rows into subjects, in order of appearance; rows without a measurement are left out.
 
@@ -42,12 +46,13 @@ def compare(rows: pd.DataFrame | Sequence[Mapping[str, Any]], margin: float | No
         cells: dict[tuple[str, float], list[dict[str, Any]]] = {}
         for row in members:
             cells.setdefault((name_of(row), row["mask_ratio"] or 0.0), []).append(row)
-        points = _points(cells, metric)
+        times = times_of(members)
+        points = _points(cells, metric, times)
         masks = dict.fromkeys(point.mask for point in points if point.mask != NONE)
         series = {mask: sorted((p for p in points if p.mask == mask), key=lambda p: p.ratio) for mask in masks}
         baseline = next((point for point in points if point.mask == NONE and point.ratio == 0), None)
         label = label_of(keys, models[keys["model"]])
-        subjects.append(Subject(label, keys, metric, baseline, series, margin or _recorded_margin(members)))
+        subjects.append(Subject(label, keys, metric, baseline, series, margin or _recorded_margin(members), times))
     return subjects
 
 
@@ -57,7 +62,7 @@ def has_measurement(row: Mapping[str, Any]) -> bool:
     return not all(is_missing(row[name]) for name in wanted)
 
 
-def _points(cells: Mapping[tuple[str, float], Sequence[dict[str, Any]]], metric: Metric) -> list[Point]:
+def _points(cells: Mapping[tuple[str, float], Sequence[dict[str, Any]]], metric: Metric, times: Times) -> list[Point]:
     """The points of one model. What its cells spread over the seeds is pooled, since one cell has few of them."""
     scores: dict[Any, list[Score]] = {
         place: [part_of(row, metric.column) for row in once_per_cell(rows)] for place, rows in cells.items()
@@ -69,7 +74,8 @@ def _points(cells: Mapping[tuple[str, float], Sequence[dict[str, Any]]], metric:
         own = scores[mask, ratio]
         accuracy = over_seeds(((score.value, score.ci_low, score.ci_high) for score in own), accuracies)
         difference = over_seeds(((score.diff, score.diff_low, score.diff_high) for score in own), differences)
-        points.append(_point(mask, ratio, rows, spread(score.value for score in own), accuracy, difference))
+        mean = spread(score.value for score in own)
+        points.append(_point(mask, ratio, rows, mean, accuracy, difference, differences, times))
     return points
 
 
@@ -80,11 +86,13 @@ def _point(
     accuracy: Spread | None,
     interval: Estimate | None,
     difference: Estimate | None,
+    trainings: SeedSpread,
+    times: Times,
 ) -> Point:
     cells = once_per_cell(rows)
     column = _column_of(cells)
     sizes = dict.fromkeys(row["batch_size"] for row in rows if not is_missing(row["batch_size"]))
-    timings = {int(size): _timing([row for row in rows if row["batch_size"] == size]) for size in sizes}
+    timings = {int(size): _timing([row for row in rows if row["batch_size"] == size], times) for size in sizes}
     return Point(
         mask=mask,
         ratio=float(ratio),
@@ -101,15 +109,29 @@ def _point(
         mean_ratio=mean_of(spread(column("mask_ratio_mean"))),
         gflops_t_needed=mean_of(spread(column("gflops_t_needed"))),
         execution=next(iter(column("execution")), None),
+        image_tokens=_over(cells, "image_tokens"),
+        image_gflops_t=_over(cells, "image_gflops_t"),
         timings={
-            size: timing for size, timing in timings.items() if any((timing.whole, timing.transformer, timing.memory))
+            size: timing for size, timing in timings.items() if any(vars(timing).values())
         },
+        cells=cells,
+        trainings=trainings,
     )
 
 
-def _timing(rows: Sequence[Mapping[str, Any]]) -> Timing:
+def _timing(rows: Sequence[Mapping[str, Any]], times: Times) -> Timing:
     memory = spread(row["peak_memory_mib"] for row in rows)
-    return Timing(_latency(rows, "latency"), _latency(rows, "latency_transformer"), memory)
+    timed = [row for row in rows if times.counts(row)]
+    padded = {name: _over(timed if name == "padded_ms" else rows, name) for name in _PADDED}
+    unstable = any(row.get("padded_ms_unstable") is True for row in timed)
+    parts = _latency(timed, "latency"), _latency(timed, "latency_transformer"), memory
+    return Timing(*parts, **padded, padded_unstable=unstable)
+
+
+def _over(rows: Sequence[Mapping[str, Any]], name: str) -> Over | None:
+    """The percentiles of a column's record, mean over the rows; None unless all are there."""
+    ends = [mean_of(spread(row.get(f"{name}_{end}") for row in rows)) for end in ("p5", "p50", "p95")]
+    return None if None in ends else Over(*ends)
 
 
 def _latency(rows: Sequence[Mapping[str, Any]], prefix: str) -> PartLatency | None:
@@ -119,7 +141,8 @@ def _latency(rows: Sequence[Mapping[str, Any]], prefix: str) -> PartLatency | No
         return None
     ratio = _widest((part.vs_unmasked, part.vs_unmasked_low, part.vs_unmasked_high) for part in parts)
     iqr = mean_of(spread(part.ms_iqr for part in parts))
-    return PartLatency(median, iqr, any(part.unstable for part in parts), ratio)
+    samples = min((part.samples for part in parts if not is_missing(part.samples)), default=None)
+    return PartLatency(median, iqr, any(part.unstable for part in parts), ratio, samples)
 
 
 def _widest(values: Iterable[tuple[float | None, float | None, float | None]]) -> Estimate | None:

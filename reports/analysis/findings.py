@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
+from .agreement import Agreement
+from .by_size import BySize
 from .comparison import compare
 from .elastic import Matrix, elastic_matrices
 from .iso_flops import IsoFlopsPoint
 from .results import records_of, to_frame
 from .subject import Subject
+from .training_logs import TrainingLogs
 
 
 @dataclass(frozen=True)
 class Findings:
     """records: the rows of results.csv; subjects and matrices: what is compared in them; iso_flops: points of all
-    models."""
+    models; logs: of their training; by_size: accuracy by the size of people; agreements: which tokens masks keep."""
 
     records: Sequence[Mapping[str, Any]]
     subjects: Sequence[Subject]
     matrices: Sequence[Matrix] = ()
     iso_flops: Sequence[IsoFlopsPoint] = ()
+    logs: TrainingLogs = field(default_factory=TrainingLogs)
+    by_size: BySize = field(default_factory=BySize)
+    agreements: Sequence[Agreement] = ()
 
     @property
     def iso_flops_by_model(self) -> dict[str, list[IsoFlopsPoint]]:
@@ -36,7 +42,11 @@ def find(
     rows: pd.DataFrame | Sequence[Mapping[str, Any]],
     margin: float | None = None,
     iso_flops: Sequence[IsoFlopsPoint] = (),
+    logs: TrainingLogs | None = None,
+    by_size: BySize | None = None,
+    agreements: Sequence[Agreement] = (),
 ) -> Findings:
     """The findings in rows of results.csv; `margin` as in `compare`. Raises InputError as `elastic_matrices` does."""
     frame = to_frame(rows)
-    return Findings(records_of(frame), compare(frame, margin), elastic_matrices(frame), iso_flops)
+    derived = logs or TrainingLogs(), by_size or BySize(), agreements
+    return Findings(records_of(frame), compare(frame, margin), elastic_matrices(frame), iso_flops, *derived)

@@ -11,10 +11,11 @@ from ...pose.metrics import AP, METRICS, Metric
 from ...pose.reductions import NONE
 from .results import is_missing
 
-#: rows are compared only where these agree; those that vary among a model's rows are named in the subject's label
+#: rows are compared only where these agree; those that vary among a model's rows are named in the subject's label.
+#: Times are compared only where more agrees (timed.py)
 SUBJECT_KEYS: tuple[str, ...] = (
     "model", "dataset", "input_size", "data_dir", "boxes", "flip_test", "training", "epochs", "as_published", "device",
-    "device_name", "dtype", "threads", "amp",
+    "runtime", "dtype", "threads", "amp",
 )  # fmt: skip
 _WORDS = {"threads": "{} threads", "epochs": "{} epochs", "training": "training: {}", "boxes": "boxes: {}"}
 _FLAG_WORDS = {"flip_test": "flip test", "as_published": "as published", "amp": "AMP"}

@@ -6,21 +6,22 @@ from collections.abc import Sequence
 
 from .series import kind_words
 from .subject import Point, Subject, mean_of, saving
-from .verdicts import allowed_words, loss_verdicts, measured_saving, silence, time_claim
+from .verdicts import allowed_words, few_samples, loss_verdicts, measured_saving, silence, time_claim
 from .wording import percent, signed
 
 #: masks at one ratio whose GFLOPsT differ by more than this fraction are not ranked without saying so
 _SAME_COST = 0.05
 
 
-def headline(subject: Subject) -> list[str]:
-    """Statements on one subject: the trade at its deepest ratio, the ranking, the loss, the clock, the convention."""
+def headline(subject: Subject, *, loss: bool = True) -> list[str]:
+    """Statements on one subject: the trade at its deepest ratio, the ranking, the loss (unless `takeaway` tells
+    it), the clock, the convention."""
     if not subject.series:
         return [_only_baseline(subject)]
     if subject.baseline is None:
         return [f"{subject.label} has no unmasked row, so no saving and no loss can be stated."]
     lead = lead_point(subject)
-    statements = [_trade(subject, lead), _ranking(subject, lead), *_loss(subject)]
+    statements = [_trade(subject, lead), _ranking(subject, lead), *(_loss(subject) if loss else [])]
     statements += [_latency(subject, lead, size) for size in _told_sizes(subject)]
     statements.append(_convention(subject, lead))
     return [statement for statement in statements if statement]
@@ -68,6 +69,9 @@ def _counts(subject: Subject, point: Point) -> str:
         return "has no count to compare"
     verb = "removes" if transformer >= 0 else "adds"
     text = f"{verb} {percent(abs(transformer))} of GFLOPsT"
+    if images := point.image_gflops_t:
+        ends = [percent(saving(end, subject.baseline.gflops_t) or 0.0) for end in (images.high, images.low)]
+        text += f" at least ({ends[0]} to {ends[1]} for single images, 5th to 95th percentile)"
     return text if whole is None else f"{text} ({percent(whole)} of the whole model's GFLOPs)"
 
 
@@ -146,7 +150,7 @@ def _latency(subject: Subject, point: Point, size: int) -> str | None:
         if saved is None:
             silent.setdefault(silence(timed, before), []).append(name)
         else:
-            claims.append(time_claim(name, saved, counted))
+            claims.append(time_claim(name, saved, counted) + few_samples(timed, before))
     claims += [f"no saving of {' or '.join(names)} can be stated ({why})" for why, names in silent.items()]
     return f"{where}, {'; '.join(claims)}." if claims else None
 

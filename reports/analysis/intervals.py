@@ -42,6 +42,14 @@ class Estimate(NamedTuple):
         """One-sided p value against "the true value is at or above `line`": 0.025 where the interval ends there."""
         return self._doubt(line - self.value, self.high - self.value)
 
+    def bound(self, doubt: float) -> float:
+        """The line that the true value is below with the one-sided p value `doubt`."""
+        from scipy import stats
+
+        return self.value + (self.high - self.value) * float(
+            stats.t.ppf(1 - doubt, self.df) / stats.t.ppf(0.975, self.df)
+        )
+
     def _doubt(self, distance: float, half: float) -> float:
         from scipy import stats
 
@@ -78,6 +86,10 @@ class SeedSpread:
         rest = cells - cells.mean(axis=0) - cells.mean(axis=1, keepdims=True) + cells.mean()
         df = (cells.shape[0] - 1) * (cells.shape[1] - 1)
         return cls(float((rest**2).sum() / df) if df else 0.0, df)
+
+
+#: of one seed, nothing is known of others
+ONE_SEED = SeedSpread(0.0, 0)
 
 
 def over_seeds(seeds: Iterable[tuple[float | None, float | None, float | None]], spread: SeedSpread) -> Estimate | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from ...pose.metrics import AP, Metric
 from .verdicts import is_significant
@@ -26,7 +26,10 @@ class Difference:
 
 @dataclass(frozen=True)
 class Standing:
-    """One mask at one GFLOPsT. `ratio` and `mean_ratio` (over blocks) are the interpolated mask ratios it takes."""
+    """One mask at one GFLOPsT. `ratio` and `mean_ratio` (over blocks) are the interpolated mask ratios it takes.
+
+    `from_controls`: its differences to the other masks that are controls, by name.
+    """
 
     mask: str
     ratio: float
@@ -37,14 +40,14 @@ class Standing:
     seeds: int | None
     is_best: bool
     from_best: Difference | None
-    from_control: Difference | None
+    from_controls: Mapping[str, Difference] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class IsoFlopsPoint:
     """All masks of a model at one GFLOPsT (1e9 MAC); `saving` is the fraction of the unmasked GFLOPsT saved.
 
-    `control`: the mask that looks at no content, to which the standings' differences `from_control` are.
+    `controls`: the masks of the sweep that look at no content, which a mask that does must beat.
     """
 
     model: str
@@ -52,19 +55,23 @@ class IsoFlopsPoint:
     gflops_t: float
     standings: Sequence[Standing]
     metric: Metric = AP
-    control: str | None = None
+    controls: Sequence[str] = ()
 
     @property
     def best(self) -> Standing:
         """The mask of the highest accuracy."""
         return next(standing for standing in self.standings if standing.is_best)
 
+    @property
+    def control(self) -> Standing | None:
+        """The strongest control here. Which one it is may be seen in the results: the intervals of all differences hold
+        together."""
+        found = [standing for standing in self.standings if standing.mask in self.controls]
+        return max(found, key=lambda standing: standing.accuracy, default=None)
+
 
 def iso_flops_sentence(point: IsoFlopsPoint) -> str:
-    """Who has the highest accuracy, who is not told apart from it, and who is behind; to lead, all must be behind.
-
-    Of those behind, the control is told with its distance: a method that looks at the image must beat it.
-    """
+    """Who has the highest accuracy, who is not told apart from it, and who is behind; to lead, all must be behind."""
     best, metric, digits = point.best, point.metric, point.metric.digits
     interval = f" ({best.interval[0]:.{digits}f} to {best.interval[1]:.{digits}f})" if best.interval else ""
     accuracy = f"{metric.text(best.accuracy)}{interval}"
@@ -76,7 +83,7 @@ def iso_flops_sentence(point: IsoFlopsPoint) -> str:
     if not judged:
         return f"{start}{best.mask} has the highest {metric.name}, {accuracy}; no interval says whether it leads."
     close = [f"{s.mask} ({metric.text(s.accuracy)})" for s in judged if not s.from_best.is_significant]
-    behind = [_behind(standing, point) for standing in judged if standing.from_best.is_significant]
+    behind = [standing.mask for standing in judged if standing.from_best.is_significant]
     if not close:
         return (
             f"{start}{best.mask} leads with {metric.name} {accuracy}; told apart from it and behind: {listed(behind)}."
@@ -88,12 +95,41 @@ def iso_flops_sentence(point: IsoFlopsPoint) -> str:
     return f"{text}; behind it: {listed(behind)}." if behind else f"{text}."
 
 
-def _behind(standing: Standing, point: IsoFlopsPoint) -> str:
-    if standing.mask != point.control:
-        return standing.mask
-    behind, metric = standing.from_best, point.metric
-    mean, low, high = (f"{value:.{metric.digits}f}" for value in (-behind.mean, -behind.high, -behind.low))
-    return f"{standing.mask}, by {mean} ({low} to {high}){' points' if metric.is_percent else ''}"
+def control_sentence(point: IsoFlopsPoint) -> str:
+    """Whether what looks at the image beats what does not: the most accurate mask of content against the strongest
+    control, with the paired interval, and then every other one. "" where the point has not both."""
+    control, metric, digits = point.control, point.metric, point.metric.digits
+    content = [standing for standing in point.standings if standing.mask not in point.controls]
+    if control is None or not content:
+        return ""
+    start = f"At {saved_text(point)} less GFLOPsT, "
+    others = [s for s in point.standings if s.mask in point.controls and s is not control]
+    told = f"{control.mask} ({metric.text(control.accuracy)})"
+    if others:
+        rest = listed([f"{s.mask} ({metric.text(s.accuracy)})" for s in others])
+        start += f"of the controls, which look at no content, {told} is the strongest, before {rest}: "
+    else:
+        start += f"the control, which looks at no content, is {told}: "
+    compared = {s.mask: d for s in content if (d := s.from_controls.get(control.mask))}
+    if not compared:
+        return f"{start}no interval says whether content is worth looking at."
+    best = max((s for s in content if s.mask in compared), key=lambda standing: standing.accuracy)
+    first = compared.pop(best.mask)
+    mean, low, high = (f"{value:+.{digits}f}" for value in (first.mean, first.low, first.high))
+    verdict = {"ahead": "beats it", "level": "is not shown to beat it", "behind": "is beaten by it"}[_verdict(first)]
+    text = f"{start}{best.mask}, the best that looks at content, {verdict} ({mean}, {low} to {high}"
+    text += f"{' points' if metric.is_percent else ''})"
+    words = {"ahead": "also beating it", "level": "not told apart from it", "behind": "beaten by it"}
+    for verdict, word in words.items():
+        masks = [mask for mask, difference in compared.items() if _verdict(difference) == verdict]
+        text += f"; {word}: {listed(masks)}" if masks else ""
+    return f"{text}."
+
+
+def _verdict(difference: Difference) -> str:
+    if not difference.is_significant:
+        return "level"
+    return "ahead" if difference.low > 0 else "behind"
 
 
 def saved_text(point: IsoFlopsPoint) -> str:

@@ -1,7 +1,7 @@
 """equal_gflopst.csv: the comparison of masks at equal GFLOPsT, written by a sweep and read by its report.
 
 The columns of the accuracy are named after the data set's metric (ap, ap_low, ap_high, ap_std, or pckh, ...), those of
-the differences after what they are to: from_best, and from_ with the name of the control.
+the differences after what they are to: from_best, and from_ with the name of each control.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ FILE_NAME = "equal_gflopst.csv"
 _FROM, _BEST = "from_", "from_best"
 
 
-def columns_of(metric: Metric, control: str | None) -> tuple[str, ...]:
+def columns_of(metric: Metric, controls: Sequence[str]) -> tuple[str, ...]:
     """The file's columns, in order."""
+    to = (_BEST, *(_FROM + control for control in controls))
     return (
         "model", "saving", "gflops_t", "mask", "mask_ratio", "mask_ratio_mean", *_accuracy_columns(metric), "seeds",
-        "best", *_difference_columns(_BEST), *(_difference_columns(f"{_FROM}{control}") if control else ()),
+        "best", *(column for name in to for column in _difference_columns(name)),
     )  # fmt: skip
 
 
@@ -41,19 +42,20 @@ def _difference_columns(name: str) -> tuple[str, ...]:
 
 
 def write_iso_flops(path: Path, points: Sequence[IsoFlopsPoint]) -> None:
-    """Write at least one point, all of one metric and control, whole or not at all.
+    """Write at least one point, all of one metric, whole or not at all.
 
     `read_iso_flops` gives them back.
     """
-    metric, control = points[0].metric, points[0].control
+    metric, controls = points[0].metric, list(dict.fromkeys(name for point in points for name in point.controls))
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns_of(metric, control))
+    writer.writerow(columns_of(metric, controls))
     for point in points:
         for standing in point.standings:
             row = [point.model, point.saving, point.gflops_t, standing.mask, standing.ratio, standing.mean_ratio]
             row += [standing.accuracy, *(standing.interval or (None, None)), standing.std, standing.seeds]
-            row += [standing.is_best, *_ends(standing.from_best), *(_ends(standing.from_control) if control else ())]
+            differences = standing.from_best, *map(standing.from_controls.get, controls)
+            row += [standing.is_best, *(end for difference in differences for end in _ends(difference))]
             writer.writerow(map(_text, row))
     write_atomic(path, text.getvalue())
 
@@ -85,9 +87,9 @@ def read_iso_flops(path: Path) -> list[IsoFlopsPoint]:
         raise InputError(f"{path}: not a readable CSV file ({error})") from None
     header = lines[0] if lines else []
     metric = next((metric for metric in METRICS if metric.column in header), AP)
-    control = next((name.removeprefix(_FROM) for name in header if name.startswith(_FROM) and name != _BEST
-                    and not name.endswith(("_low", "_high"))), None)  # fmt: skip
-    missing = [name for name in columns_of(metric, control) if name not in header]
+    controls = tuple(name.removeprefix(_FROM) for name in header if name.startswith(_FROM) and name != _BEST
+                     and not name.endswith(("_low", "_high")))  # fmt: skip
+    missing = [name for name in columns_of(metric, controls) if name not in header]
     if missing:
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
         raise InputError(f"{path}: not a comparison at equal GFLOPsT: column {', '.join(missing[:3])}{more} missing")
@@ -97,7 +99,7 @@ def read_iso_flops(path: Path) -> list[IsoFlopsPoint]:
             raise InputError(f"{path}: row {number} has {len(line)} values, the first line names {len(header)}")
         row = _Row(path, number, dict(zip(header, line, strict=True)))
         key = (row.text("model"), row.number("saving"))
-        groups.setdefault(key, []).append((row.number("gflops_t"), _standing(row, metric, control)))
+        groups.setdefault(key, []).append((row.number("gflops_t"), _standing(row, metric, controls)))
     points = []
     for (model, saving), members in groups.items():
         standings = [standing for _, standing in members]
@@ -108,12 +110,12 @@ def read_iso_flops(path: Path) -> list[IsoFlopsPoint]:
         best = sum(standing.is_best for standing in standings)
         if best != 1:
             raise InputError(f"{where} has {best} rows marked best; exactly one is right")
-        points.append(IsoFlopsPoint(model, saving, members[0][0], standings, metric, control))
+        points.append(IsoFlopsPoint(model, saving, members[0][0], standings, metric, controls))
     models = list(dict.fromkeys(point.model for point in points))
     return sorted(points, key=lambda point: (models.index(point.model), point.saving))
 
 
-def _standing(row: _Row, metric: Metric, control: str | None) -> Standing:
+def _standing(row: _Row, metric: Metric, controls: Sequence[str]) -> Standing:
     accuracy, *names, std = _accuracy_columns(metric)
     low, high = map(row.maybe, names)
     seeds = row.maybe("seeds")
@@ -127,7 +129,7 @@ def _standing(row: _Row, metric: Metric, control: str | None) -> Standing:
         seeds=None if seeds is None else int(seeds),
         is_best=row.flag("best"),
         from_best=row.difference(_BEST),
-        from_control=row.difference(f"{_FROM}{control}") if control else None,
+        from_controls={control: found for control in controls if (found := row.difference(f"{_FROM}{control}"))},
     )
 
 

@@ -41,11 +41,15 @@ def kind_words(series: str) -> str | None:
     return _KIND_WORDS.get(reduction.kind, "token pruning" if inside else None)
 
 
-def control_among(series: Iterable[str]) -> str | None:
-    """The series that what looks at content must beat: the first control in the order of the catalogue, if any."""
-    order = reduction_names()
-    controls = [name for name in series if (reduction := reduction_of(name)) and reduction.control]
-    return min(controls, key=lambda name: order.index(mask_name(name)), default=None)
+def controls_among(series: Iterable[str]) -> tuple[str, ...]:
+    """The series that look at no content, which those that do must beat."""
+    return tuple(name for name in series if (reduction := reduction_of(name)) and reduction.control)
+
+
+def is_adaptive(series: str) -> bool:
+    """Whether the images of a series' mask keep different numbers of tokens, as far as it is known here."""
+    reduction = reduction_of(series)
+    return reduction is not None and reduction.adaptive
 
 
 def without_execution(point: Point) -> str:

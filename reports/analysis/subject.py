@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...pose.metrics import Metric
-from .intervals import Estimate
+from .intervals import ONE_SEED, Estimate, SeedSpread
 from .margin import MARGIN, allowed_loss
 from .results import Spread, is_missing
+from .timed import ALL_TIMES, Times
 
 
 @dataclass(frozen=True)
@@ -17,22 +18,37 @@ class PartLatency:
     """Latency of the whole model or of its transformer: milliseconds per forward pass.
 
     `median`: over the seeds' medians. `iqr`: interquartile range, mean over seeds. `ratio`: to the unmasked model's
-    median, with its 95 % interval.
+    median, with its 95 % interval. `samples`: behind each median, the fewest of the seeds.
     """
 
     median: Spread
     iqr: float | None
     unstable: bool
     ratio: Estimate | None
+    samples: int | None = None
+
+
+@dataclass(frozen=True)
+class Over:
+    """5th percentile, median and 95th of what differs between images, or batches of them; means over the seeds."""
+
+    low: float
+    middle: float
+    high: float
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Measurements at one batch size; memory in MiB."""
+    """Measurements at one batch size; memory in MiB. padded_...: of a mask whose images keep different numbers of
+    tokens, over batches of that size that are filled up to their longest image; ms of the transformer."""
 
     whole: PartLatency | None
     transformer: PartLatency | None
     memory: Spread | None
+    padded_tokens: Over | None = None
+    padded_gflops_t: Over | None = None
+    padded_ms: Over | None = None
+    padded_unstable: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,7 +57,10 @@ class Point:
 
     `ratio`: what is gone after the last block; `mean_ratio`: the mean over the blocks, less where tokens go inside
     the network. `gflops_t` counts what is executed, `gflops_t_needed` (1e9 MAC; models that cut connections) leaves
-    out products that a 0-1 mask sets to zero.
+    out products that a 0-1 mask sets to zero. Where images keep different numbers of tokens, counts are of the most
+    that one can keep, which is executed, and `image_tokens` and `image_gflops_t` are of single images. `cells`: its
+    rows, one for each seed. `trainings`: how much differences to the unmasked model spread over the seeds, pooled over
+    the model's cells.
     """
 
     mask: str
@@ -59,7 +78,16 @@ class Point:
     mean_ratio: float | None = None
     gflops_t_needed: float | None = None
     execution: str | None = None
+    image_tokens: Over | None = None
+    image_gflops_t: Over | None = None
     timings: Mapping[int, Timing] = field(default_factory=dict)
+    cells: Sequence[Mapping[str, Any]] = ()
+    trainings: SeedSpread = ONE_SEED
+
+    @property
+    def people(self) -> int | None:
+        """How many it was judged by, where the rows tell."""
+        return next((row["eval_people"] for row in self.cells if not is_missing(row.get("eval_people"))), None)
 
     @property
     def keeps_all_tokens(self) -> bool:
@@ -71,7 +99,8 @@ class Point:
 class Subject:
     """One model under one set of conditions: its unmasked baseline and, per mask, its points by rising ratio.
 
-    `margin`: the loss that counts as negligible, as a fraction of the metric's full scale.
+    `margin`: the loss that counts as negligible, as a fraction of the metric's full scale. `times`: of which machine
+    they are.
     """
 
     label: str
@@ -80,6 +109,7 @@ class Subject:
     baseline: Point | None
     series: Mapping[str, Sequence[Point]]
     margin: float = MARGIN
+    times: Times = ALL_TIMES
 
     @property
     def allowed_loss(self) -> float | None:

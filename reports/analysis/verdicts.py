@@ -7,18 +7,30 @@ accuracies hold people and trainings (`intervals`); of one seed they are of thes
   `Subject.allowed_loss`. All of the interval above it: negligible (a test of non-inferiority); all below: real. Of
   several masked models of one subject the intervals are widened until any false word among them all has the chance of
   one (Holm), for a reader picks the deepest.
+- **qualifies**: of `choose`. Its loss is below the stated one and its saving above the stated one (or above none), each
+  with its interval; the greater of the two doubts counts (an intersection-union test: R. L. Berger, 1982), and of all
+  configurations that may be chosen together any false word has the chance of one (Holm).
+- **best in bold**: of a paper's table. What is better than each other configuration of its mask ratio, with the
+  intervals as if they were independent, and Bonferroni's correction for all pairs, as the best was picked by looking.
+- **saves most, not told apart**: of those that qualify; the intervals of two savings, as if they were independent.
 - **saves, slower, no saving shown**: time. Interval: ratio of the median times, masked over unmasked, bootstrap over
-  rounds in which both were timed. Line: equal times. The ends count as they are shown, rounded to 0.1 %.
+  rounds in which both were timed. Line: equal times. The ends count as they are shown, rounded to 0.1 %. All rounds are
+  of one process (`posebench gate` takes several). Below 30 samples it is said that they are few.
 - **as counted, less, more than counted**: the same interval; line: the saving of the exact count.
 - **unstable**: a timing marked so, on either side, is no ground for a claim, and its saving is not told at all.
 - **leads, not told apart**: at equal compute. Interval: paired bootstrap of the difference to the mask of the highest
   accuracy. Line: 0. It leads only where all others are told apart from it.
 - **it paid**: of two executions; the intervals of their ratios to the unmasked model do not meet.
+- **rose, fell, within noise**: from one run to another. Interval: after minus before, over people and trainings; of the
+  share of the unmasked model's time the quotient. Line: 0, of a quotient 1. Of all that are compared in two runs the
+  intervals are widened until any false word among them has the chance of one (Holm). A count has no noise: it is equal,
+  or it rose or fell.
 - **within the seeds' spread**: mean ± standard deviation of two models overlap; a description, no test.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from .intervals import Estimate, holm
@@ -28,6 +40,8 @@ from .subject import PartLatency, Subject
 from .wording import amount_text, percent, percent_range
 
 Interval = tuple[float, float]
+#: timed passes below which a page says that they are few
+MANY_SAMPLES = 30
 #: of a 95 % interval
 ONE_SIDED = 0.025
 
@@ -45,6 +59,58 @@ def loss_verdicts(differences: Sequence[Estimate | None], allowed: float | None)
         for small, large in zip(negligible, real, strict=True)
     )
     return [None if difference is None else next(words) for difference in differences]
+
+
+def qualifying(doubts: Sequence[float]) -> list[bool]:
+    """Which of several configurations qualify; doubts: the greater of each one's p values of loss and of saving."""
+    return holm(doubts, ONE_SIDED)
+
+
+def told_apart(one: Estimate, other: Estimate) -> bool:
+    """Whether two independent estimates differ: their difference is beyond the 95 % interval that theirs come to."""
+    low, high = (one, other) if one.value < other.value else (other, one)
+    return high.value - low.value > math.hypot(high.value - high.low, low.high - low.value)
+
+
+def clear_best(estimates: Sequence[Estimate | None]) -> int | None:
+    """The number of the highest of several estimates, if it is shown to be higher than each other one; None if it is
+    not, if there is no other, or if one of them has no interval."""
+    from scipy import stats
+
+    if len(estimates) < 2 or any(one is None for one in estimates):
+        return None
+    best = max(range(len(estimates)), key=lambda number: estimates[number].value)
+    pairs = len(estimates) * (len(estimates) - 1) / 2
+    top = estimates[best]
+    for number, other in enumerate(estimates):
+        if number == best:
+            continue
+        half = math.hypot(top.value - top.low, other.high - other.value)
+        distance, df = top.value - other.value, min(top.df, other.df)
+        if half == 0:
+            if distance <= 0:
+                return None
+            continue
+        if 2 * stats.t.sf(distance / half * stats.t.ppf(0.975, df), df) > 2 * ONE_SIDED / pairs:
+            return None
+    return best
+
+
+def move_verdicts(differences: Sequence[Estimate], lines: Sequence[float]) -> list[str]:
+    """ "rose", "fell" or "within noise" of each change against its line, corrected for their number; "equal" where not
+    even an interval has a width."""
+    pairs = list(zip(differences, lines, strict=True))
+    doubts = [2 * min(one.doubt_above(line), one.doubt_below(line)) for one, line in pairs]
+    moved = holm(doubts, 2 * ONE_SIDED)
+    return [
+        exact_verdict(line, one.value) if beyond or one.low == one.high == line else "within noise"
+        for (one, line), beyond in zip(pairs, moved, strict=True)
+    ]
+
+
+def exact_verdict(before: float, after: float) -> str:
+    """ "equal", "rose" or "fell" of what has no noise."""
+    return "equal" if after == before else "rose" if after > before else "fell"
 
 
 def allowed_words(subject: Subject) -> str:
@@ -67,6 +133,15 @@ def silence(now: PartLatency | None, unmasked: PartLatency | None) -> str:
     """Why nothing is claimed of a timing: "unstable timing" or "no interval"."""
     shaky = any(timing is not None and timing.unstable for timing in (now, unmasked))
     return "unstable timing" if shaky else "no interval"
+
+
+def few_samples(*timings: PartLatency | None) -> str:
+    """ " (28 samples are few)" where a median that a claim rests on has so few, else "": its interval takes samples for
+    independent, and of few some luck is never noticed."""
+    samples = [timing.samples for timing in timings if timing is not None and timing.samples is not None]
+    if not samples or min(samples) >= MANY_SAMPLES:
+        return ""
+    return f" ({min(samples)} sample{'s are' if min(samples) > 1 else ' is'} few)"
 
 
 def saving_words(saved: Interval) -> str:

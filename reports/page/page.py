@@ -1,14 +1,20 @@
-"""The report's page: one HTML file that needs nothing else, no network and no script."""
+"""The report's page: one HTML file that needs nothing else and no network; its script only adds to it."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 
+from ..analysis.decision_words import answer
 from ..analysis.headline import headline
+from ..analysis.iso_flops import control_sentence
+from ..analysis.subject import Subject
+from ..analysis.takeaway import takeaway
 from ..plots.style import dark_colors, known_looks, page_colors
 from .page_text import byline, warnings
 from .section import Material
@@ -23,18 +29,44 @@ def render_page(material: Material, *, title: str, notes: Sequence[str] = (), pr
     Every value is escaped; the only markup passed through is that of our own plots.
     """
     environment = Environment(loader=FileSystemLoader(_HERE), autoescape=True, trim_blocks=False)
+    script = (_HERE / "script.js").read_text(encoding="utf-8")
     subjects = material.findings.subjects
     sections = [(section.title, section.build(material)) for section in SECTIONS]
     return environment.get_template("template.html").render(
         title=title,
         byline=byline(material.records),
         css=Markup(_css()),
-        headlines=[(subject.label, headline(subject)) for subject in subjects],
+        script=Markup(script),
+        script_hash=Markup(_hash(script)),
+        headlines=[
+            (subject.label, [*_told(material, subject), *_controls(subject, material)]) for subject in subjects
+        ],
         warnings=[*problems, *warnings(material.records, subjects)],
         notes=list(notes),
         sections=[(title, blocks) for title, blocks in sections if blocks],
         footer="Numbers: results.csv. Plots: the folder plots, as PNG and SVG.",
     )
+
+
+def _told(material: Material, subject: Subject) -> list[str]:
+    """The sentence to take away, then the decisions and what the numbers say."""
+    told = takeaway(subject)
+    # A decision by counts is what the first sentence says, and that nothing was chosen stands in its section.
+    own = [one for one in material.decisions if one.subject is subject]
+    answers = [answer(one) for one in own if one.by.timed and one.chosen]
+    return [told, *answers, *headline(subject, loss=False)] if told else headline(subject)
+
+
+def _hash(script: str) -> str:
+    """By which the page's security policy allows this very script and no other."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}"
+
+
+def _controls(subject: Subject, material: Material) -> list[str]:
+    """Whether looking at content paid, where the masks are compared at the least compute."""
+    same = [other for other in material.findings.subjects if other.keys["model"] == subject.keys["model"]]
+    points = material.findings.iso_flops_by_model.get(subject.keys["model"], []) if len(same) == 1 else []
+    return [sentence for point in points[-1:] if (sentence := control_sentence(point))]
 
 
 def _css() -> str:

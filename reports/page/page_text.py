@@ -10,6 +10,7 @@ from ...row import CONDITIONS, describe
 from ..analysis.headline import lead_point
 from ..analysis.results import is_failed, is_missing, once_per_cell
 from ..analysis.subject import Subject, saving
+from ..analysis.timed import times_sentence
 from ..analysis.wording import percent
 
 _SHOWN = 4
@@ -71,13 +72,15 @@ def warnings(records: Sequence[Mapping[str, Any]], subjects: Sequence[Subject]) 
             f"{shaky} of {timed} timings are unstable (interquartile range above a tenth of the median, or"
             " another job on the machine): hollow in the plots, and no saving is claimed from them."
         )
+    sentences += filter(None, (times_sentence(subject.label, subject.times) for subject in subjects))
     unpaired = [subject.label for subject in subjects if subject.series and subject.baseline is None]
     if unpaired:
         sentences.append(f"No unmasked row to compare with: {', '.join(unpaired)}.")
     untrained = [row for row in records if row.get("training") == "none"]
     if any(not is_missing(row.get(metric.column)) for row in untrained for metric in METRICS):
         sentences.append("Some accuracies are those of untrained weights.")
-    differing = [name for name in ("device", "device_name", "dtype", "threads", "torch_version", "git_revision")
+    differing = [name for name in ("device", "device_name", "dtype", "threads", "torch_version", "git_revision",
+                                   "machine")
                  if len({row.get(name) for row in records if not is_missing(row.get(name))}) > 1]  # fmt: skip
     if differing:
         labels = ", ".join(describe(name).label for name in differing)

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from markupsafe import Markup
 
+from ..analysis.decision import Decision
 from ..analysis.findings import Findings
 from ..plots.drawing import Drawing
 from ..plots.style import themed
@@ -84,11 +85,15 @@ Block = Paragraph | Table | Figure | Columns | Facts | Pictures
 
 @dataclass(frozen=True)
 class Material:
-    """What sections are built from: the findings, every plot, and the files of the masks' pictures."""
+    """What sections are built from: the findings, every plot, the files of pictures (of masks, of people that they
+    lose, of where two masks differ), and what is to be chosen."""
 
     findings: Findings
     drawings: Sequence[Drawing] = ()
     mask_files: Sequence[Path] = ()
+    people_files: Sequence[Path] = ()
+    decisions: Sequence[Decision] = ()
+    differ_files: Sequence[Path] = ()
 
     @property
     def records(self) -> Sequence[Mapping[str, Any]]:

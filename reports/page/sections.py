@@ -5,22 +5,53 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import zip_longest
 
+from ..analysis import agreement
+from ..analysis.break_even import break_evens, by_model
 from ..analysis.elastic import Matrix, elastic_sentences
 from ..analysis.execution import execution_sentences
-from ..analysis.iso_flops import iso_flops_sentence
+from ..analysis.iso_flops import control_sentence, iso_flops_sentence
 from ..analysis.verdicts import page_note
+from ..tables.agreement_table import kept_table
+from ..tables.break_even_table import NOTE as NOTE_BREAK_EVEN
+from ..tables.break_even_table import break_even_table
+from ..tables.image_cost_table import image_cost_table
 from ..tables.iso_flops_table import NOTE, iso_flops_table
 from ..tables.row_tables import all_rows_table, failed_table, legend_table, training_table
+from ..tables.runtime_table import runtime_tables
 from ..tables.subject_tables import latency_table, results_table, saving_table
+from ..tables.where_it_hurts import NOTE as NOTE_PARTS
+from ..tables.where_it_hurts import where_it_hurts_table
 from .page_text import CONVENTION, conditions, count_sentences, training_sentences
 from .pictures import read_picture
 from .section import Block, Columns, Facts, Material, Paragraph, Pictures, Section, Table, side_by_side
+from .section_decision import decision
 
 _PICTURES_MOST = 48
 _WIDE_PX = 700
 _TABLE_NOTE = (
     "Small signed percentages: change against the unmasked model. ± is the standard deviation over seeds. IQR:"
     " interquartile range of the single timings."
+)
+
+
+_KEPT = (
+    "A cell counts as kept where a token stands after the last block: one that was not dropped, or, of a mask that"
+    " merges, the one that holds its group, at its own cell. IoU: of the kept cells of each person, mean over people;"
+    " by chance: had as many cells been drawn by lot. Rank correlation: Spearman's, of each person's scores where a"
+    " mask first acts; where one of the two has none, of how often each cell is kept. A joint counts as kept where its"
+    " cell is; alone: and no other cell was merged with it."
+)
+_DIFFER_NOTE = (
+    "The two masks that look at content and are least alike, on the same people: as it is where both keep the cell,"
+    " yellow where only the first does, violet where only the second does, dark where neither does."
+)
+
+
+_IMAGES = (
+    "These masks keep as many tokens as an image needs, up to a number. posebench fills every image up to that number,"
+    " so that is what GFLOPsT and latency elsewhere on this page are of. An image alone costs what its own tokens cost;"
+    " in a batch it is filled up to the longest. Counts are exact, at the numbers of tokens that occurred; times are"
+    " those of the transformer, run with the tokens of the image (or longest image) at that percentile of the count."
 )
 
 
@@ -46,7 +77,7 @@ def _iso_flops(material: Material) -> list[Block]:
     sentences = [
         Paragraph(f"{model}: {sentence}" if len(by_model) > 1 else sentence)
         for model, points in by_model.items()
-        for sentence in map(iso_flops_sentence, points)
+        for sentence in (*map(iso_flops_sentence, points), *filter(None, map(control_sentence, points)))
     ]
     tables = [Table(iso_flops_table(points)) for points in by_model.values()]
     return [what, *sentences, *side_by_side(material.figures("iso_flops")), *tables, Paragraph(NOTE, "note")]
@@ -70,6 +101,15 @@ def _matrix_title(matrix: Matrix, matrices: Sequence[Matrix]) -> str:
     return title[:1].upper() + title[1:]
 
 
+def _break_even(material: Material) -> list[Block]:
+    figures = material.figures("break_even")
+    if not figures:
+        return []
+    groups = by_model(break_evens(material.records)).values()
+    tables = [Table(break_even_table(found)) for found in groups]
+    return [*tables, *side_by_side(figures), Paragraph(NOTE_BREAK_EVEN, "note")]
+
+
 def _savings(material: Material) -> list[Block]:
     figures = material.figures("saving")
     tables = [
@@ -91,6 +131,33 @@ def _savings(material: Material) -> list[Block]:
     return [what, Columns(columns)]
 
 
+def _runtimes(material: Material) -> list[Block]:
+    return [Table(table) for table in runtime_tables(material.findings.subjects)]
+
+
+def _where_it_hurts(material: Material) -> list[Block]:
+    subjects, by_size = material.findings.subjects, material.findings.by_size
+    tables = [Table(table) for subject in subjects if (table := where_it_hurts_table(subject, by_size))]
+    return [*tables, Paragraph(NOTE_PARTS, "note")] if tables else []
+
+
+def _people(material: Material) -> list[Block]:
+    shown = [picture for path in material.people_files[:_PICTURES_MOST] if (picture := read_picture(path))]
+    if not shown:
+        return []
+    what = Paragraph(
+        "Held-out people whose pose the mask loses most, against the unmasked model: for each the annotated joints on"
+        " what is left of the picture, the unmasked model's pose, and the masked model's. Chosen for being the worst,"
+        " they are no sample of what usually happens."
+    )
+    return [what, Pictures(shown, "wide")]
+
+
+def _image_cost(material: Material) -> list[Block]:
+    tables = [Table(table) for subject in material.findings.subjects if (table := image_cost_table(subject))]
+    return [Paragraph(_IMAGES), *side_by_side(material.figures("image_cost")), *tables] if tables else []
+
+
 def _counts(material: Material) -> list[Block]:
     sentences = count_sentences(material.findings.subjects)
     if not sentences:
@@ -107,7 +174,7 @@ def _results(material: Material) -> list[Block]:
     if subjects:
         margins = dict.fromkeys(subject.margin for subject in subjects)
         blocks.append(Paragraph(" ".join([_TABLE_NOTE, *map(page_note, margins)]), "note"))
-    blocks.append(Table(all_rows_table(records), "", f"Every row ({len(records)})"))
+    blocks.append(Table(all_rows_table(records), "rows", f"Every row ({len(records)})"))
     return [*blocks, Table(legend_table(records), "legend", "What the columns mean")]
 
 
@@ -120,12 +187,31 @@ def _masks(material: Material) -> list[Block]:
     return [Pictures(shown, "wide" if any(picture.width > _WIDE_PX for picture in shown) else ""), *note]
 
 
+def _agreement(material: Material) -> list[Block]:
+    models = agreement.by_model(material.findings.agreements)
+    if not models:
+        return []
+    sentences = [
+        f"{one.model}: {text}" if len(models) > 1 else text
+        for own in models.values()
+        for one in own
+        if (text := agreement.agreement_sentence(one))
+    ]
+    pictures = [picture for path in material.differ_files[:_PICTURES_MOST] if (picture := read_picture(path))]
+    shown: list[Block] = [Paragraph(_DIFFER_NOTE, "note"), Pictures(pictures, "wide")] if pictures else []
+    tables = [Table(kept_table(own)) for own in models.values()]
+    figures = side_by_side(material.figures("agreement"))
+    return [Paragraph(_KEPT), *map(Paragraph, sentences), *tables, *figures, *shown]
+
+
 def _training(material: Material) -> list[Block]:
     sentences = training_sentences(material.records)
     if not sentences:
         return []
     table = training_table(material.records)
-    return [*map(Paragraph, sentences), Table(table, "", f"Training of each cell ({len(table.rows)})")]
+    figures = side_by_side(material.figures("training"))
+    fold = Table(table, "", f"Training of each cell ({len(table.rows)})")
+    return [*map(Paragraph, sentences), *figures, fold]
 
 
 def _conditions(material: Material) -> list[Block]:
@@ -142,13 +228,20 @@ def _more(material: Material) -> list[Block]:
 
 
 SECTIONS: tuple[Section, ...] = (
+    Section("What to choose", decision),
     Section("Accuracy against compute and time", _accuracy),
     Section("At equal GFLOPsT", _iso_flops),
     Section("Elastic evaluation", _elastic),
     Section("Counted and measured saving", _savings),
+    Section("In each runtime", _runtimes),
+    Section("Break-even", _break_even),
+    Section("What single images cost", _image_cost),
     Section("Exact count and published convention", _counts),
     Section("More plots", _more),
     Section("Results", _results),
+    Section("Where masks hurt", _where_it_hurts),
+    Section("People that a mask loses", _people),
+    Section("Which tokens are kept", _agreement),
     Section("Masks on sample images", _masks),
     Section("Training", _training),
     Section("Conditions", _conditions),

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from ..analysis.subject import Subject
-from .accuracy_curves import COMPUTE_AXIS, compute_curves
+from .accuracy_curves import COMPUTE_AXIS, IMAGES, compute_curves
 from .curves import UNMASKED, bars_note, clipped, draw, label
 from .figure import SIZE, dress, note_lines
 from .plot import Plot, each_metric
@@ -50,7 +50,7 @@ def all_models(subjects: Sequence[Subject]) -> tuple[Figure, str] | None:
     metric = per_subject[0][0].metric
     axes.set_xlabel(COMPUTE_AXIS)
     axes.set_ylabel(metric.axis)
-    note = note_lines("numbers: mask ratio", bars_note(drawn))
+    note = note_lines("numbers: mask ratio", bars_note(drawn, across=IMAGES))
     dress(figure, f"All models: {metric.name} against compute", [], handles, note)
     label(axes, [curve for curve in drawn if curve.name != UNMASKED])
     return figure, f"{metric.name} against GFLOPsT of {', '.join(subject.label for subject, _ in per_subject)}."

@@ -6,9 +6,14 @@ from . import (
     accuracy_at_iso_flops,
     accuracy_vs_gflops_t,
     accuracy_vs_latency,
+    agreement,
     all_models,
+    break_even,
     heat_map,
+    image_cost,
+    keep_maps,
     savings,
+    training_curves,
     two_counts,
 )
 from .plot import Plot
@@ -19,6 +24,12 @@ PLOTS: tuple[Plot, ...] = (
     accuracy_vs_latency.PLOT,
     accuracy_at_iso_flops.PLOT,
     heat_map.PLOT,
+    image_cost.PLOT,
+    agreement.PLOT,
+    keep_maps.MAPS,
+    keep_maps.DIFFERENCES,
     savings.PLOT,
+    break_even.PLOT,
     two_counts.PLOT,
+    training_curves.PLOT,
 )

@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.markers import MarkerStyle
 
 from ...pose.reductions import Look
+from ..analysis.place import place_name
 from ..analysis.subject import Point, Subject
 from .labels import Label, place
 from .style import BASELINE, INK, MUTED, PAPER, looks_for
@@ -23,7 +24,7 @@ UNMASKED = "unmasked"
 class Mark:
     """One point of a plot. `seeds` is the range of y over seeds, `interval` y's bootstrap interval, `across` x's range.
 
-    `hollow` marks a measurement that is not to be relied on.
+    `hollow` marks a measurement that is not to be relied on. `at`: its configuration (`place_name`).
     """
 
     x: float
@@ -33,6 +34,7 @@ class Mark:
     seeds: Range | None = None
     interval: Range | None = None
     across: Range | None = None
+    at: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def accuracy_curves(subject: Subject, x_of: Callable[[Point], tuple[float, Range
         x, across, hollow = place
         over_seeds = point.accuracy
         seeds = (over_seeds.low, over_seeds.high) if over_seeds.n > 1 else None
-        return Mark(x, over_seeds.mean, text, hollow, seeds, point.ci, across)
+        return Mark(x, over_seeds.mean, text, hollow, seeds, point.ci, across, place_name(subject, point))
 
     start = mark(subject.baseline, UNMASKED)
     looks = looks_for(subject.series)
@@ -70,7 +72,11 @@ def accuracy_curves(subject: Subject, x_of: Callable[[Point], tuple[float, Range
 
 
 def draw(axes: Axes, curves: Sequence[Curve]) -> None:
-    """Lines, bars and markers of all curves; markers lie above every line and bar."""
+    """Lines, bars and markers of all curves; markers lie above every line and bar.
+
+    In an SVG a marker's id is the number of its axes and `Mark.at`, by which the page's script finds its numbers.
+    """
+    panel = axes.figure.axes.index(axes)
     for curve in curves:
         line = [*([curve.start] if curve.start else []), *curve.marks]
         axes.plot([m.x for m in line], [m.y for m in line], color=curve.look.color, linestyle=curve.look.line, zorder=2)
@@ -86,7 +92,10 @@ def draw(axes: Axes, curves: Sequence[Curve]) -> None:
             has_own_edge = mark.hollow or not MarkerStyle(curve.look.marker).is_filled()  # "x" is nothing but edge
             face, edge, width = (PAPER, color, 1.5) if has_own_edge else (color, PAPER, 0.7)
             look = {"marker": curve.look.marker, "markersize": size, "markeredgewidth": width, "linestyle": "none"}
-            axes.plot([mark.x], [mark.y], color=color, markerfacecolor=face, markeredgecolor=edge, zorder=3, **look)
+            marker = {"color": color, "markerfacecolor": face, "markeredgecolor": edge, "zorder": 3} | look
+            (drawn,) = axes.plot([mark.x], [mark.y], **marker)
+            if mark.at:
+                drawn.set_gid(f"at{panel}-{mark.at}")
 
 
 def label(axes: Axes, curves: Sequence[Curve], avoid: Sequence[Sequence[Range]] = ()) -> int:
@@ -126,7 +135,9 @@ def clipped(text: str, most: int = 32) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-def bars_note(curves: Sequence[Curve], interval: str = "95 % bootstrap over people") -> str:
+def bars_note(
+    curves: Sequence[Curve], interval: str = "95 % bootstrap over people", across: str = "interquartile range"
+) -> str:
     """What the bars and hollow marks of these curves mean; only what is really drawn is explained."""
     marks = [mark for curve in curves for mark in curve.marks]
     parts = []
@@ -135,7 +146,7 @@ def bars_note(curves: Sequence[Curve], interval: str = "95 % bootstrap over peop
     if any(mark.interval for mark in marks):
         parts.append(f"thin bar: {interval}")
     if any(mark.across for mark in marks):
-        parts.append("horizontal: interquartile range")
+        parts.append(f"horizontal: {across}")
     if any(mark.hollow for mark in marks):
         parts.append("hollow: unstable timing")
     return "; ".join(parts)

@@ -35,7 +35,7 @@ class Drawing:
     def stem(self) -> str:
         """How its files' name begins: with the plot's, and the case's suffix."""
         stem = self.plot.file or self.plot.name
-        return f"{stem}_{_slug(self.case.suffix)}" if self.case.suffix else stem
+        return f"{stem}_{file_name(self.case.suffix)}" if self.case.suffix else stem
 
 
 def draw_all(findings: Findings, plots: Sequence[Plot] = PLOTS) -> list[Drawing]:
@@ -50,11 +50,11 @@ def draw_all(findings: Findings, plots: Sequence[Plot] = PLOTS) -> list[Drawing]
             for case in plot.needs(findings):
                 if drawn := plot.draw(*case.given):
                     figure, alt = drawn
-                    drawings.append(Drawing(plot, case, alt, _png(figure), _svg(figure)))
+                    drawings.append(Drawing(plot, case, alt, to_png(figure), to_svg(figure)))
     for plot, stem in dict.fromkeys((drawing.plot.name, drawing.stem) for drawing in drawings):
         same = [drawing for drawing in drawings if (drawing.plot.name, drawing.stem) == (plot, stem)]
         for drawing in same:
-            drawing.name = stem if len(same) == 1 else f"{stem}-{_slug(drawing.case.about)}"
+            drawing.name = stem if len(same) == 1 else f"{stem}-{file_name(drawing.case.about)}"
         for number, drawing in enumerate(same, 1):
             # Two labels may differ only in signs that a file name cannot hold.
             if sum(other.name == drawing.name for other in same) > 1:
@@ -72,18 +72,18 @@ def save_all(drawings: Sequence[Drawing], folder: Path) -> None:
         write_atomic(folder / name, content)
 
 
-def _png(figure: Figure) -> bytes:
+def to_png(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=_PNG_DPI, metadata={"Software": None})
     return buffer.getvalue()
 
 
-def _svg(figure: Figure) -> str:
+def to_svg(figure: Figure) -> str:
     buffer = io.StringIO()
     nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
     figure.savefig(buffer, format="svg", metadata=nothing)
     return buffer.getvalue()
 
 
-def _slug(text: str) -> str:
+def file_name(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9._]+", "_", text).strip("_.")[:LONGEST_NAME] or "unnamed"

@@ -30,13 +30,18 @@ class Label:
 
 
 def place(
-    axes: Axes, labels: Sequence[Label], markers: Iterable[tuple[float, float]], lines: Iterable[Sequence] = ()
+    axes: Axes,
+    labels: Sequence[Label],
+    markers: Iterable[tuple[float, float]],
+    lines: Iterable[Sequence] = (),
+    distances: Sequence[float] = _DISTANCES_PT,
 ) -> int:
     """Draw each label at the free place nearest to its point; one without any is left out. Returns how many are.
 
     Points of the same text that lie close together share one label, in a neutral colour if theirs differ.
     `markers` are the points to keep free, `lines` polylines (lists of (x, y)) that a label should rather not cross;
-    all in data coordinates. Limits and layout must be final, for the search works in pixels.
+    all in data coordinates. `distances`: from its point, in points, that a label may have. Limits and layout must be
+    final, for the search works in pixels.
     """
     figure = axes.figure
     renderer = FigureCanvasAgg(figure).get_renderer()
@@ -53,7 +58,7 @@ def place(
         probe.remove()
         half_width, half_height = extent.width / 2 + pixels, extent.height / 2 + 0.5 * pixels
         best, best_cost = None, math.inf
-        for distance in _DISTANCES_PT:
+        for distance in distances:
             for rank, angle in enumerate(_ANGLES):
                 # A wide text must start further out to the sides than above.
                 dx = math.cos(math.radians(angle)) * (distance * pixels + half_width - half_height)

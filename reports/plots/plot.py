@@ -8,6 +8,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from ..analysis.break_even import break_evens, by_model
 from ..analysis.findings import Findings
 
 
@@ -69,7 +70,20 @@ def each_compared_model(findings: Findings) -> Iterator[Case]:
         yield Case((findings.subjects, points), model)
 
 
+def each_agreement(findings: Findings) -> Iterator[Case]:
+    """draw(what the masks of a model keep at one ratio)"""
+    for one in findings.agreements:
+        yield Case((one,), one.model, f"ratio {one.ratio:g}")
+
+
 def each_matrix(findings: Findings) -> Iterator[Case]:
     """draw(matrix of elastic evaluation)"""
     for matrix in findings.matrices:
         yield Case((matrix,), matrix.label, suffix=matrix.mask)
+
+
+def each_break_even(findings: Findings) -> Iterator[Case]:
+    """draw(one model's reductions in all of its runtimes), where there are several runtimes or batch sizes"""
+    for label, found in by_model(break_evens(findings.records)).items():
+        if len({(one.runtime, size) for one in found for size in one.batch_sizes}) > 1:
+            yield Case((found,), label)

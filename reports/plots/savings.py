@@ -5,6 +5,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from ..analysis.place import place_name
 from ..analysis.subject import Subject, saving
 from .curves import Curve, Mark, bars_note, draw, label
 from .figure import TALL, batch_text, device_text, dress, note_lines
@@ -80,6 +81,7 @@ def _saving_curves(subject: Subject, size: int, part: str) -> list[Curve]:
                     hollow=now.unstable or before.unstable,
                     seeds=seeds if ends.low < ends.high else None,
                     interval=None if low is None else (1 - high, 1 - low),
+                    at=place_name(subject, point),
                 )
             )
         if marks:

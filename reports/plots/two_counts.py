@@ -9,6 +9,7 @@ from dataclasses import replace
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from ..analysis.place import place_name
 from ..analysis.series import mask_name
 from ..analysis.subject import Subject
 from .curves import Curve, Mark, bars_note, draw, label
@@ -49,7 +50,8 @@ def exact_vs_published(subject: Subject) -> tuple[Figure, str] | None:
             if before and timing and timing.transformer:
                 now = timing.transformer
                 left = now.median.mean / before.median.mean
-                marks.append(Mark(point.ratio + aside, left, "", now.unstable or before.unstable))
+                shaky = now.unstable or before.unstable
+                marks.append(Mark(point.ratio + aside, left, "", shaky, at=place_name(subject, point)))
         if marks:
             curves.append(Curve(name, looks[name], marks))
     for number, curve in enumerate(counts):

@@ -27,15 +27,17 @@ FLOPS_COLUMNS = (
     "decoder",
 )  # fmt: skip
 PROFILE_COLUMNS = (
-    "model", "mask", "mask_ratio", "execution", "decoder", "tokens_kept", "gflops_t", "gflops_t_needed", "batch_size",
-    "latency_ms_median", "latency_ms_iqr", "latency_ms_p90", "latency_samples", "latency_unstable",
-    "latency_transformer_ms_median", "latency_transformer_ms_iqr", "throughput_images_per_s", "peak_memory_mib",
-    "device", "dtype", "threads",
+    "model", "mask", "mask_ratio", "execution", "decoder", "runtime", "dtype", "tokens_kept", "gflops_t",
+    "gflops_t_needed", "batch_size", "latency_ms_median", "latency_x_eager", "latency_ms_iqr", "latency_ms_p90",
+    "latency_samples", "latency_unstable", "latency_transformer_ms_median", "latency_transformer_x_eager",
+    "latency_transformer_ms_iqr", "throughput_images_per_s", "peak_memory_mib", "peak_rss_mib", "drift_heatmap",
+    "drift_px_median", "drift_px_max", "runtime_version", "device", "threads",
 )  # fmt: skip
 #: those that get room first where a terminal has none for all: what tells the rows apart, then the main numbers
 FIRST_COLUMNS = (
-    "model", "dataset", "input_size", "mask", "mask_ratio", "execution", "batch_size", "field", "old", "new",
-    "gflops_t", "latency_ms_median", "latency_transformer_ms_median", "gflops", "published_gflops_t", "peak_memory_mib",
+    "model", "dataset", "input_size", "mask", "mask_ratio", "execution", "runtime", "dtype", "batch_size", "field",
+    "old", "new", "gflops_t", "latency_ms_median", "latency_transformer_ms_median", "latency_x_eager",
+    "gflops", "published_gflops_t", "peak_memory_mib",
     "ap", "pckh", "tokens_kept", "params",
 )  # fmt: skip
 GAP = 2  # between two columns
@@ -163,14 +165,14 @@ def is_numeric(column: Column) -> bool:
 def _markdown(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> str:
     rule = ["---:" if is_numeric(column) else "---" for column in columns]
     lines = [
-        [_escaped(column.header) for column in columns],
+        [escaped(column.header) for column in columns],
         rule,
-        *([_escaped(cell) for cell in row] for row in cells),
+        *([escaped(cell) for cell in row] for row in cells),
     ]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Text that stays one cell and no HTML in Markdown."""
     for sign, instead in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("\\", "\\\\"), ("|", "\\|"), ("`", "\\`")):
         text = text.replace(sign, instead)

@@ -19,41 +19,36 @@ NOTE = (
 
 
 def iso_flops_table(points: Sequence[IsoFlopsPoint]) -> Grid:
-    """One line per mask of one model; per point accuracy, the mask ratio it takes, differences to highest and control.
-
-    A mask that cannot reach a point has empty cells there.
+    """Per point of one model, a line for each mask: accuracy, the ratio that it takes, differences to the highest and
+    to the strongest control. A mask that cannot reach a point has no line there.
     """
     metric = points[0].metric
-    masks = dict.fromkeys(standing.mask for point in points for standing in point.standings)
-    has_control = any(standing.from_control for point in points for standing in point.standings)
-    heads = [Head("mask", numeric=False)]
-    groups = [("", 1)]
-    for point in points:
-        heads += [Head(metric.name, metric.unit), Head("mask ratio"), Head("to the highest", metric.name)]
-        heads += [Head(f"to {points[0].control}", metric.name)] if has_control else []
-        groups.append((f"{saved_text(point)} less: {point.gflops_t:.4g} GFLOPsT", 4 if has_control else 3))
+    has_control = any(standing.from_controls for point in points for standing in point.standings)
+    controls = {point.control.mask for point in points if point.control}
+    heads = [Head("saving"), Head("GFLOPsT"), Head("mask", numeric=False), Head("mask ratio")]
+    heads += [Head(metric.name, metric.unit), Head("95 % interval"), Head("to the highest", metric.name)]
+    label = f"to {next(iter(controls))}" if len(controls) == 1 else "to the strongest control"
+    heads += [Head(label, metric.name)] if has_control else []
     rows = []
-    for mask in masks:
-        cells = [Cell(mask, kind="")]
-        for point in points:
-            standing = next((one for one in point.standings if one.mask == mask), None)
-            cells += _cells(standing, has_control, metric)
-        rows.append(Line(cells))
+    for point in points:
+        control = point.control.mask if point.control else None
+        for number, standing in enumerate(point.standings):
+            cells = [Cell(f"{saved_text(point)} less"), Cell(f"{point.gflops_t:.4g}"), Cell(standing.mask, kind="")]
+            cells += _cells(standing, has_control, control, metric)
+            rows.append(Line(cells, "first" if rows and not number else ""))
     seeds = {standing.seeds for point in points for standing in point.standings} - {None}
     over = f", mean over {min(seeds)} seeds" if len(seeds) == 1 and min(seeds) > 1 else ""
-    return Grid(f"{points[0].model} at equal GFLOPsT (1e9 MAC){over}", heads, rows, groups)
+    return Grid(f"{points[0].model} at equal GFLOPsT (1e9 MAC){over}", heads, rows)
 
 
-def _cells(standing: Standing | None, has_control: bool, metric: Metric) -> list[Cell]:
-    if standing is None:
-        return [Cell("")] * (4 if has_control else 3)
+def _cells(standing: Standing, has_control: bool, control: str | None, metric: Metric) -> list[Cell]:
     digits = metric.digits
     interval = " to ".join(f"{end:.{digits}f}" for end in standing.interval or ())
-    cells = [Cell(f"{standing.accuracy:.{digits}f}", interval, "n best" if standing.is_best else "n")]
-    cells.append(Cell(f"{standing.ratio:.2f}"))
+    cells = [Cell(f"{standing.ratio:.2f}")]
+    cells += [Cell(f"{standing.accuracy:.{digits}f}", "", "n best" if standing.is_best else "n"), Cell(interval)]
     cells.append(Cell("highest", kind="n best") if standing.is_best else _difference(standing.from_best, digits))
     if has_control:
-        cells.append(_difference(standing.from_control, digits))
+        cells.append(_difference(standing.from_controls.get(control or ""), digits))
     return cells
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ...pose.metrics import METRICS
 from ...row import CONDITIONS, Column, describe
 from ..analysis.grouping import is_elastic
 from ..analysis.results import is_failed, is_missing, once_per_cell, spread
@@ -13,6 +14,14 @@ from .layout import Cell, Grid, Head, Line, spread_cell
 
 #: a text of more characters wraps in its cell
 _LONG = 40
+#: shown in the table of every row before all columns are asked for; the first ones only where they differ
+_TELLING = ("model", "dataset", "input_size", "status", "execution", "runtime", "dtype", "device", "machine")
+_MAIN = (
+    "mask", "mask_ratio", "train_ratio", "seed", "batch_size", "tokens_kept", "gflops_t",
+    *(name for metric in METRICS for name in (metric.column, f"{metric.column}_diff")),
+    "latency_ms_median", "latency_vs_unmasked", "latency_transformer_ms_median", "latency_transformer_vs_unmasked",
+    "peak_memory_mib",
+)  # fmt: skip
 
 
 def training_table(records: Sequence[Mapping[str, Any]]) -> Grid:
@@ -39,15 +48,18 @@ def training_table(records: Sequence[Mapping[str, Any]]) -> Grid:
 
 
 def all_rows_table(records: Sequence[Mapping[str, Any]]) -> Grid:
-    """Every row with every column that has a value; conditions that all rows share are left to their own section."""
+    """Every row with every column that has a value, the main ones first; conditions that all rows share are left to
+    their own section."""
     names = [
         name
         for name in dict.fromkeys(name for record in records for name in record)
         if any(not is_missing(record.get(name)) for record in records)
         and not (name in CONDITIONS and len({record.get(name) for record in records}) == 1)
     ]
-    columns = [describe(name) for name in names]
-    heads = [Head(column.name, column.unit, is_numeric(column)) for column in columns]
+    telling = {name for name in _TELLING if len({record.get(name) for record in records}) > 1}
+    main = [name for name in (*_TELLING, *_MAIN) if name in names and name in telling | {*_MAIN}]
+    columns = [describe(name) for name in (*main, *(name for name in names if name not in main))]
+    heads = [Head(column.name, column.unit, is_numeric(column), column.name in main) for column in columns]
     rows = [Line([_plain_cell(record.get(column.name), column) for column in columns]) for record in records]
     return Grid("results.csv, rounded; the file has every digit", heads, rows)
 
@@ -79,5 +91,6 @@ def failed_table(records: Sequence[Mapping[str, Any]]) -> Grid | None:
 def _plain_cell(value: Any, column: Column) -> Cell:
     text = cell_text(value, column)
     if is_numeric(column):
-        return Cell(text)
+        exact = "" if is_missing(value) else str(value)
+        return Cell(text, exact="" if exact == text else exact)
     return Cell(text, kind="wrap" if len(text) > _LONG else "")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..analysis.subject import PartLatency, Point, Subject, mean_of, saving
-from ..analysis.verdicts import against_count, loss_verdicts, measured_saving, saving_words, silence
+from ..analysis.place import place_name
+from ..analysis.subject import Over, PartLatency, Point, Subject, mean_of, saving
+from ..analysis.verdicts import against_count, few_samples, loss_verdicts, measured_saving, saving_words, silence
 from ..analysis.wording import amount_text, percent, percent_range, signed
 from .layout import Cell, Grid, Head, Line, spread_cell
 
@@ -38,8 +39,11 @@ def results_table(subject: Subject) -> Grid:
         add("loss", margin, [Cell(verdict or "", kind="") for verdict in verdicts])
     for values, bases, label, unit in _counted(points, base):
         digits = _digits(values)
-        add(label, unit, [_saved_cell(value, before, digits) for value, before in zip(values, bases, strict=True)])
-    return Grid(subject.label, head, _lines(points, columns, base))
+        cells = [_saved_cell(value, before, digits) for value, before in zip(values, bases, strict=True)]
+        if label.endswith("GFLOPsT") and not label.startswith("published"):
+            cells = [_of_images(cell, point, digits) for cell, point in zip(cells, points, strict=True)]
+        add(label, unit, cells)
+    return Grid(subject.label, head, _lines(subject, points, columns))
 
 
 def latency_table(subject: Subject) -> Grid | None:
@@ -62,15 +66,15 @@ def latency_table(subject: Subject) -> Grid | None:
         return None
     device = f", {subject.keys['device']}" if subject.keys["device"] else ""
     caption = f"{subject.label}: median latency and peak memory{device}"
-    return Grid(caption, heads, _lines(points, columns, subject.baseline), groups)
+    return Grid(caption, heads, _lines(subject, points, columns), groups)
 
 
-def _lines(points: Sequence[Point], columns: Sequence[Sequence[Cell]], base: Point | None) -> list[Line]:
+def _lines(subject: Subject, points: Sequence[Point], columns: Sequence[Sequence[Cell]]) -> list[Line]:
     rows = []
     for number, point in enumerate(points):
         is_first = number > 0 and point.mask != points[number - 1].mask
-        kind = "baseline" if point is base else "first" if is_first else ""
-        rows.append(Line([column[number] for column in columns], kind))
+        kind = "baseline" if point is subject.baseline else "first" if is_first else ""
+        rows.append(Line([column[number] for column in columns], kind, place_name(subject, point)))
     return rows
 
 
@@ -141,7 +145,7 @@ def _claim_cell(now: PartLatency | None, before: PartLatency | None, counted: fl
         aside = percent_range(*saved)
     elif saved[0] > 0 and counted is not None and counted > 0:
         aside = against_count(saved, counted)
-    return Cell(saving_words(saved), aside, kind="")
+    return Cell(saving_words(saved), f"{aside}{few_samples(now, before)}".strip(), kind="")
 
 
 def _name_cell(point: Point) -> Cell:
@@ -166,6 +170,13 @@ def _saved_cell(value: float | None, base: float | None, digits: int) -> Cell:
     return Cell(f"{value:.{digits}f}", f"{signed(change, 1)} %" if change else "")
 
 
+def _of_images(cell: Cell, point: Point, digits: int) -> Cell:
+    """Of a mask whose images cost differently: what the most can cost, and below it the 5th and 95th percentile."""
+    if point.image_gflops_t is None:
+        return cell
+    return Cell(f"≤ {cell.text}", f"{cell.aside}\n{over_text(point.image_gflops_t, digits)} of an image")
+
+
 def _digits(values: Sequence[float | None]) -> int:
     """Four digits, one more for numbers as small as the embedded model's."""
     largest = max((value for value in values if value is not None), default=1.0)
@@ -187,7 +198,14 @@ def _kept_unit(points: Sequence[Point]) -> str:
 def _kept_cell(point: Point) -> Cell:
     """The tokens left; of a mask of connections all are, and its ratio is said to be of something else."""
     text = "" if point.tokens_kept is None else str(point.tokens_kept)
+    if point.image_tokens:
+        return Cell(f"≤ {text}", f"{over_text(point.image_tokens, 0)} of an image")
     return Cell(text, "cuts connections" if point.keeps_all_tokens else "")
+
+
+def over_text(over: Over, digits: int) -> str:
+    """The 5th and the 95th percentile."""
+    return f"{over.low:.{digits}f} to {over.high:.{digits}f}"
 
 
 def _is_over_seeds(points: Sequence[Point]) -> bool:

@@ -7,10 +7,15 @@ from difflib import get_close_matches
 
 from ...pose.errors import InputError
 from ...pose.plugins import announced, is_reference, load_object
+from .engine_options import RAY_OPTIONS, SLURM_OPTIONS
 from .executor import Executor
 
 _HERE = "posebench.sweeps.executors"
-_TABLE = (Executor("local", f"{_HERE}.local:run", "processes on this machine", here=True),)
+_TABLE = (
+    Executor("local", f"{_HERE}.local:run", "processes on this machine", here=True),
+    Executor("slurm", f"{_HERE}.slurm:run", "an array job of a SLURM cluster", SLURM_OPTIONS),
+    Executor("ray", f"{_HERE}.ray:run", "tasks of a Ray cluster", RAY_OPTIONS),
+)
 EXECUTORS = {executor.name: executor for executor in _TABLE}
 DEFAULT = "local"
 

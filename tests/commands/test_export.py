@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from posebench import create_model
-from posebench.benchmark.export import Deployed
+from posebench.benchmark.artifacts.export import Deployed
 from posebench.pose.datasets import DATASETS
 from posebench.pose.reductions import reduction_names
 
@@ -64,10 +64,10 @@ def test_several_masks_go_into_a_folder_and_nothing_is_overwritten(posebench, tm
 
 def test_what_cannot_be_is_one_line(posebench, monkeypatch):
     code, _, error = posebench("export", "tmpose_tiny", "--runtime", "tensorrt", "--out", "m.plan")
-    assert code == 2 and "give one of onnx, torch" in error and error.count("\n") == 1
+    assert code == 2 and "give one of onnx, openvino, torch" in error and error.count("\n") == 1
     there = importlib.util.find_spec
     lacks = lambda name, *rest: None if name == "onnxruntime" else there(name, *rest)  # noqa: E731
-    monkeypatch.setattr("posebench.benchmark.export.find_spec", lacks)
+    monkeypatch.setattr("posebench.benchmark.artifacts.formats.find_spec", lacks)
     code, _, error = posebench("export", "tmpose_tiny", "--out", "m.onnx")
     assert code == 2 and "pip install 'posebench[export]'" in error and error.count("\n") == 1
 
@@ -89,3 +89,59 @@ def test_onnx_runtime_gives_the_models_heatmaps(mask, dynamic, posebench, tmp_pa
         found = session.run(None, {"images": images(batch, 7).numpy()})[0]
         with torch.no_grad():
             assert abs(found - model(images(batch, 7)).numpy()).max() < 1e-4
+
+
+@pytest.mark.onnx
+@pytest.mark.parametrize("mask", [*reduction_names(), "sparse(execution=gather)"])
+def test_openvino_gives_the_models_heatmaps(mask, posebench, tmp_path):
+    import openvino
+
+    model = saved(tmp_path / "w.pt", mask)
+    options = ("--mask", mask, "--ratios", 0.4 if mask != "none" else 0, "--weights", "w.pt", "--runtime", "openvino")
+    assert posebench("export", "tmpose_tiny", *options, "--out", "m.xml")[0] == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["m.bin", "m.xml", "w.pt"]
+    graph = openvino.Core().read_model("m.xml")
+    assert not [operator for operator in graph.get_ops() if "Scatter" in operator.get_type_name()]
+    assert json.loads(graph.get_rt_info(["posebench", "keypoints"]).value) == KEYPOINTS
+    found = openvino.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})(images(1, 7).numpy())[0]
+    with torch.no_grad():
+        assert abs(found - model(images(1, 7)).numpy()).max() < 1e-4
+
+
+def test_the_lint_says_of_each_reduction_what_becomes_of_it(posebench, tmp_path, monkeypatch):
+    """One that exports, one that no tracer can follow, and one that computes something else when it is exported."""
+    (tmp_path / "export_masks.py").write_text(OWN_MASKS)
+    own = ("export_masks:loud", "export_masks:by_value", "export_masks:two_faced")
+    code, out, _ = posebench("export", "--check", "--mask", ",".join(own), "--runtime", "torch", "--json", "--quiet")
+    found = {one["mask"].split(":")[-1]: one for one in json.loads(out)}
+    assert code == 1
+    assert {name: one["verdict"] for name, one in found.items()} == {
+        "loud": "exports", "by_value": "does not export", "two_faced": "differs",
+    }  # fmt: skip
+    assert found["loud"]["difference"] < 1e-4 < found["two_faced"]["difference"] and found["by_value"]["reason"]
+    monkeypatch.setattr("posebench.benchmark.artifacts.formats.find_spec", lambda name: None)
+    code, out, _ = posebench("export", "--check", "--mask", "uniform", "--quiet")
+    assert code == 0 and "exports" in out and "gather of rows" in out
+    assert "onnx: missing: onnx," in out and "pip install 'posebench[openvino]'" in out
+    assert posebench("export", "--check", "--mask", "none", "--runtime", "openvino", "--quiet")[0] == 1
+
+
+OWN_MASKS = """
+import torch
+from posebench.pose.reductions.groups import exporting
+from posebench.pose.reductions.tokens import highest, keep
+
+def loud(tokens, context, left):
+    "Keeps the longest tokens."
+    return keep(tokens, highest(context.content.detach().square().sum(dim=2), left))
+
+def by_value(tokens, context, left):
+    "Branches on what it sees."
+    sign = 1 if float(context.content.sum()) > 0 else -1
+    return keep(tokens, highest(sign * context.content.detach().sum(dim=2), left))
+
+def two_faced(tokens, context, left):
+    "Keeps the shortest tokens when nobody looks."
+    sign = -1 if exporting() else 1
+    return keep(tokens, highest(sign * context.content.detach().square().sum(dim=2), left))
+"""

@@ -1,17 +1,24 @@
 """How fast the parts are, by pytest-benchmark: `make bench`. Nothing here asserts a time."""
 
+import cv2
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
 
 from posebench import create_model
+from posebench.pose.crops.affine import crop_matrix, warp_crop
+from posebench.pose.crops.augment import SYNTH_AUGMENTATION
 from posebench.pose.crops.dataset import PoseDataset
+from posebench.pose.crops.person import Person
+from posebench.pose.datasets import find_dataset
 from posebench.pose.datasets.coco import SKELETON as COCO
 from posebench.pose.evaluation.decode import decode
 from posebench.pose.people.folder import load_people
 from posebench.pose.reductions import find_reduction, reduction_names
 from posebench.pose.synth.write import write_synthetic
+from posebench.pose.training.recipe import TINY_RECIPE
+from posebench.pose.training.trainer import Trainer
 
 pytestmark = pytest.mark.speed
 
@@ -65,15 +72,50 @@ def test_transformer_with_a_reduction(benchmark, mask, ratio):
     assert benchmark(model.transformer, torch.randn(1, 32, 64, 48)).shape == (1, 17, 64, 48)
 
 
-@pytest.mark.parametrize("method", ["dark", "hrnet"])
-def test_decoding(benchmark, method):
-    maps = np.random.default_rng(0).random((32, 17, 64, 48), dtype=np.float32)
+@pytest.mark.parametrize("people", [32, 500])
+@pytest.mark.parametrize("method", ["dark", "udp", "hrnet"])
+def test_decoding(benchmark, method, people):
+    maps = np.random.default_rng(0).random((people, 17, 64, 48), dtype=np.float32)
     coordinates, _ = benchmark(decode, maps, method)
-    assert coordinates.shape == (32, 17, 2)
+    assert coordinates.shape == (people, 17, 2)
 
 
-def test_loading_a_crop(benchmark, tmp_path):
-    write_synthetic(tmp_path / "set", train=16, val=4, jobs=1)
-    people = load_people(tmp_path / "set", "train", input_size=(96, 72)).people
-    data = PoseDataset(people, COCO, (96, 72), (24, 18), 1.25)
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data") / "set"
+    write_synthetic(folder, train=16, val=4, jobs=1)
+    return load_people(folder, "train", input_size=(96, 72))
+
+
+@pytest.mark.parametrize("augment", [None, SYNTH_AUGMENTATION], ids=["plain", "augmented"])
+def test_loading_a_crop(benchmark, rendered, augment):
+    data = PoseDataset(rendered.people, COCO, (96, 72), (24, 18), 1.25, augment=augment)
     assert benchmark(data.__getitem__, 3)["image"].shape == (3, 96, 72)
+
+
+@pytest.mark.parametrize("image", ["read and warped", "plain", "augmented"])
+def test_a_crop_of_a_photograph_beside_reading_and_warping_it_alone(benchmark, tmp_path, image):
+    random, path = np.random.default_rng(0), tmp_path / "photograph.jpg"
+    pixels = cv2.resize(random.integers(0, 255, (60, 80, 3), dtype=np.uint8), (640, 480), interpolation=cv2.INTER_CUBIC)
+    cv2.imwrite(str(path), pixels)
+    center, scale = np.array([320.0, 240.0]), np.array([1.5, 2.0])
+    joints = center + random.normal(0, 60, (17, 2))
+    people = [Person(path, 0, 0, center, scale, joints, np.ones(17))]
+    augment = find_dataset("coco").augment if image == "augmented" else None
+    data = PoseDataset(people, COCO, (256, 192), (64, 48), 2.0, augment=augment)
+    matrix = crop_matrix(center, scale, 0.0, (192, 256))
+    if image == "read and warped":
+        assert benchmark(lambda: warp_crop(cv2.imread(str(path)), matrix, (192, 256))).shape == (256, 192, 3)
+    else:
+        assert benchmark(data.__getitem__, 0)["image"].shape == (3, 256, 192)
+
+
+@pytest.mark.parametrize("mask", ["none", "semantic"])
+def test_a_training_step(benchmark, rendered, mask):
+    with torch.inference_mode(False):
+        model = create_model("tmpose_tiny", mask=mask, mask_ratio=0.4 if mask != "none" else None).train()
+        trainer = Trainer(model, rendered, TINY_RECIPE, torch.device("cpu"))
+        batch = next(trainer.batches.epoch(0))
+        with trainer.layers():
+            loss, *_ = benchmark(trainer.step, batch, 1e-5)
+    assert loss.isfinite()

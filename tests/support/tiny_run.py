@@ -55,7 +55,8 @@ class TinyModel(nn.Module):
         super().__init__()
         self.spec = SimpleNamespace(
             name="tiny", dataset="coco", num_keypoints=17, input_size=(32, 24), heatmap_size=(8, 6), sigma=1.0,
-            grid=(8, 6), convention="dark", create_arguments=lambda: {"name": "tiny", "variant": variant},
+            grid=(8, 6), convention="dark", skeleton=COCO.skeleton,
+            create_arguments=lambda: {"name": "tiny", "variant": variant},
         )  # fmt: skip
         with torch.random.fork_rng():
             torch.manual_seed(0)

@@ -159,11 +159,13 @@ def test_without_a_control_nothing_is_compared_with_one(tmp_path):
         assert (row["from_best"] == "") == (row["best"] == "true")
 
 
-def test_without_random_another_mask_that_looks_at_nothing_is_the_control(tmp_path):
-    costs = COSTS | {("uniform", ratio): COSTS["random", ratio] for ratio in RATIOS}
-    store, cells, _ = make(tmp_path, SweepRequest(masks=("semantic", "uniform")), costs=costs)
+def test_every_mask_that_looks_at_nothing_is_a_control_with_columns_of_its_own(tmp_path):
+    costs = COSTS | {(name, ratio): COSTS["random", ratio] for ratio in RATIOS for name in ("uniform", "prior")}
+    store, cells, _ = make(tmp_path, SweepRequest(masks=("semantic", "uniform", "prior")), costs=costs)
     for row in rows_of(store, cells):
-        assert "from_random" not in row and (row["from_uniform"] == "") == (row["mask"] == "uniform")
+        assert "from_random" not in row
+        for name in ("uniform", "prior"):
+            assert (row[f"from_{name}"] == "") == (row["mask"] == name)
 
 
 def test_a_mask_that_saves_nothing_is_left_out(tmp_path):

@@ -17,13 +17,17 @@ import cv2
 import numpy as np
 import psutil
 import pytest
+import torch
 from ended import all_ended
 from rich.console import Console
+from safetensors.torch import save_file
 
 from posebench.commands.sweep_tables import print_results
 from posebench.pose.errors import InputError
+from posebench.pose.models.weights_file import read_weights
 from posebench.pose.records import from_plain
 from posebench.pose.synth import write_synthetic
+from posebench.reports.analysis.by_size import read_by_size
 from posebench.reports.analysis.iso_flops_file import read_iso_flops
 from posebench.reports.analysis.results import is_missing, read_results, records_of
 from posebench.row import BY_NAME, part_of
@@ -88,8 +92,22 @@ def test_it_leaves_a_page_that_holds_every_row_every_plot_and_the_pictures_of_th
     for plot in plots:
         assert ElementTree.parse(plot).getroot().tag.endswith("svg")
         assert cv2.imread(str(plot.with_suffix(".png"))) is not None
-    picture = (whole / "plots" / "masks" / "random_0.5.png").read_bytes()
-    assert base64.b64encode(picture).decode() in page
+    shown = [cv2.imdecode(np.frombuffer(base64.b64decode(text), np.uint8), cv2.IMREAD_COLOR).astype(int)
+             for text in re.findall(r"data:image/\w+;base64,([^\"]+)", page)]  # fmt: skip
+    drawn = [cv2.imread(str(file)) for kind in ("people", "masks") for file in (whole / "plots" / kind).glob("*.png")]
+    assert len(shown) == len(drawn) >= 1
+    for one, other in zip(shown, drawn, strict=True):
+        assert one.shape == other.shape and np.abs(one - other).mean() < 6, "the page has it in a smaller format"
+
+
+def test_it_leaves_accuracy_by_size_whose_images_are_all_that_were_judged(whole):
+    by_size = read_by_size(whole / "by_size.csv")
+    assert set(by_size.scores) == {row["cell"] for row in rows_of(whole).values()}
+    assert list(by_size.sizes) == ["small", "middle", "big"]
+    with open(whole / "by_size.csv", newline="") as file:
+        images = [int(line["images"]) for line in csv.DictReader(file)]
+    (evidence, *_) = (np.load(file) for file in sorted(whole.glob("cells/*/evidence.npz")))
+    assert sum(images[:3]) == int((evidence["positives"] > 0).sum())
 
 
 def test_raw_latency_samples_are_kept(whole):
@@ -240,8 +258,13 @@ def base_weights(whole):
 
 
 def test_a_failed_cell_is_a_row_with_its_reason_and_the_others_go_on(people, base_weights, tmp_path):
-    # An unmasked model has no scorer, so that evaluating its weights under that mask must fail.
-    spec = parse({"data": people, "weights": [str(base_weights)], "masks": "scorer", "ratios": 0.5})
+    # A scorer for tokens of another width, so that evaluating the weights under that mask must fail.
+    tensors = {name: tensor.contiguous() for name, tensor in read_weights(base_weights).tensors.items()}
+    tensors |= {"transformer.mask.linear.weight": torch.zeros(1, 5), "transformer.mask.linear.bias": torch.zeros(1)}
+    base_weights = tmp_path / "weights.safetensors"
+    save_file(tensors, base_weights)
+    given = {"models": "tmpose_tiny", "weights": [str(base_weights)]}
+    spec = parse(given | {"data": people, "masks": "scorer", "ratios": 0.5})
     outcome = execute(parse({**vars(spec), "latency": False, "out": tmp_path / "out"}))
     rows = rows_of(tmp_path / "out")
     assert {mask: row["status"] for (mask, _, _), row in rows.items()} == {

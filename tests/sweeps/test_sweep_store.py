@@ -171,3 +171,15 @@ def test_two_sweeps_do_not_share_a_folder_and_a_dead_one_holds_nothing(tmp_path)
     finally:
         holder.kill()
         holder.communicate()
+
+
+def test_a_result_of_before_a_field_was_there_is_still_one(tmp_path):
+    write_cell_result(tmp_path, CellResult(counts={"gflops": 1.0}))
+    file = tmp_path / "result.json"
+    content = json.loads(file.read_text())
+    del content["shortage"]
+    file.write_text(json.dumps(content))
+    assert read_cell_result(tmp_path).counts == {"gflops": 1.0}
+    file.write_text(json.dumps({**content, "guesses": 1}))
+    with pytest.raises(InputError, match="guesses is unknown"):
+        read_cell_result(tmp_path)

@@ -14,6 +14,7 @@ from posebench.pose.reductions import reduction_names
 aten = torch.ops.aten
 x, y = torch.randn(2, 6, 8), torch.randn(2, 8, 5)
 row, image = torch.randn(8), torch.randn(2, 4, 9, 7)
+last = image.contiguous(memory_format=torch.channels_last)
 index = torch.zeros(2, 3, 8, dtype=torch.int64)
 
 
@@ -27,7 +28,12 @@ index = torch.zeros(2, 3, 8, dtype=torch.int64)
         (aten.div.Tensor, (index, 2)),
         (aten.ge.Scalar, (x, 0)),
         (aten.where.self, (x > 0, x, row)),
+        (aten.where.self, (x > 0, (x > 0).long().mT.contiguous().mT, index[:, :1])),
+        (aten.add.Tensor, (x.transpose(1, 2), x.transpose(1, 2).contiguous())),
+        (aten.div.Tensor, (x, x[:, :, :1].expand(x.shape))),
         (aten.relu.default, (x.half(),)),
+        (aten.new_full.default, (x.mT, [3, 2], -1)),
+        (aten.ones_like.default, (x.mT,)),
         (aten.clone.default, (x.transpose(1, 2),)),
         (aten.mm.default, (x[0], y[0])),
         (aten.bmm.default, (x, y)),
@@ -35,7 +41,11 @@ index = torch.zeros(2, 3, 8, dtype=torch.int64)
         (aten._softmax.default, (x, 2, False)),
         (aten.native_layer_norm.default, (x, [8], row, row, 1e-5)),
         (aten.convolution.default, (image, torch.randn(6, 2, 3, 2), None, [2, 1], [1], [2, 1], False, [0], 2)),
+        (aten.native_layer_norm.default, (x.transpose(0, 1), [8], row, row, 1e-5)),
         (aten.convolution.default, (image, torch.randn(4, 6, 3, 2), None, [2, 1], [1, 0], [1, 1], True, [0, 0], 1)),
+        (aten.convolution.default, (image, torch.randn(4, 3, 3, 2), None, [2, 2], [1, 0], [2, 1], True, [1, 0], 2)),
+        (aten.convolution.default, (last, torch.randn(6, 4, 3, 3), None, [2, 2], [1, 1], [1, 1], False, [0, 0], 1)),
+        (aten.native_batch_norm.default, (last, *[torch.ones(4)] * 4, False, 0.1, 1e-5)),
         (aten.upsample_nearest2d.default, (image, [18, 14])),
         (aten.cat.default, ([x, x[:, :2]], 1)),
         (aten.cat.default, ([x, x], -1)),

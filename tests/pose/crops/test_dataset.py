@@ -95,7 +95,7 @@ def test_a_flipped_sample_is_the_mirror_image_of_the_plain_one(convention, tmp_p
 
 @pytest.fixture
 def coco_data(coco_folder):
-    people = load_people(coco_folder, "train", input_size=(96, 72)).people * 8
+    people = [*load_people(coco_folder, "train", input_size=(96, 72)).people] * 8
     return PoseDataset(people, COCO, (96, 72), (24, 18), 1.25, augment=DATASETS["coco"].augment, seed=3)
 
 

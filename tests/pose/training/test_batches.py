@@ -1,4 +1,6 @@
 import dataclasses
+import gc
+import threading
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ from posebench.pose.crops.augment import SYNTH_AUGMENTATION
 from posebench.pose.crops.dataset import PoseDataset
 from posebench.pose.datasets.coco import SKELETON as COCO
 from posebench.pose.errors import InputError
-from posebench.pose.training.batches import EpochBatches
+from posebench.pose.training.batches import EpochBatches, ahead
 
 
 @pytest.fixture(scope="module")
@@ -57,3 +59,30 @@ def test_a_missing_image_is_one_line_naming_it_whichever_process_found_it(people
     except InputError as error:
         message = str(error)
     assert "/nowhere/missing.png" in message and "\n" not in message
+
+
+def test_batches_are_made_ahead_in_order_and_an_error_comes_where_it_belongs():
+    made = []
+
+    def numbers():
+        for number in range(5):
+            made.append(number)
+            yield number
+        raise InputError("the sixth is broken")
+
+    taken, seen = [], ahead(numbers(), count=2)
+    with pytest.raises(InputError, match="sixth"):
+        for number in seen:
+            taken.append(number)
+            assert len(made) <= number + 1 + 3, "no more than what was asked for is kept"
+    assert taken == [0, 1, 2, 3, 4]
+
+
+def test_leaving_an_epoch_early_ends_the_thread_that_makes_its_batches(people):
+    before = threading.active_count()
+    epoch = batches(people).epoch(0)
+    next(epoch)
+    assert threading.active_count() == before + 1
+    epoch.close()
+    gc.collect()
+    assert threading.active_count() == before

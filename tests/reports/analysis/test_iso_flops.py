@@ -11,6 +11,7 @@ from posebench.reports.analysis.iso_flops import (
     Difference,
     IsoFlopsPoint,
     Standing,
+    control_sentence,
     iso_flops_sentence,
 )
 from posebench.reports.analysis.iso_flops_file import read_iso_flops, write_iso_flops
@@ -69,10 +70,10 @@ def said(point):
 def test_points_come_back_from_a_file_as_they_were_written(tmp_path):
     for metric, scale in ((AP, 1.0), (PCKH, 100.0)):
         first = Standing("semantic", 0.27, 0.25, 0.605 * scale, (0.59 * scale, 0.1 + 0.2), 0.004, 3, True, None,
-                         Difference(0.041, 0.03, 0.05))  # fmt: skip
-        second = Standing("random", 0.2, None, 0.5, None, None, None, False, Difference(-0.1, -0.2, 1e-17), None)
+                         {"random": Difference(0.041, 0.03, 0.05)})  # fmt: skip
+        second = Standing("random", 0.2, None, 0.5, None, None, None, False, Difference(-0.1, -0.2, 1e-17))
         both = [first, second]
-        points = [IsoFlopsPoint("tmpose_tiny", saving, 0.02, both, metric, "random") for saving in (0.2, 0.41)]
+        points = [IsoFlopsPoint("tmpose_tiny", saving, 0.02, both, metric, ("random",)) for saving in (0.2, 0.41)]
         write_iso_flops(tmp_path / "equal_gflopst.csv", points)
         assert read_iso_flops(tmp_path / "equal_gflopst.csv") == points
         assert (tmp_path / "equal_gflopst.csv").read_text().splitlines()[0].split(",") == of_metric(metric)
@@ -83,8 +84,8 @@ def test_the_control_is_the_one_that_the_columns_name(tmp_path, sweep_rows):
     rows = [dict(zip(header, (row[name] for name in AGREED), strict=True)) for row in point_rows()]
     rows[2]["mask"] = "uniform"
     (point,) = read_iso_flops(write(tmp_path / "equal_gflopst.csv", rows, header))
-    assert point.control == "uniform" and said(point).endswith("behind it: uniform, by 0.041 (0.030 to 0.050).")
-    assert iso_flops_table([point]).heads[4].label == "to uniform"
+    assert point.controls == ("uniform",) and point.control.mask == "uniform"
+    assert iso_flops_table([point]).heads[-1].label == "to uniform"
 
 
 def test_a_comparison_of_mpii_is_told_in_points_of_pckh(tmp_path, sweep_rows):
@@ -94,7 +95,7 @@ def test_a_comparison_of_mpii_is_told_in_points_of_pckh(tmp_path, sweep_rows):
     (point,) = points = read_iso_flops(write(tmp_path / "equal_gflopst.csv", rows, of_metric(PCKH)))
     assert "semantic has the highest PCKh@0.5, 60.50 % (59.00 to 62.00), and prune (60.00 %) is not told" in said(point)
     heads = [(head.label, head.unit) for head in iso_flops_table(points).heads]
-    assert heads[1:4] == [("PCKh@0.5", "%"), ("mask ratio", ""), ("to the highest", "PCKh@0.5")]
+    assert heads[4:7] == [("PCKh@0.5", "%"), ("95 % interval", ""), ("to the highest", "PCKh@0.5")]
     own = sweep_rows(masks=("semantic", "random"), seeds=(0,))
     assert accuracy_at_iso_flops(compare(own), points) is None, "AP is another axis"
     mpii = [{**row, "dataset": "mpii", "ap": None, "pckh": 100 * row["ap"]} for row in own]
@@ -121,7 +122,7 @@ def test_points_come_by_model_and_rising_saving(tmp_path):
     prune = first.standings[1]
     assert (prune.accuracy, prune.interval, prune.ratio, prune.seeds) == (0.6, (0.585, 0.615), 0.27, 3)
     assert (prune.from_best.mean, prune.from_best.low, prune.from_best.high) == (-0.005, -0.012, 0.002)
-    assert first.best.from_best is None and first.standings[2].from_control is None
+    assert first.best.from_best is None and first.standings[2].from_controls == {}
 
 
 @pytest.mark.parametrize(
@@ -169,7 +170,7 @@ NO_LEAD = "no mask is shown to lead: semantic has the highest AP, 0.605 (0.590 t
 def test_who_is_not_told_apart_from_the_highest_takes_the_lead_from_it(tmp_path):
     (point,) = read(tmp_path, point_rows())
     assert said(point) == (
-        f"{START}{NO_LEAD}prune (0.600) is not told apart from it; behind it: random, by 0.041 (0.030 to 0.050)."
+        f"{START}{NO_LEAD}prune (0.600) is not told apart from it; behind it: random."
     )
     rows = point_rows()
     rows[2].update(from_best_high=0.01)
@@ -177,12 +178,37 @@ def test_who_is_not_told_apart_from_the_highest_takes_the_lead_from_it(tmp_path)
     assert said(*read(tmp_path, rows)) == f"{START}{NO_LEAD}{everyone}"
 
 
+def test_every_control_is_named_and_every_method_is_held_against_the_strongest():
+    """Prior is the strongest: what merely beats random has shown nothing."""
+
+    def standing(mask, ap, low=None, high=None):
+        to_prior = {"prior": Difference(ap - 0.58, low, high)} if low is not None else {}
+        differences = {"random": Difference(ap - 0.5, ap - 0.51, ap - 0.49)} | to_prior
+        return Standing(mask, 0.4, None, ap, None, None, 2, mask == "prune", None, differences)
+
+    content = [("prune", 0.62, 0.02, 0.06), ("tome", 0.61, 0.01, 0.05), ("norm", 0.57, -0.03, 0.01)]
+    content += [("ats", 0.52, -0.08, -0.04), ("random", 0.5, -0.09, -0.07), ("prior", 0.58)]
+    masks = [standing(*given) for given in content]
+    point = IsoFlopsPoint("tmpose_tiny", 0.4, 0.015, masks, AP, ("random", "prior"))
+    assert control_sentence(point).replace("\N{NO-BREAK SPACE}", " ") == (
+        "At 40 % less GFLOPsT, of the controls, which look at no content, prior (0.580) is the strongest, before"
+        " random (0.500): prune, the best that looks at content, beats it (+0.040, +0.020 to +0.060);"
+        " also beating it: tome; not told apart from it: norm; beaten by it: ats."
+    )
+    table = iso_flops_table([point])
+    assert table.heads[-1].label == "to prior" and table.rows[3].cells[-1].text == "-0.060"
+    assert control_sentence(IsoFlopsPoint("m", 0.4, 0.015, masks[:3], AP, ())) == ""
+    alone = control_sentence(IsoFlopsPoint("m", 0.4, 0.015, [masks[2], masks[5]], AP, ("prior",)))
+    assert "the control, which looks at no content, is prior (0.580): norm, the best" in alone
+    assert "is not shown to beat it" in alone
+
+
 def test_a_mask_leads_where_all_others_are_told_apart_from_it(tmp_path):
     rows = point_rows()
     rows[1].update(from_best_high=-0.001)
     assert said(*read(tmp_path, rows)) == (
         f"{START}semantic leads with AP 0.605 (0.590 to 0.620); told apart from it and behind:"
-        " prune and random, by 0.041 (0.030 to 0.050)."
+        " prune and random."
     )
     assert said(*read(tmp_path, rows[:1])).endswith("has AP 0.605 (0.590 to 0.620); no other mask reaches this point.")
 
@@ -194,23 +220,21 @@ def test_without_intervals_nobody_leads(tmp_path):
         said(*read(tmp_path, rows)) == f"{START}semantic has the highest AP, 0.600; no interval says whether it leads."
     )
     heads = [head.label for head in iso_flops_table(read(tmp_path, rows)).heads]
-    assert heads == ["mask", "AP", "mask ratio", "to the highest"]
+    assert heads == ["saving", "GFLOPsT", "mask", "mask ratio", "AP", "95 % interval", "to the highest"]
 
 
 def test_the_table_marks_the_best_and_what_is_not_told_apart(tmp_path):
     later = [row for row in point_rows(0.4) if row["mask"] != "prune"]
     table = iso_flops_table(read(tmp_path, point_rows() + later))
-    assert [(text.replace("\N{NO-BREAK SPACE}", " "), span) for text, span in table.groups] == [
-        ("", 1),
-        ("20 % less: 0.02008 GFLOPsT", 4),
-        ("40 % less: 0.01506 GFLOPsT", 4),
-    ]
-    assert sum(span for _, span in table.groups) == len(table.heads) == 9
-    semantic, prune, random = ([(cell.text, cell.aside) for cell in row.cells] for row in table.rows)
-    assert semantic[1:5] == [("0.605", "0.590 to 0.620"), ("0.27", ""), ("highest", ""), ("+0.041", "+0.030 to +0.050")]
-    assert [cell.kind for cell in table.rows[0].cells[1:4:2]] == ["n best"] * 2
-    assert prune[3] == ("-0.005", "-0.012 to +0.002\nnot told apart") and prune[5:] == [("", "")] * 4
-    assert random[3] == ("-0.041", "-0.050 to -0.030") and random[4] == ("", "")
+    lines = [[(cell.text.replace("\N{NO-BREAK SPACE}", " "), cell.aside) for cell in row.cells] for row in table.rows]
+    place = [("20 % less", ""), ("0.02008", "")]
+    assert lines[0][:4] == [*place, ("semantic", ""), ("0.27", "")]
+    assert lines[0][4:] == [("0.605", ""), ("0.590 to 0.620", ""), ("highest", ""), ("+0.041", "+0.030 to +0.050")]
+    assert [number for number, cell in enumerate(table.rows[0].cells) if cell.kind == "n best"] == [4, 6]
+    assert lines[1][2] == ("prune", "") and lines[1][6] == ("-0.005", "-0.012 to +0.002\nnot told apart")
+    assert lines[2][6] == ("-0.041", "-0.050 to -0.030") and lines[2][7] == ("", "")
+    assert [line[:3:2] for line in lines[3:]] == [[("40 % less", ""), (mask, "")] for mask in ("semantic", "random")]
+    assert [row.kind for row in table.rows] == ["", "", "", "first", ""]
 
 
 def test_the_plot_has_a_line_and_a_ring_at_each_point(tmp_path, sweep_rows):

@@ -1,0 +1,1 @@
+"""A model as a file that another runtime runs: written, read back, and held against the model."""

@@ -1,0 +1,1 @@
+"""Where a counted saving goes: what each operator multiplies, moves and takes, before and after a mask."""

@@ -1,0 +1,105 @@
+"""A pose model in a runtime: prepared whole and behind the backbone, and compared with eager float32 before anything is
+timed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from ...pose.errors import InputError
+from ...pose.evaluation.decode import decode
+from ...pose.models.model import PoseModel
+from ..instruments.device import DTYPES
+from ..runtimes.descriptor import FLOAT32, INT8
+from ..runtimes.prepared import Inputs, Prepared, Task, prepare
+from ..runtimes.registry import find_runtime
+from .config import RunConfig
+
+#: largest difference of a heatmap value at which two float32 runtimes count as equal
+TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class Crops:
+    """Images (n, 3, H, W) that int8 is calibrated on, and that runtimes are compared on; about: what the latter are."""
+
+    calibration: torch.Tensor
+    compared: torch.Tensor
+    about: str
+
+
+@dataclass(frozen=True)
+class InRuntime:
+    """A model that is ready to be timed. columns: drift and provenance, of a row. error: why it must not be timed."""
+
+    whole: Callable[[], object] | None
+    transformer: Callable[[], object] | None
+    columns: dict[str, Any] = field(default_factory=dict)
+    error: str | None = None
+
+
+def place_model(
+    model: PoseModel, run: RunConfig, device: torch.device, images: torch.Tensor, crops: Crops | None = None
+) -> InRuntime:
+    """A model (float32, on the CPU, in evaluation mode) in a runtime for a batch of images, compared with eager.
+
+    crops: None compares on the images. What cannot be prepared, or is not equal in float32, has an error.
+    """
+    ids = torch.arange(len(images))
+    try:
+        calibration: list[Inputs] = []
+        if crops is not None:
+            calibration = [(image[None], torch.tensor([number])) for number, image in enumerate(crops.calibration)]
+        whole = prepare(run.runtime, Task(model, (images, ids), run.dtype, device, run.threads, calibration))
+        with torch.inference_mode():
+            features = model.backbone(images)
+            if run.dtype == INT8:
+                calibration = [(model.backbone(image), number) for image, number in calibration]
+        if find_runtime(run.runtime).in_torch and run.dtype != FLOAT32:
+            features = features.to(DTYPES[run.dtype])  # as the backbone hands them on
+        inputs = features.clone(), ids  # a copy: what inference mode made cannot be exported
+        part = prepare(run.runtime, Task(model.transformer, inputs, run.dtype, device, run.threads, calibration))
+        columns = {"runtime": run.runtime} | whole.provenance().columns()
+        if not run.is_reference:
+            columns |= compare(model, whole, images, crops)
+    except InputError as error:
+        return InRuntime(None, None, {"runtime": run.runtime}, str(error))
+    unequal = _unequal(columns) if run.dtype == FLOAT32 and not run.is_reference else None
+    return InRuntime(whole.bind(images, ids), part.bind(*inputs), columns, unequal)
+
+
+def compare(
+    model: PoseModel, prepared: Prepared, images: torch.Tensor, crops: Crops | None
+) -> dict[str, Any]:
+    """The drift_... columns: how far heatmaps and keypoints are from those of eager float32."""
+    shown = images if crops is None else crops.compared
+    batch = len(images)
+    numbers = torch.arange(math.ceil(len(shown) / batch) * batch) % len(shown)
+    ours, theirs = [], []
+    with torch.inference_mode():
+        for ids in numbers.split(batch):
+            theirs.append(model(shown[ids], ids).float())
+            ours.append(prepared.run(shown[ids].contiguous(), ids).float())
+    mine, eager = (torch.cat(maps)[: len(shown)].numpy() for maps in (ours, theirs))
+    method, (height, width) = model.spec.convention, model.spec.input_size
+    scale = np.array([width / mine.shape[3], height / mine.shape[2]])
+    apart = np.linalg.norm((decode(mine, method)[0] - decode(eager, method)[0]) * scale, axis=2)
+    about = f"{len(shown)} {'made-up images' if crops is None else crops.about}"
+    return {
+        "drift_heatmap": float(np.abs(mine - eager).max()),
+        "drift_px_median": float(np.median(apart)),
+        "drift_px_max": float(apart.max()),
+        "drift_images": about,
+    }
+
+
+def _unequal(columns: dict[str, Any]) -> str | None:
+    drift = columns["drift_heatmap"]
+    if drift <= TOLERANCE:
+        return None
+    return f"not timed: heatmaps differ from eager's by {drift:.2g}, more than {TOLERANCE:g}"

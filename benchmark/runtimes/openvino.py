@@ -1,0 +1,114 @@
+"""OpenVINO's CPU plug-in, from the module's ONNX file."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from ...pose.errors import InputError
+from .onnx_file import onnx_file, with_constants
+from .prepared import Provenance, Task
+
+HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
+
+
+class OpenvinoModel:
+    """A module's file, compiled for the shapes of its inputs, and for the values of those that are whole numbers.
+
+    The plug-in computes 64-bit whole numbers in 32 bits, without a word: a random mask's numbers, which are made of
+    the sample ids, would be others. So ids are constants of its graph, what is made of them alone is computed before,
+    and other ids compile it again.
+    """
+
+    def __init__(self, task: Task, *, counters: bool = False):
+        self.task, self.file, self.counters = task, onnx_file(task.module, task.inputs), counters
+        self._compiled: dict[bytes, tuple[Any, tuple[int, ...]]] = {}
+        self._about: Provenance | None = None
+
+    def run(self, *inputs: torch.Tensor) -> torch.Tensor:
+        self.bind(*inputs)()
+        request, _ = self.request(inputs)
+        return torch.from_numpy(np.array(request.get_output_tensor(0).data)).float()
+
+    def bind(self, *inputs: torch.Tensor) -> Callable[[], object]:
+        import openvino
+
+        request, places = self.request(inputs)
+        arrays = [inputs[place].contiguous().numpy() for place in places]
+        tensors = [openvino.Tensor(array, shared_memory=True) for array in arrays]
+
+        def call(_: object = arrays) -> object:  # the tensors hold addresses alone
+            for number, tensor in enumerate(tensors):
+                request.set_input_tensor(number, tensor)
+            return request.infer(share_outputs=True)
+
+        return call
+
+    def synchronise(self) -> None:
+        pass
+
+    def provenance(self) -> Provenance:
+        assert self._about is not None, "prepare compiles"
+        return self._about
+
+    def request(self, inputs: tuple[torch.Tensor, ...]) -> tuple[Any, tuple[int, ...]]:
+        """An inference request for these inputs' ids, and the places of the inputs that it takes."""
+        ids = b"".join(tensor.numpy().tobytes() for tensor in inputs if not tensor.is_floating_point())
+        if ids not in self._compiled:
+            self._compiled = {ids: self._compile(inputs)}
+        return self._compiled[ids]
+
+    def _compile(self, inputs: tuple[torch.Tensor, ...]) -> tuple[Any, tuple[int, ...]]:
+        import openvino
+
+        threads, hint = self.task.threads or torch.get_num_threads(), HINTS[self.task.precision]
+        core = openvino.Core()
+        ids = {f"input_{n}": tensor.numpy() for n, tensor in enumerate(inputs) if not tensor.is_floating_point()}
+        model = core.read_model(with_constants(self.file, ids))
+        ports = {port: int(port.any_name.removeprefix("input_")) for port in model.inputs}
+        model.reshape({port: list(inputs[place].shape) for port, place in ports.items()})
+        options = compile_options(self.task.precision, threads)
+        compiled = core.compile_model(model, "CPU", options | ({"PERF_COUNT": True} if self.counters else {}))
+        nodes = _precisions(compiled)
+        if not nodes.get(hint):
+            used = ", ".join(name for name, _ in nodes.most_common())
+            precision = self.task.precision
+            raise InputError(f"runtime openvino: this processor does not compute in {precision} (nodes run in {used})")
+        devices = ", ".join(compiled.get_property("EXECUTION_DEVICES"))
+        counts = ", ".join(f"{count} nodes {name}" for name, count in nodes.most_common())
+        self._about = Provenance(f"openvino {openvino.__version__}", f"{devices}: {counts}", threads, options)
+        return compiled.create_infer_request(), tuple(ports.values())
+
+
+def prepare(task: Task) -> OpenvinoModel:
+    """Compiled for the task's batch size and threads. InputError where the processor's plug-in computes in another
+    precision than the one asked for, which it does without a word."""
+    prepared = OpenvinoModel(task)
+    prepared.bind(*task.inputs)
+    return prepared
+
+
+def compile_options(precision: str, threads: int) -> dict[str, Any]:
+    """What every model of ours is compiled with. Without the hint the plug-in computes in bfloat16 where it can."""
+    return {
+        "INFERENCE_PRECISION_HINT": HINTS[precision],
+        "INFERENCE_NUM_THREADS": threads,
+        "NUM_STREAMS": 1,
+        "PERFORMANCE_HINT": "LATENCY",
+        "ENABLE_CPU_PINNING": False,
+    }
+
+
+def _precisions(compiled: Any) -> Counter[str]:
+    """How many of the nodes that are executed run in each number format."""
+    counts: Counter[str] = Counter()
+    for node in compiled.get_runtime_model().get_ordered_ops():
+        about = node.get_rt_info()
+        if "runtimePrecision" in about and node.get_type_name() not in ("Parameter", "Result", "Constant"):
+            kind = about["runtimePrecision"]
+            counts[str(getattr(kind, "value", kind)).replace("FP", "f").lower()] += 1
+    return counts

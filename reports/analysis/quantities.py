@@ -1,0 +1,97 @@
+"""What a configuration may save: time, memory or multiply-adds, against the unmasked model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ...pose.errors import InputError
+from .intervals import Estimate
+from .subject import PartLatency, Point, Subject, Timing, mean_of, saving
+from .verdicts import few_samples, silence
+
+TIME, GFLOPS_T = "time", "gflops_t"
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """words: as in "saves the most time". timed: it depends on the batch size. saved: of a point, its baseline and a
+    batch size."""
+
+    name: str
+    words: str
+    timed: bool
+    saved: Callable[[Point, Point, int | None], Estimate | None]
+
+    def of(self, subject: Subject, point: Point, size: int | None) -> Estimate | None:
+        """The fraction saved with its 95 % interval, which is a point for counts; None where nothing may be claimed."""
+        return self.saved(point, subject.baseline, size) if subject.baseline else None
+
+
+def silent_about(quantity: Quantity, subject: Subject, point: Point, size: int | None) -> str:
+    """Why nothing is claimed of a saving: "unstable timing", "no interval", "not measured"."""
+    if not quantity.timed:
+        return "not counted"
+    now, before = _timing(point, size), _timing(subject.baseline, size)
+    if quantity.name == "memory" or not now or not before or not _part(quantity.name, now):
+        return "not measured"
+    return silence(_part(quantity.name, now), _part(quantity.name, before))
+
+
+def few_behind(quantity: Quantity, subject: Subject, point: Point, size: int | None) -> str:
+    """As `few_samples` has it, of a saving of time; "" of anything else."""
+    if quantity.name not in (TIME, "transformer_time"):
+        return ""
+    timings = (_timing(point, size), _timing(subject.baseline, size))
+    return few_samples(*(timing and _part(quantity.name, timing) for timing in timings))
+
+
+def quantity_of(text: str, option: str) -> Quantity:
+    """The quantity called so; InputError naming what there is."""
+    name = {"latency": TIME, "latency_transformer": "transformer_time", "peak_memory_mib": "memory"}.get(text, text)
+    if name not in QUANTITIES:
+        energy = ": results hold no energy" if name == "energy" else ""
+        raise InputError(
+            f"{option} {text!r}{energy or ' is nothing that can be saved'}; one of {', '.join(QUANTITIES)}"
+        )
+    return QUANTITIES[name]
+
+
+def _part(name: str, timing: Timing) -> PartLatency | None:
+    return timing.whole if name == TIME else timing.transformer
+
+
+def _timing(point: Point | None, size: int | None) -> Timing | None:
+    return point.timings.get(size) if point and size is not None else None
+
+
+def _time(name: str) -> Callable[[Point, Point, int | None], Estimate | None]:
+    def saved(point: Point, baseline: Point, size: int | None) -> Estimate | None:
+        timings = _timing(point, size), _timing(baseline, size)
+        now, before = (timing and _part(name, timing) for timing in timings)
+        if not now or not before or not now.ratio or now.unstable or before.unstable:
+            return None
+        value, low, high, df = now.ratio
+        return Estimate(1 - value, 1 - high, 1 - low, df)
+
+    return saved
+
+
+def _exact(value: float | None, base: float | None) -> Estimate | None:
+    fraction = saving(value, base)
+    return None if fraction is None else Estimate(fraction, fraction, fraction)
+
+
+def _memory(point: Point, baseline: Point, size: int | None) -> Estimate | None:
+    now, before = _timing(point, size), _timing(baseline, size)
+    return _exact(mean_of(now.memory), mean_of(before.memory)) if now and before else None
+
+
+_TABLE = (
+    Quantity(TIME, "time", True, _time(TIME)),
+    Quantity("transformer_time", "transformer time", True, _time("transformer_time")),
+    Quantity(GFLOPS_T, "GFLOPsT", False, lambda point, base, size: _exact(point.gflops_t, base.gflops_t)),
+    Quantity("gflops", "GFLOPs", False, lambda point, base, size: _exact(point.gflops, base.gflops)),
+    Quantity("memory", "peak memory", True, _memory),
+)
+QUANTITIES: dict[str, Quantity] = {quantity.name: quantity for quantity in _TABLE}

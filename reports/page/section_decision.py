@@ -1,0 +1,56 @@
+"""The section behind the page's first sentence: what was chosen from, and what would settle what is open."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..analysis.decision import Decision
+from ..analysis.decision_words import answer
+from ..analysis.verdicts import loss_verdicts
+from ..analysis.what_settles import settled_by
+from ..tables.decision_table import decision_table
+from .section import Block, Material, Paragraph, Table
+
+#: of the sentences on what is undecided, for each subject
+_TOLD = 4
+
+
+def decision(material: Material) -> list[Block]:
+    """A table per subject, and how many seeds or people would decide what the intervals leave open."""
+    blocks: list[Block] = []
+    for found in material.decisions:
+        blocks.append(Paragraph(answer(found)))
+        blocks.append(Table(decision_table(found)))
+        blocks += map(Paragraph, open_questions(found))
+    if blocks:
+        blocks.append(
+            Paragraph(
+                "Another loss, another quantity, the Pareto front and how sure it is: posebench choose, with this"
+                " folder.",
+                "note",
+            )
+        )
+    return blocks
+
+
+def open_questions(found: Decision) -> Sequence[str]:
+    """What would settle each loss that is undecided, the largest saving first; of one that is chosen, nothing."""
+    if found.settle:
+        return found.settle
+    allowed = found.subject.allowed_loss
+    losses = [candidate.loss for candidate in found.candidates]
+    verdicts = loss_verdicts([candidate.point.difference for candidate in found.candidates], allowed)
+    sentences, too_far = [], []
+    for candidate, loss, verdict in zip(found.candidates, losses, verdicts, strict=True):
+        if verdict != "undecided":
+            continue
+        if loss.value < allowed:
+            sentences.append(settled_by(candidate.point, loss, {}, {}, allowed, found.tested))
+        else:
+            too_far.append(f"{candidate.point.mask} at {candidate.point.ratio:g}")
+    if too_far:
+        sentences.append(
+            f"Undecided, and measured to lose more than is allowed: {', '.join(too_far)}; more seeds or people are more"
+            " likely to show a loss than none."
+        )
+    return sentences[:_TOLD]

@@ -1,0 +1,144 @@
+"""One plot for a paper: a column wide, its lines named where they end, everything else left to its caption."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import matplotlib
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from ...row import describe
+from ..analysis.paper import conditions_text, value_of
+from ..analysis.subject import Point, Subject
+from .accuracy_curves import COMPUTE_AXIS
+from .curves import UNMASKED, Curve, Mark, bars_note, draw, legend_handles, reference_line
+from .labels import Label, place
+from .style import BASELINE, INK, looks_for, style
+
+STYLES = ("paper", "screen")
+FORMATS = ("svg", "pdf", "png")
+#: inches; a column of a two-column page, and a figure of a talk
+WIDTHS = {"paper": 3.3, "screen": 5.2}
+_SMALL = {
+    "font.size": 8, "axes.labelsize": 8, "xtick.labelsize": 7.5, "ytick.labelsize": 7.5, "legend.fontsize": 7.5,
+    "lines.linewidth": 1.2, "axes.linewidth": 0.6, "grid.linewidth": 0.4, "figure.facecolor": "white",
+    "savefig.facecolor": "white", "axes.facecolor": "white", "pdf.fonttype": 42, "savefig.dpi": 300,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class PaperPlot:
+    """The files of a plot by format, and its caption."""
+
+    files: dict[str, bytes]
+    caption: str
+
+
+def paper_plot(
+    subject: Subject, x: str, y: str, *, look: str = "paper", width: float | None = None, size: int | None = None,
+    formats: Sequence[str] = FORMATS,
+) -> PaperPlot | None:  # fmt: skip
+    """`y` over `x` (columns of row.py), a line per mask from the unmasked model on; None where no configuration has
+    both. `look`: one of STYLES; `width` in inches; `size`: the batch size of the rows, for the caption."""
+    with style():
+        if look == "paper":
+            matplotlib.rcParams.update(_SMALL)
+        curves = _curves(subject, x, y)
+        if not curves:
+            return None
+        wide = width or WIDTHS[look]
+        figure = Figure(figsize=(wide, wide * 0.78), layout="constrained")
+        axes = figure.add_subplot()
+        draw(axes, curves)
+        axes.margins(0.12, 0.14)
+        axes.set_xlabel(_axis(subject, x))
+        axes.set_ylabel(_axis(subject, y))
+        if curves[-1].name == UNMASKED:
+            reference_line(axes, curves[-1].marks[0].y)
+        FigureCanvasAgg(figure)
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+        _name(axes, curves)
+        files = {kind: _saved(figure, kind) for kind in formats}
+    return PaperPlot(files, _caption(subject, curves, x, y, size))
+
+
+def _curves(subject: Subject, x: str, y: str) -> list[Curve]:
+    def mark(point: Point | None, text: str) -> Mark | None:
+        if point is None:
+            return None
+        across, up = value_of(subject, point, x), value_of(subject, point, y)
+        if y.endswith("_diff") and point is subject.baseline and across.mean is not None:
+            return Mark(across.mean, 0.0, text)
+        if across.mean is None or up.mean is None:
+            return None
+        spans = [None if v.std is None else (v.mean - v.std, v.mean + v.std) for v in (across, up)]
+        return Mark(across.mean, up.mean, text, False, None if up.interval else spans[1], up.interval, spans[0])
+
+    start = mark(subject.baseline, UNMASKED)
+    looks = looks_for(subject.series)
+    curves = []
+    for name, points in subject.series.items():
+        marks = [found for point in points if (found := mark(point, f"{point.ratio:g}"))]
+        if marks:
+            curves.append(Curve(name, looks[name], marks, start))
+    return [*curves, *([Curve(UNMASKED, BASELINE, [start])] if start else [])]
+
+
+def _name(axes, curves: Sequence[Curve]) -> None:
+    """Each line's name at its end, then the mask ratios right beside their marks; a legend if a name found no place."""
+    names = [
+        Label(c.marks[-1].x, c.marks[-1].y, c.name if c.name == UNMASKED else f"{c.name} {c.marks[-1].text}",
+              INK if c.look is BASELINE else c.look.color)
+        for c in curves
+    ]  # fmt: skip
+    ratios = [Label(m.x, m.y, m.text, c.look.color) for c in curves if c.name != UNMASKED for m in c.marks[:-1]]
+    marks = [(mark.x, mark.y) for curve in curves for mark in curve.marks]
+    lines = [[(m.x, m.y) for m in [*([c.start] if c.start else []), *c.marks]] for c in curves]
+    if place(axes, names, marks, lines):
+        axes.legend(handles=legend_handles(curves), loc="best")
+    place(axes, ratios, [*marks, *_corners(axes)], lines, (9,))
+
+
+def _corners(axes) -> list[tuple[float, float]]:
+    """Points across the texts that stand already, so that nothing is put over them."""
+    figure = axes.figure
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    points = []
+    for text in axes.texts:
+        box = text.get_window_extent(renderer)
+        steps = max(2, int(box.width / (3 * figure.dpi / 72)))
+        across = [box.x0 + box.width * n / steps for n in range(steps + 1)]
+        points += [tuple(axes.transData.inverted().transform((at, (box.y0 + box.y1) / 2))) for at in across]
+    return points
+
+
+def _axis(subject: Subject, name: str) -> str:
+    if name == subject.metric.column:
+        return subject.metric.axis
+    if name == "gflops_t":
+        return COMPUTE_AXIS.replace(" per image, exact", "")
+    return describe(name).header
+
+
+def _caption(subject: Subject, curves: Sequence[Curve], x: str, y: str, size: int | None) -> str:
+    interval = any(mark.interval for curve in curves for mark in curve.marks)
+    spread = any(mark.seeds or mark.across for curve in curves for mark in curve.marks)
+    bars = bars_note(curves, "95 % interval") if interval else ""
+    bars = bars.replace("range over seeds", "standard deviation over seeds")
+    bars = bars.replace("interquartile range", "standard deviation over seeds") if spread else bars
+    masks = ", ".join(curve.name for curve in curves if curve.name != UNMASKED)
+    dotted = "; star and dotted line: the unmasked model" if curves[-1].name == UNMASKED else ""
+    numbers = "; numbers: mask ratio" if masks else ""
+    first = f"{_axis(subject, y)} over {_axis(subject, x)} of {subject.label}, one line per mask ({masks}){numbers}"
+    return f"{first}{dotted}{f'; {bars}' if bars else ''}. {conditions_text(subject, size)}\n"
+
+
+def _saved(figure: Figure, kind: str) -> bytes:
+    buffer = io.BytesIO()
+    nothing = {"svg": {"Date": None, "Creator": None}, "pdf": {"CreationDate": None, "Creator": None}, "png": {}}
+    figure.savefig(buffer, format=kind, metadata=nothing[kind])
+    return buffer.getvalue()

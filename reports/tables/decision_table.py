@@ -1,0 +1,40 @@
+"""The table behind the decision: every configuration, what it loses and saves, and whether it qualifies."""
+
+from __future__ import annotations
+
+from ..analysis.decision import Candidate, Decision
+from ..analysis.place import place_name
+from ..analysis.quantities import QUANTITIES
+from ..analysis.wording import amount_text, percent, percent_range, signed
+from .layout import Cell, Grid, Head, Line
+
+
+def decision_table(decision: Decision) -> Grid:
+    """One line per masked configuration, those that qualify first, then by what they save."""
+    metric = decision.subject.metric
+    names = list(decision.min_savings)
+    heads = [Head("mask, ratio", numeric=False), Head("difference", f"{metric.name}, 95 % interval, paired")]
+    where = "" if decision.batch_size is None else f"batch size {decision.batch_size}"
+    heads += [Head(f"{QUANTITIES[n].words} saved", where if QUANTITIES[n].timed else "counted") for n in names]
+    heads.append(Head("verdict", f"loss below {amount_text(decision.max_loss, metric)}", False))
+
+    def rank(candidate: Candidate) -> tuple[bool, bool, float]:
+        saved = candidate.savings[decision.by.name]
+        return candidate is not decision.chosen, not candidate.qualifies, -(saved.value if saved else -1.0)
+
+    rows = []
+    for candidate in sorted(decision.candidates, key=rank):
+        point, lost = candidate.point, candidate.point.difference
+        cells = [Cell(f"{point.mask} {point.ratio:g}", kind="")]
+        ends = f"{signed(lost.low, metric.digits)} to {signed(lost.high, metric.digits)}" if lost else ""
+        cells.append(Cell(signed(lost.value, metric.digits), ends) if lost else Cell(""))
+        for name in names:
+            saved = candidate.savings[name]
+            exact = saved is not None and saved.low == saved.high
+            text = percent(saved.value) if saved else ""
+            cells.append(Cell(text, "" if exact or not saved else percent_range(saved.low, saved.high)))
+        word = "chosen" if candidate is decision.chosen else "qualifies" if candidate.qualifies else candidate.why_not
+        cells.append(Cell(word, kind="wrap"))
+        kind = "baseline" if candidate is decision.chosen else ""
+        rows.append(Line(cells, kind, place_name(decision.subject, point)))
+    return Grid(f"{decision.subject.label}: what each configuration loses and saves", heads, rows)

@@ -1,0 +1,161 @@
+"""Runtimes: what computes the same, what says who computed it, and what is refused in one line."""
+
+import shutil
+
+import pytest
+import torch
+
+from posebench import create_model
+from posebench.benchmark.profiling.config import ProfileConfig, RunConfig, runs_of
+from posebench.benchmark.profiling.models import profile, time_models
+from posebench.benchmark.profiling.running import Running
+from posebench.benchmark.runtimes.descriptor import Runtime
+from posebench.benchmark.runtimes.eager import about_torch
+from posebench.benchmark.runtimes.onnxruntime import told
+from posebench.benchmark.runtimes.prepared import Task, prepare
+from posebench.benchmark.runtimes.registry import check_runtime, find_runtime
+from posebench.pose.errors import InputError
+from posebench.pose.records import digest, from_plain, to_plain
+from posebench.pose.reductions import reduction_names
+
+CPU = torch.device("cpu")
+BRIEFLY = {"threads": 1, "samples": 10, "seconds": 0.1, "memory": False}
+
+
+class Wrong:
+    """A runtime whose heatmaps are a little off."""
+
+    def __init__(self, task):
+        self.task = task
+
+    def run(self, *inputs):
+        with torch.inference_mode():
+            return self.task.module(*inputs) + 2e-4
+
+    def bind(self, *inputs):
+        return lambda: self.run(*inputs)
+
+    def synchronise(self):
+        pass
+
+    def provenance(self):
+        return about_torch(self.task, "by hand")
+
+
+WRONG = Runtime("wrong", Wrong, "off by 2e-4")
+
+
+def made(mask, ratio=0.4):
+    torch.manual_seed(3)
+    model = create_model("tmpose_tiny", mask=mask, mask_ratio=0.0 if mask == "none" else ratio).eval()
+    images = torch.randn(2, 3, 96, 72, generator=torch.Generator().manual_seed(1))
+    return model, (images, torch.tensor([5, 77]))
+
+
+def test_eager_is_the_model_and_says_so():
+    model, inputs = made("random")
+    prepared = prepare("eager", Task(model, inputs, threads=1))
+    with torch.no_grad():
+        assert torch.equal(prepared.run(*inputs), model(*inputs))
+    about = prepared.provenance()
+    assert about.version == f"torch {torch.__version__}" and about.provider.startswith("CPU") and about.threads == 1
+
+
+def test_what_differs_from_eager_in_float32_is_not_timed_and_says_by_how_much(monkeypatch):
+    name = f"{__name__}:WRONG"
+    monkeypatch.setitem(__import__("sys").modules, __name__, __import__("types").SimpleNamespace(WRONG=WRONG))
+    find_runtime.cache_clear()
+    ours, wrong = profile("tmpose_tiny", runtimes=("eager", name), masks=["none"], **BRIEFLY)
+    assert ours["status"] == "ok" and ours["latency_samples"] == 10 and ours["runtime"] == "eager"
+    assert wrong["status"] == "failed" and "differ from eager's by 0.0002" in wrong["error"]
+    assert "latency_ms_median" not in wrong and wrong["drift_heatmap"] == pytest.approx(2e-4, rel=0.01)
+
+
+def test_a_saving_is_within_one_precision_and_x_of_eager_against_eager_float32():
+    models = {mask: made(mask)[0] for mask in ("none", "uniform")}
+    runs, _ = runs_of(RunConfig(), (), ("float32", "bfloat16"))
+    rows = time_models(models, 1, runs, device=CPU, threads=1, max_samples=10, max_seconds=0.1, retries=0)
+    median = {key: row["latency_ms_median"] for key, row in rows.items()}
+    eager, half = runs
+    for run in runs:
+        ratio = median["uniform", run] / median["none", run]
+        assert rows["uniform", run]["latency_vs_unmasked"] == pytest.approx(ratio)
+        assert rows["none", run]["latency_vs_unmasked"] is None
+    assert rows["none", half]["latency_x_eager"] == pytest.approx(median["none", eager] / median["none", half])
+    assert rows["none", eager]["latency_x_eager"] is None
+    assert 0 < rows["none", half]["drift_heatmap"] < 0.1 and rows["none", half]["drift_px_max"] >= 0
+
+
+def test_the_names_of_old_results_stay_and_another_runtime_has_another():
+    old = {"device": "cpu", "dtype": "float32", "threads": 1}
+    assert to_plain(RunConfig(threads=1)) == old and from_plain(RunConfig, old, "file") == RunConfig(threads=1)
+    elsewhere = RunConfig(threads=1, runtime="onnxruntime")
+    assert digest(elsewhere) != digest(old) and from_plain(RunConfig, to_plain(elsewhere), "file") == elsewhere
+
+
+def test_what_there_is_not_is_one_line():
+    for name, precision, device, part in [
+        ("onnxruntim", "float32", "cpu", "did you mean 'onnxruntime'"),
+        ("eager", "int4", "cpu", "give one of float32, bfloat16, float16, int8"),
+        ("eager", "int8", "cpu", "does not compute in int8 on cpu; give float32, bfloat16"),
+        ("cudagraph", "float32", "cpu", "runs on cuda, not on cpu"),
+    ]:
+        with pytest.raises(InputError, match=part):
+            check_runtime(name, precision, device)
+    with pytest.raises(InputError, match="none of eager computes in int8"):
+        ProfileConfig(precisions=("float32", "int8")).runs()
+
+
+def test_a_package_that_is_missing_is_named_with_its_extra(monkeypatch):
+    monkeypatch.setattr("posebench.benchmark.runtimes.registry.find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"needs onnx, onnxruntime, .*: pip install 'posebench\[openvino\]'"):
+        check_runtime("openvino", "float32", "cpu")
+
+
+def test_a_provider_that_runs_no_node_is_refused_and_a_part_of_them_is_told():
+    asked, other = "CUDAExecutionProvider", "CPUExecutionProvider"
+    with pytest.raises(InputError, match="was asked for and runs no node, CPUExecutionProvider does"):
+        told(asked, {other: 12})
+    assert told(asked, {other: 12, asked: 310}) == f"{asked} 310 nodes, {other} 12 nodes"
+
+
+def test_a_model_in_a_runtime_takes_batches_of_any_size_up_to_its_first():
+    model, (images, ids) = made("random")
+    running = Running(model, RunConfig(threads=1), CPU)
+    with torch.no_grad():
+        assert torch.equal(running(images, ids), model(images, ids))
+        assert torch.allclose(running(images[1:], ids[1:]), model(images[1:], ids[1:]), atol=1e-6)
+    assert not list(running.parameters()), "the model is no part of it, so that nobody moves it"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not any(map(shutil.which, ("g++", "clang++"))), reason="inductor needs a C++ compiler")
+def test_compile_gives_the_models_heatmaps_in_one_graph_each():
+    for mask in ("random", "tome"):
+        model, inputs = made(mask)
+        with torch.no_grad():
+            prepared = prepare("compile", Task(model, inputs, threads=1))
+            assert (prepared.run(*inputs) - model(*inputs)).abs().max() < 1e-5
+
+
+@pytest.mark.onnx
+@pytest.mark.parametrize("mask", [*reduction_names(), "sparse(execution=gather)"])
+def test_onnx_runtime_and_openvino_give_the_models_heatmaps_for_any_sample_ids(mask):
+    model, (images, ids) = made(mask)
+    for runtime in ("onnxruntime", "openvino"):
+        if runtime == "openvino":
+            pytest.importorskip("openvino")
+        prepared = prepare(runtime, Task(model, (images, torch.arange(2)), threads=1))
+        with torch.no_grad():
+            assert (prepared.run(images, ids) - model(images, ids)).abs().max() < 1e-4, runtime
+
+
+@pytest.mark.onnx
+def test_int8_is_near_and_float16_on_a_processor_without_it_is_refused():
+    model, inputs = made("none")
+    crops = [(inputs[0][:1], inputs[1][:1]), (inputs[0][1:], inputs[1][1:])]
+    prepared = prepare("onnxruntime", Task(model, inputs, "int8", threads=1, calibration=crops))
+    with torch.no_grad():
+        difference = (prepared.run(*inputs) - model(*inputs)).abs().max()
+    assert 0 < difference < 0.3 * model(*inputs).abs().max()
+    assert prepared.provenance().provider == "CPUExecutionProvider"

@@ -1,0 +1,146 @@
+"""The fused form computes what the model does, and executes what its heatmaps need and no more."""
+
+import copy
+
+import pytest
+import torch
+from closed_form import SIZES, backbone_macs, transformer_macs
+from torch import nn
+from torch.nn import functional as F
+
+from posebench.benchmark.counting.flops import count_flops
+from posebench.benchmark.runtimes.prepared import Task, prepare
+from posebench.pose.fusion.folding import fold_batch_norms
+from posebench.pose.fusion.fuse import fuse
+from posebench.pose.models.zoo import create_model
+from posebench.pose.reductions import reduction_names
+from posebench.pose.reductions.schedule import kept_tokens
+
+BLIND = ("random", "uniform", "block", "first", "centre", "prior")
+TINY = ("tmpose_tiny", "sparse_tokenpose_tiny", "vitpose_tiny")
+LARGE = ("tmpose_l", "tokenpose_b")
+
+
+def trained(name, mask, **options):
+    """A model whose batch norms are not the identity, and whose heatmaps are not small."""
+    torch.manual_seed(5)
+    ratio = 0.0 if mask == "none" else 0.4
+    model = create_model(name, mask=mask, mask_ratio=ratio, **options).eval()
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            for values, low, high in zip(
+                (module.running_mean, module.running_var, module.weight.data, module.bias.data),
+                (-1, 0.5, 0.5, -1),
+                (1, 2.0, 1.5, 1),
+                strict=True,
+            ):
+                values.uniform_(low, high)
+    last = model.decoder.final if name.startswith("vitpose") else model.transformer.head.layers[-1]
+    nn.init.normal_(last.weight, std=0.05)
+    return model
+
+
+def assert_fused_equals_eager(model):
+    images, ids = torch.randn(2, 3, *model.spec.input_size), torch.tensor([3, 8])
+    before = copy.deepcopy(model.state_dict())
+    with torch.inference_mode():
+        eager = model(images, ids)
+        fused = prepare("fused", Task(model, (images, ids))).run(images, ids)
+    torch.testing.assert_close(fused, eager, rtol=1e-5, atol=1e-5)
+    assert eager.abs().max() > 0.1
+    after = model.state_dict()
+    assert before.keys() == after.keys() and all(torch.equal(before[key], after[key]) for key in before)
+
+
+@pytest.mark.parametrize("mask", reduction_names())
+@pytest.mark.parametrize("name", TINY)
+def test_every_reduction_gives_the_heatmaps_of_eager(name, mask):
+    assert_fused_equals_eager(trained(name, mask))
+
+
+@pytest.mark.parametrize(
+    ("mask", "options"),
+    [
+        ("random", {"positions": "prefix", "draw": "batch"}),
+        ("semantic", {"positions": "prefix"}),
+        ("uniform", {"position_type": "learnable"}),
+        ("random(layers=1)", {}),
+        ("sparse(execution=gather)", {}),
+    ],
+)
+def test_options_of_the_model_hold(mask, options):
+    assert_fused_equals_eager(trained("tmpose_tiny", mask, **options))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mask", [*BLIND, "none", "semantic", "prune"])
+@pytest.mark.parametrize("name", LARGE)
+def test_large_models_give_the_heatmaps_of_eager(name, mask):
+    assert_fused_equals_eager(trained(name, mask))
+
+
+@pytest.mark.parametrize("mask", [*BLIND, "none", "semantic", "norm", "prune", "tome", "sparse"])
+@pytest.mark.parametrize("name", ["tmpose_tiny", "tokenpose_b"])
+def test_what_is_executed_is_counted(name, mask):
+    """Of the last block keys, values and the keypoint tokens' queries; of blind masks the kept patches alone."""
+    ratio = 0.0 if mask == "none" else 0.4
+    s, eager = SIZES[name]["coco"], transformer_macs(name, "coco", mask, ratio)
+    model = create_model(name, mask=mask, mask_ratio=ratio).eval()
+    kept, schedule = kept_tokens(s.tokens, ratio), model.transformer.schedule
+    before, after = schedule.seen[-1] if schedule.removes else (s.tokens, s.tokens)
+    # Queries, output, two products and the MLP of each visual token.
+    n = s.joints + before
+    unread = 2 * before * s.dim**2 + 2 * before * n * s.dim + 2 * s.mlp * after * s.dim**2
+    patches = eager["patch_embedding"]
+    expected = eager | {"blocks": eager["blocks"] - unread}
+    if mask in BLIND:
+        expected["patch_embedding"] = patches // s.tokens * kept
+    if mask == "prune":  # the keypoint tokens' rows are computed beside a fused attention
+        expected["blocks"] += sum(s.joints * (s.joints + schedule.seen[at][0]) * s.dim for at, _ in schedule.steps)
+    if mask == "tome":  # what merges behind the last block's attention, nobody reads
+        half = before - before // 2
+        expected["mask_scoring"] -= half * (before // 2) * s.dim // s.heads if before > after else 0
+    count = count_flops(fuse(model))
+    found = {part: count.parts[part] for part in expected}
+    assert found == expected
+    assert count.macs_transformer == sum(expected.values())
+    assert count.macs == sum(expected.values()) + backbone_macs(name)
+
+
+class Shared(nn.Module):
+    """Norms that may not be folded: behind a layer that is run twice, and behind one whose output is read again."""
+
+    def __init__(self):
+        super().__init__()
+        self.twice, self.norm = nn.Conv2d(3, 3, 3, padding=1), nn.BatchNorm2d(3)
+        self.read, self.norm_of_read = nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)
+        self.alone, self.norm_of_alone = nn.ConvTranspose2d(3, 4, 2, stride=2), nn.BatchNorm2d(4)
+        self.flat, self.norm_of_flat = nn.Linear(4, 5), nn.BatchNorm1d(5)
+        self.before, self.after = nn.BatchNorm2d(3), nn.Conv2d(3, 3, 3)
+
+    def forward(self, x):
+        x = self.norm(self.twice(self.twice(x)))
+        y = self.read(x)
+        x = F.relu(self.norm_of_read(y)) + y
+        x = self.after(self.before(x))
+        return self.norm_of_flat(self.flat(F.relu(self.norm_of_alone(self.alone(x))).mean(dim=(2, 3))))
+
+
+def test_a_norm_is_folded_where_it_alone_reads_what_one_layer_makes():
+    torch.manual_seed(1)
+    module, images = Shared(), torch.randn(4, 3, 9, 7)
+    module(images)  # statistics that are not the identity
+    module.eval()
+    fused = copy.deepcopy(module)
+    assert fold_batch_norms(fused, images) == 2
+    assert isinstance(fused.norm_of_alone, nn.Identity) and isinstance(fused.norm_of_flat, nn.Identity)
+    torch.testing.assert_close(fused(images), module(images), rtol=1e-5, atol=1e-5)
+
+
+def test_a_network_of_ones_own_runs_fused():
+    torch.manual_seed(1)
+    module, images = Shared(), torch.randn(4, 3, 9, 7)
+    module(images)
+    module.eval()
+    found = prepare("fused", Task(module, (images,))).run(images)
+    torch.testing.assert_close(found, module(images), rtol=1e-5, atol=1e-5)

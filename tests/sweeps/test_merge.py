@@ -1,0 +1,115 @@
+"""Sweeps of several machines joined in one folder: their cells once, their people alone, their clocks apart."""
+
+import csv
+import json
+from dataclasses import replace
+
+import pytest
+from finished_sweeps import write_sweep
+from small_sweeps import base, grid, unmasked
+
+from posebench.pose.errors import InputError
+from posebench.pose.records import to_plain
+from posebench.reports.analysis.results import SCHEMA_VERSION
+from posebench.sweeps.cell_result import CellResult, write_cell_result
+from posebench.sweeps.merge import merge_sweeps
+from posebench.sweeps.request import SweepRequest
+from posebench.sweeps.store import SweepStore, make_manifest, open_store
+
+
+def rows_of(folder):
+    with open(folder / "results.csv", newline="") as file:
+        return {(row["mask"], int(row["seed"])): row for row in csv.DictReader(file)}
+
+
+def test_the_cells_of_two_machines_are_one_table_with_machine_revision_and_folder(tmp_path, posebench):
+    write_sweep(tmp_path / "a", "one", masks=("random",), milliseconds=10.0)
+    write_sweep(tmp_path / "b", "two", masks=("semantic",), milliseconds=70.0)
+    code, said, _ = posebench("merge", "a", "b", "--out", "both")
+    assert code == 0 and said.startswith("3 cells in both: 2 from a, 1 from b; 1 in several folders")
+    rows = rows_of(tmp_path / "both")
+    told = [
+        (r["machine"], r["timed_on"], r["git_revision"], r["sweep_dir"], r["latency_ms_median"]) for r in rows.values()
+    ]
+    one, two = str(tmp_path / "a"), str(tmp_path / "b")
+    assert told == [("one", "one", "rev-one", one, "10.0")] * 2 + [("two", "two", "rev-two", two, "70.0")]
+    assert rows["semantic", 0]["ap_diff"], "paired with the unmasked cell, which is the other machine's"
+    page = (tmp_path / "both" / "report.html").read_text()
+    assert "those of 1 row that were timed elsewhere (two, CPU of two)" in page
+    assert (tmp_path / "both" / "equal_gflopst.csv").is_file(), "masks that no machine had side by side"
+
+
+def test_seeds_of_two_machines_keep_their_own_times_though_they_timed_the_same_models(tmp_path):
+    write_sweep(tmp_path / "a", "one", seeds=(0,), milliseconds=10.0)
+    write_sweep(tmp_path / "b", "two", seeds=(1,), milliseconds=70.0)
+    merge_sweeps([tmp_path / "a", tmp_path / "b"], tmp_path / "both")
+    rows = rows_of(tmp_path / "both")
+    assert {seed: {row["latency_ms_median"] for (_, s), row in rows.items() if s == seed} for seed in (0, 1)} == {
+        0: {"10.0"},
+        1: {"70.0"},
+    }
+    assert {row["data_dir"] for row in rows.values()} == {"/one/coco"}, "the same people, by their annotations"
+
+
+def test_what_was_merged_is_a_sweep_that_goes_on_and_that_can_be_merged_again(tmp_path):
+    for seed in range(3):
+        write_sweep(tmp_path / str(seed), f"host-{seed}", seeds=(seed,))
+    merge_sweeps([tmp_path / "0", tmp_path / "1"], tmp_path / "two")
+    merge_sweeps([tmp_path / "two", tmp_path / "2"], tmp_path / "three")
+    rows = rows_of(tmp_path / "three")
+    assert {seed: row["timed_on"] for (_, seed), row in rows.items()} == {n: f"host-{n}" for n in range(3)}
+    assert rows["semantic", 0]["sweep_dir"] == str(tmp_path / "0")
+    asked = SweepRequest(ratios=(0.4,), seeds=(0, 1, 2))
+    cells, bases = grid(asked, [(unmasked("finetune"), base())])
+    with open_store(tmp_path / "three", make_manifest(to_plain(asked), cells, bases.values())) as store:
+        assert all(store.is_done(cell.key) for cell in cells)
+
+
+def test_one_cell_with_two_results_is_refused_and_nothing_is_written(tmp_path):
+    a, b = write_sweep(tmp_path / "a", "one"), write_sweep(tmp_path / "b", "two", loss=0.26)
+    with pytest.raises(
+        InputError, match=r"tmpose_tiny unmasked seed 0 has two results: loss is 0\.25 and 0\.26 in .*a/cells"
+    ):
+        merge_sweeps([a, b], tmp_path / "both")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+
+
+def test_a_cell_that_failed_somewhere_is_taken_from_where_it_did_not(tmp_path):
+    a, b = write_sweep(tmp_path / "a", "one"), write_sweep(tmp_path / "b", "two")
+    cell = grid(SweepRequest(ratios=(0.4,)))[0][1]
+    write_cell_result(SweepStore(a).cell_dir(cell.key), CellResult(error="out of memory"))
+    merge_sweeps([a, b], tmp_path / "both")
+    row = rows_of(tmp_path / "both")["semantic", 0]
+    assert (row["status"], row["machine"]) == ("ok", "two")
+
+
+def test_sweeps_of_other_settings_people_or_versions_are_refused(tmp_path):
+    a = write_sweep(tmp_path / "a", "one")
+
+    def refused(folder, match):
+        with pytest.raises(InputError, match=match):
+            merge_sweeps([a, folder], tmp_path / "both")
+        assert not (tmp_path / "both").exists()
+
+    longer = [(unmasked("finetune", epochs=9), base())]
+    refused(write_sweep(tmp_path / "b", "two", longer, seeds=(1,)), r"train.recipe.epochs is 2 there and 9 here")
+    taught = [(unmasked("finetune"), base(epochs=12))]
+    refused(
+        write_sweep(tmp_path / "c", "two", taught, seeds=(1,)), r"base model: train.recipe.epochs is 11 there and 12"
+    )
+    cell = unmasked("finetune")
+    others = [
+        (replace(cell, eval=replace(cell.eval, data="other"), model=replace(cell.model, name="tokenpose_tiny")), None)
+    ]
+    refused(
+        write_sweep(tmp_path / "d", "two", others), r"its people cannot be joined .* eval.data is val there and other"
+    )
+    older = write_sweep(tmp_path / "e", "two", seeds=(1,))
+    manifest = json.loads((older / "sweep.json").read_text())
+    (older / "sweep.json").write_text(json.dumps(manifest | {"version": 1}))
+    refused(older, "version 1 of the layout")
+    (older / "sweep.json").write_text(json.dumps(manifest))
+    (older / "results.csv").write_text(
+        f"schema_version,cell,status,model,dataset,mask,mask_ratio,seed\n{SCHEMA_VERSION + 1},x,ok,m,coco,none,0,0\n"
+    )
+    refused(older, f"written in schema {SCHEMA_VERSION + 1}")

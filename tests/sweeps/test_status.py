@@ -1,0 +1,111 @@
+"""What a sweep is doing, asked from outside: true while it runs, when it has ended, and when it was killed."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+from finished_sweeps import write_sweep
+
+from posebench.pose.records import to_plain
+from posebench.sweeps.executors.presence import RUN, SILENT_SECONDS, WORKER, Owner
+from posebench.sweeps.status import read_status
+from posebench.sweeps.store import write_json
+
+WORK = """
+import sys, time
+from pathlib import Path
+from posebench.sweeps.executors.presence import Presence
+with Presence(Path(sys.argv[1]), "cuda") as presence:
+    presence.report("training", 1, 4)
+    print("at work", flush=True)
+    sys.stdin.read()
+"""
+
+
+class Process:
+    """A process that is at work in a folder, as long as the block lasts."""
+
+    def __init__(self, file):
+        environment = os.environ | {"CUDA_VISIBLE_DEVICES": "3"}
+        command = [sys.executable, "-c", WORK, str(file)]
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
+        assert self.process.stdout.readline() == "at work\n"
+
+    def end(self):
+        self.process.communicate()
+
+    def kill(self):
+        self.process.kill()
+        self.process.communicate()
+
+
+@pytest.fixture
+def sweep(tmp_path):
+    """A sweep of two cells and a latency, of which the masked cell has no result, and nobody at work."""
+    folder = write_sweep(tmp_path / "sweep", "here")
+    masked = json.loads((folder / "sweep.json").read_text())["cells"][1]["key"]
+    (folder / "cells" / masked / "result.json").unlink()
+    (folder / "cells" / masked / WORKER).unlink()
+    return folder, folder / "cells" / masked
+
+
+def states(folder):
+    found = read_status(folder)
+    return found.state, [part.state for part in found.parts]
+
+
+def test_it_runs_then_dies_and_its_cell_with_it_and_the_reason_is_told(sweep, posebench):
+    folder, cell = sweep
+    driver, worker = Process(folder / RUN), Process(cell / WORKER)
+    assert states(folder) == ("running", ["waiting", "done", "running", "done"])
+    code, said, _ = posebench("status", folder)
+    assert code == 0 and "training 25 %" in said and "cuda:3" in said and f"process {driver.process.pid}" in said
+    worker.kill()
+    (cell / "log.txt").write_text("Traceback\nno space left\n")
+    driver.kill()
+    assert states(folder) == ("died", ["waiting", "done", "lost", "done"])
+    said = posebench("status", folder)[1]
+    assert f"process {driver.process.pid}" in said and "gone without a word" in said
+    found = json.loads(posebench("status", folder, "--json")[1])
+    assert found["state"] == "died" and found["left"] == 2
+    assert found["parts"][2]["why"].endswith("its log ends: no space left")
+
+
+def test_one_that_ended_has_stopped_or_finished(sweep):
+    folder, cell = sweep
+    driver = Process(folder / RUN)
+    driver.end()
+    assert states(folder)[0] == "stopped"
+    write_json(cell / "result.json", {"status": "failed", "error": "out of memory"})
+    assert states(folder) == ("stopped", ["waiting", "done", "failed", "done"])
+    write_json(cell / "result.json", {"status": "ok"})
+    assert states(folder) == ("finished", ["done"] * 3)
+
+
+def test_a_process_on_another_machine_is_known_by_its_last_sign(sweep):
+    folder, cell = sweep
+    for file in (folder / RUN, cell / WORKER):
+        write_json(file, to_plain(Owner("another machine", 1, time.time())))
+    assert states(folder) == ("running", ["waiting", "done", "running", "done"])
+    silent = time.time() - SILENT_SECONDS - 5
+    for file in (folder / RUN, cell / WORKER):
+        os.utime(file, (silent, silent))
+    assert states(folder) == ("died", ["waiting", "done", "lost", "done"])
+
+
+def test_it_writes_nothing(sweep):
+    folder, _ = sweep
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    read_status(folder)
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
+
+def test_a_folder_without_a_sweep_is_told(tmp_path, posebench):
+    assert posebench("status", tmp_path)[::2] == (
+        2, f"posebench: error: {tmp_path}: not a sweep's folder (it has no sweep.json)\n"
+    )  # fmt: skip
