@@ -263,7 +263,7 @@ IN_THE_WAY = {
 }
 
 
-@pytest.mark.parametrize("case", cases(IN_THE_WAY, quick=3))
+@pytest.mark.parametrize("case", cases(IN_THE_WAY, quick=7))
 def test_something_in_the_way_of_a_report(case, tmp_path, schema, refused):
     name, make = case
     rows = [
@@ -327,7 +327,7 @@ WRITES = {
 }
 
 
-@pytest.mark.parametrize("make", cases(TARGETS, quick=3))
+@pytest.mark.parametrize("make", cases(TARGETS, quick=7))
 @pytest.mark.parametrize("command", WRITES.values(), ids=WRITES)
 def test_a_place_that_nothing_can_be_written_to(command, make, sound, coco, tmp_path, refused):
     os.link(sound / "tiny.pt", tmp_path / "tiny.pt")
@@ -343,7 +343,7 @@ FOLDERS = {
 }
 
 
-@pytest.mark.parametrize("make", cases(FOLDERS, quick=3))
+@pytest.mark.parametrize("make", cases(FOLDERS, quick=7))
 @pytest.mark.parametrize("command", ["train", "sweep", "data synth", "predict"])
 def test_a_folder_that_cannot_be_made(command, make, sound, coco, tmp_path, refused):
     picture = next((sound / "coco/images/val2017").iterdir())

@@ -40,7 +40,7 @@ NO_MANIFEST = {
 }
 
 
-@pytest.mark.parametrize("content", cases(NO_MANIFEST, quick=4))
+@pytest.mark.parametrize("content", cases(NO_MANIFEST, quick=12))
 def test_a_sweep_json(content, coco, sound, tmp_path, refused):
     out = tmp_path / "out"
     out.mkdir()
@@ -127,7 +127,7 @@ def _train(sound, out):
     return ["train", "--data", str(sound / "coco"), *options.split(), "--out", str(out)]
 
 
-@pytest.mark.parametrize("make", cases(NO_CHECKPOINT, quick=4))
+@pytest.mark.parametrize("make", cases(NO_CHECKPOINT, quick=12))
 def test_a_checkpoint_to_resume_from(make, sound, trained, tmp_path, refused):
     out = tmp_path / "run"
     out.mkdir()
@@ -163,7 +163,7 @@ MODULES = {
 }
 
 
-@pytest.mark.parametrize("text", cases(MODULES, quick=3))
+@pytest.mark.parametrize("text", cases(MODULES, quick=8))
 @pytest.mark.parametrize("option", ["--mask", "--model", "--dataset"])
 def test_a_module_of_a_user_that_is_none(option, text, coco, tmp_path, refused, monkeypatch, request):
     import re

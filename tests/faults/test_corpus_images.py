@@ -95,7 +95,7 @@ def put(path, content):
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("content", cases(BROKEN, quick=4))
+@pytest.mark.parametrize("content", cases(BROKEN, quick=16))
 def test_a_broken_image(content, coco, sound, refused):
     image = first_image(coco)
     put(image, content)
@@ -129,7 +129,7 @@ NO_FILES = {
 }
 
 
-@pytest.mark.parametrize("make", cases(NO_FILES, quick=2))
+@pytest.mark.parametrize("make", cases(NO_FILES, quick=4))
 def test_an_image_that_is_no_file(make, coco, sound, refused):
     image = first_image(coco)
     image.unlink()

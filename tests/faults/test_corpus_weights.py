@@ -218,7 +218,7 @@ def test_a_weights_file(make, sound, coco, tmp_path, refused):
     assert not list(tmp_path.rglob("executed"))
 
 
-@pytest.mark.parametrize("content", cases(SAFETENSORS, quick=3))
+@pytest.mark.parametrize("content", cases(SAFETENSORS, quick=8))
 def test_a_safetensors_file(content, coco, tmp_path, refused):
     file = tmp_path / "given.safetensors"
     file.write_bytes(content)
@@ -242,7 +242,7 @@ HF = {
 }
 
 
-@pytest.mark.parametrize("content", cases(HF, quick=4))
+@pytest.mark.parametrize("content", cases(HF, quick=8))
 def test_a_config_json_beside_the_weights(content, coco, tmp_path, refused):
     folder = tmp_path / "vitpose"
     folder.mkdir()

@@ -13,7 +13,7 @@ from posebench.cli import main
 SECONDS = 60  # nothing that is refused takes so long; a case that hangs fails
 
 
-def cases(table, *, quick=6):
+def cases(table, *, quick=24):
     """Parameters of a test, the names of `table` as ids; all but every `quick`-th wait for `make slow`."""
     return [
         pytest.param(value, id=name, marks=() if number % quick == 0 else pytest.mark.slow)
