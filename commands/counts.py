@@ -124,7 +124,7 @@ def flops(
             "--save holds models by name, mask, ratio and decoder: leave out --joint-mask and --as-published"
         )
     chosen = choose_models(
-        words(model) or list(MODELS),
+        words(model, "--model") or list(MODELS),
         masks_of(mask),
         numbers(ratios, "--ratios"),
         joint_mask=joint_mask,
@@ -137,7 +137,7 @@ def flops(
 
         if save is not None:
             raise InputError("--counters with --save: a saved file holds posebench's counts; leave one out")
-        compared = compare_counters([(config.label, create_model(config)) for config in chosen], words(counters))
+        compared = compare_counters([(config.label, create_model(config)) for config in chosen], words(counters, "--counters"))
         print_rows(compared, list(compared[0]), format, COUNTERS_CAPTION)
         return
     rows = [flops_row(config) for config in chosen]
