@@ -137,7 +137,8 @@ def flops(
 
         if save is not None:
             raise InputError("--counters with --save: a saved file holds posebench's counts; leave one out")
-        compared = compare_counters([(config.label, create_model(config)) for config in chosen], words(counters, "--counters"))
+        made = [(config.label, create_model(config)) for config in chosen]
+        compared = compare_counters(made, words(counters, "--counters"))
         print_rows(compared, list(compared[0]), format, COUNTERS_CAPTION)
         return
     rows = [flops_row(config) for config in chosen]

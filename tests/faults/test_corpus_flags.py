@@ -193,7 +193,7 @@ def test_an_option(case, sound, refused):
     data = ("--data", sound / "coco") if command[0] in ("eval", "train") and name != "--data" else ()
     quiet = ("--quiet",) if command[0] in ("eval", "train", "profile", "sweep") else ()
     line = refused(*command, *data, *quiet, f"{name}={value}", naming=())
-    about = re.findall("[a-z]{4,}", f"{name} {value[:100]}".replace("ratios", "ratio"))
+    about = re.findall("[a-z]{3,}", f"{name} {value[:100]}".replace("ratios", "ratio"))
     assert any(word in line for word in (*about, value.strip()[:12])), line
 
 
