@@ -32,6 +32,8 @@ from .commands import (
 #: of the click that typer uses, which may be a copy of its own
 UsageError = typer.BadParameter.__base__
 
+LONGEST_LINE = 2000  # characters of an error, which may quote what was given
+
 HELP = """
 What masking tokens costs a pose transformer, and what it really saves.
 
@@ -67,7 +69,7 @@ for group in GROUPS:
 
 def main() -> None:
     """Run the command line. Exit codes: 0 done, 1 a check or a cell failed, 2 wrong input."""
-    from .pose.errors import InputError, NumericalError, ProcessLost
+    from .pose.errors import InputError, NumericalError, ProcessLost, is_shortage
 
     try:
         _refuse_empty(sys.argv[1:])
@@ -86,6 +88,10 @@ def main() -> None:
         _fail(f"{error.filename or 'the output'}: {error.strerror or error}", 2)
     except (NumericalError, ProcessLost) as error:
         _fail(error, 1)
+    except (MemoryError, RuntimeError) as error:
+        if not is_shortage(error):
+            raise
+        _fail(f"not enough memory ({str(error)[:200]}); give smaller batches or sizes, or fewer processes", 2)
     if code:
         raise SystemExit(code)
 
@@ -103,5 +109,6 @@ def _refuse_empty(arguments: list[str]) -> None:
 
 def _fail(error: Exception | str, code: int) -> None:
     line = " ".join(str(error).split())
+    line = line if len(line) <= LONGEST_LINE else f"{line[: LONGEST_LINE // 2]} ... {line[-LONGEST_LINE // 2 :]}"
     print(f"posebench: error: {line}", file=sys.stderr)
     raise SystemExit(code) from None

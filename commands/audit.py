@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..pose.errors import InputError
-from .options import Bar, Quiet, check_new
+from .options import Bar, Quiet, Threads, check_new, real
 
 EXAMPLES = """
 Examples:
@@ -34,8 +34,8 @@ def audit(
         bool, typer.Option("--latency/--no-latency", help="also time what a claim compares, on this machine")
     ] = True,
     device: Annotated[str, typer.Option(help="cpu or cuda, for the timing")] = "cpu",
-    threads: Annotated[int | None, typer.Option(help="CPU threads  [torch's default]")] = None,
-    seconds: Annotated[float, typer.Option(min=1, help="time limit of all timing")] = 24.0,
+    threads: Threads = None,
+    seconds: Annotated[float, real("time limit of all timing, in seconds", least=1)] = 24.0,
     format: Annotated[str, typer.Option(help="table, csv, json or markdown")] = "table",
     html: Annotated[Path | None, typer.Option(help="write the table to this file too, as a page")] = None,
     force: Annotated[bool, typer.Option("--force", help="let --html overwrite its file")] = False,

@@ -12,7 +12,7 @@ from ..pose.errors import InputError
 from ..pose.reductions import find_reduction
 from .flop_gate import check_counts
 from .model_options import DATASET_NAMES, MASKS, RATIOS, Decoder, JointMask, masks_of
-from .options import Bar, Wide, check_new, numbers, print_rows, size, words
+from .options import Bar, Format, Wide, check_new, numbers, print_rows, size, words
 
 CAPTION = (
     "GFLOPs: executed, exact, 1e9 multiply-adds at batch 1 (one fused multiply-add counts once). GFLOPsT: the same "
@@ -56,7 +56,7 @@ def register(app: typer.Typer) -> None:
 
 def models(
     dataset: Annotated[str | None, typer.Option(help=f"{DATASET_NAMES} (default: one of each shape of crops)")] = None,
-    format: Annotated[str, typer.Option(help="table, json, csv or markdown")] = "table",
+    format: Format = "table",
     wide: Wide = False,
 ) -> None:
     """List the models with input size, tokens, parameters, GFLOPs and GFLOPsT, unmasked."""
@@ -90,7 +90,7 @@ def flops(
     as_published: Annotated[bool, typer.Option("--as-published", help="the reference code's own behaviours")] = False,
     joint_mask: JointMask = None,
     decoder: Decoder = None,
-    format: Annotated[str, typer.Option(help="table, json, csv or markdown")] = "table",
+    format: Format = "table",
     wide: Wide = False,
     save: Annotated[Path | None, typer.Option(help="write the counts to this file, for --check")] = None,
     check: Annotated[Path | None, typer.Option(help="compare with a saved file: exit 1 if any count moved")] = None,
@@ -124,7 +124,7 @@ def flops(
             "--save holds models by name, mask, ratio and decoder: leave out --joint-mask and --as-published"
         )
     chosen = choose_models(
-        words(model) or list(MODELS),
+        words(model, "--model") or list(MODELS),
         masks_of(mask),
         numbers(ratios, "--ratios"),
         joint_mask=joint_mask,
@@ -137,7 +137,8 @@ def flops(
 
         if save is not None:
             raise InputError("--counters with --save: a saved file holds posebench's counts; leave one out")
-        compared = compare_counters([(config.label, create_model(config)) for config in chosen], words(counters))
+        made = [(config.label, create_model(config)) for config in chosen]
+        compared = compare_counters(made, words(counters, "--counters"))
         print_rows(compared, list(compared[0]), format, COUNTERS_CAPTION)
         return
     rows = [flops_row(config) for config in chosen]

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from ..pose.datasets.registry import DATASETS, DEFAULT
-from .options import Bar, Quiet, count, words
+from ..sweeps.checked import MOST_THREADS
+from .options import LARGEST_SEED, Bar, Quiet, count, whole, words
 from .options import size as size_of
 from .train import DatasetName
 
@@ -35,11 +36,11 @@ def register(app: typer.Typer) -> None:
 
 def synth(
     out: Annotated[Path, typer.Option(help="folder to make")],
-    train: Annotated[int, typer.Option(help="people in the training split")] = 6000,
-    val: Annotated[int, typer.Option(help="people in the validation split")] = 1000,
-    seed: Annotated[int, typer.Option(help="the same seed gives the same bytes")] = 0,
+    train: Annotated[int, whole("people in the training split")] = 6000,
+    val: Annotated[int, whole("people in the validation split")] = 1000,
+    seed: Annotated[int, whole("the same seed gives the same bytes", 0, LARGEST_SEED)] = 0,
     layout: Annotated[str, typer.Option(help=", ".join(LAYOUTS))] = DEFAULT,
-    jobs: Annotated[int | None, typer.Option(help="processes (default: the usable cores)")] = None,
+    jobs: Annotated[int | None, whole("processes (default: the usable cores)", 1, MOST_THREADS)] = None,
     quiet: Quiet = False,
 ) -> None:
     """Render clothed, articulated figures into an ordinary COCO (or MPII) folder."""

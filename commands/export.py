@@ -28,7 +28,7 @@ from .model_options import (
     make_model,
     masks_of,
 )
-from .options import Bar, Quiet, check_new, numbers, words
+from .options import LARGEST_SEED, Bar, Quiet, check_new, numbers, whole, words
 
 EXAMPLES = """
 Examples:
@@ -70,7 +70,7 @@ def export(
     joint_mask: JointMask = None,
     as_published: AsPublished = False,
     position_type: PositionType = None,
-    seed: Annotated[int | None, typer.Option(help="of random masks, and of untrained weights")] = None,
+    seed: Annotated[int | None, whole("of random masks, and of untrained weights", 0, LARGEST_SEED)] = None,
     force: Annotated[bool, typer.Option("--force", help="overwrite files")] = False,
     check: Annotated[
         bool, typer.Option("--check", help="write nothing: try every mask (or those named) in every runtime")
@@ -126,7 +126,8 @@ def _write(
             typer.echo(f"{made.spec.name}: no --weights, so the network is untrained", err=True)
         label = f"{made.spec.mask} {made.spec.mask_ratio:g}"
         path = out if len(asked) == 1 else out / _file_name(f"{made.spec.name} {label}", form)
-        _check_new(form, path, force)
+        if path.parent.is_dir():
+            _check_new(form, path, force)
         with _into_place(form, path) as temporary:
             difference = write(made, temporary, form.name, dynamic_batch=dynamic_batch, normalise=normalise)
         equal = difference <= TOLERANCE

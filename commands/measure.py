@@ -21,7 +21,7 @@ from .model_options import (
     JointMask,
     masks_of,
 )
-from .options import Bar, Format, Quiet, Wide, count, numbers, print_rows, size, words
+from .options import Bar, Format, Quiet, Threads, Wide, count, numbers, print_rows, real, size, whole, words
 
 EXAMPLES = """
 Examples:
@@ -75,9 +75,9 @@ def profile(
     batch_sizes: Annotated[
         str | None, typer.Option(help="batch sizes, separated by commas (default: 1; with --train the recipe's)")
     ] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads (default: torch's default)")] = None,
-    samples: Annotated[int, typer.Option(min=1, help="timed passes of each configuration, at most")] = 130,
-    seconds: Annotated[float, typer.Option(min=0, help="time limit for the samples of one batch size")] = 20.0,
+    threads: Threads = None,
+    samples: Annotated[int, whole("timed passes of each configuration, at most", 1)] = 130,
+    seconds: Annotated[float, real("time limit for the samples of one batch size, in seconds")] = 20.0,
     memory: Annotated[bool, typer.Option("--memory/--no-memory", help="peak memory, each in its own process")] = True,
     weights: Annotated[
         Path | None, typer.Option(help="weights to load into every model; a checkpoint brings its model and mask")

@@ -12,7 +12,7 @@ from ..benchmark.runtimes.descriptor import PRECISIONS
 from ..pose.datasets.registry import DATASETS
 from ..pose.reductions.catalogue import REDUCTIONS
 from ..pose.reductions.params import split_reductions
-from .options import size, words
+from .options import real, size, words
 
 if TYPE_CHECKING:
     from ..pose.models.model import PoseModel
@@ -34,9 +34,7 @@ Model = Annotated[
 Mask = Annotated[str | None, typer.Option(help=f"{MASKS} {OWN}")]
 Ratio = Annotated[
     float | None,
-    typer.Option(
-        "--ratio", help=f"fraction of the tokens (sparse: connections) gone after the last block, in [0, 1) {OWN}"
-    ),
+    real(f"fraction of the tokens (sparse: connections) gone after the last block, in [0, 1) {OWN}", "--ratio", most=1),
 ]
 InputSize = Annotated[str | None, typer.Option(help=f"crop as HEIGHTxWIDTH {OWN}")]
 AsPublished = Annotated[bool, typer.Option("--as-published", help="the reference code's own behaviours")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..pose.errors import InputError
-from ..pose.files import check_replaceable
+from ..pose.files import check_writable
+from ..sweeps.checked import LARGEST, MOST_THREADS
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -22,18 +24,41 @@ def _format(value: str) -> str:
 
 
 Format = Annotated[str, typer.Option(help="table, json, csv or markdown", callback=_format)]
+LARGEST_SEED = 2**63 - 1
+
+
+def whole(help: str, least: int = 0, most: int = LARGEST) -> Any:
+    """An option that is a whole number within bounds."""
+    return typer.Option(min=least, max=most, help=help)
+
+
+def real(help: str, *names: str, least: float = 0.0, most: float = 1e9) -> Any:
+    """An option that is a number within bounds, which neither infinity nor NaN is."""
+
+    def check(value: float | None) -> float | None:
+        if value is not None and not least <= value <= most:
+            raise typer.BadParameter(f"{value:g} is not a number from {least:g} to {most:g}")
+        return value
+
+    return typer.Option(*names, help=help, callback=check)
+
+
+Threads = Annotated[int | None, whole("CPU threads (default: torch's default)", 1, MOST_THREADS)]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress on the way, the result alone")]
 Wide = Annotated[bool, typer.Option("--wide", help="a table with every column, however wide it gets")]
 
 
 def words(text: str | None, option: str = "", split: Callable[[str], list[str]] | None = None) -> list[str]:
-    """The items of "a,b"; empty for None. InputError where there are none in what was given.
+    """The items of "a,b"; empty for None. InputError where one is empty.
 
     split: takes the text apart, by default at every comma.
     """
-    items = [item.strip() for item in (split(text or "") if split else (text or "").split(",")) if item.strip()]
-    if text is not None and not items:
-        raise InputError(f"{option or 'an option'} is empty: give one or more values, separated by commas")
+    if text is None:
+        return []
+    items = [item.strip() for item in (split(text) if split else text.split(","))]
+    if not all(items):
+        what = "has an empty value" if any(items) else "is empty"
+        raise InputError(f"{option or 'an option'} {what}: give one or more values, separated by commas")
     return items
 
 
@@ -51,7 +76,7 @@ def size(text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
     parts = text.lower().split("x")
-    if len(parts) != 2 or not all(part.strip().isdigit() for part in parts):
+    if len(parts) != 2 or not all(re.fullmatch(r"[0-9]{1,6}", part.strip()) for part in parts):
         raise InputError(f"--input-size {text!r}: give HEIGHTxWIDTH, such as 256x192")
     return int(parts[0]), int(parts[1])
 
@@ -59,7 +84,7 @@ def size(text: str | None) -> tuple[int, int] | None:
 def check_new(path: Path, option: str, *, force: bool | None = None) -> None:
     """InputError unless `path` may become a file: it is new or, with `force`, a regular file. force: of --force, None
     where the command has no such option."""
-    check_replaceable(path)
+    check_writable(path)
     if path.exists() and not force:
         raise InputError(f"{path}: exists already; give {option} another{'' if force is None else ', or --force'}")
 

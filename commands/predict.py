@@ -9,6 +9,7 @@ import typer
 
 from ..benchmark.artifacts.formats import format_of
 from ..pose.errors import InputError
+from ..pose.files import check_replaceable
 from .model_options import (
     DATASET_NAMES,
     AsPublished,
@@ -20,7 +21,7 @@ from .model_options import (
     Ratio,
     make_model,
 )
-from .options import numbers
+from .options import check_new, numbers, real
 from .train import Device
 
 EXAMPLES = """
@@ -70,7 +71,7 @@ def predict(
         typer.Option(help="people to pose: a JSON list of detections as COCO's, by the pictures' file names or ids"),
     ] = None,
     min_score: Annotated[
-        float, typer.Option(help="people of a lower score are left out, 0 to 1 (and keypoints below 0.2 are not drawn)")
+        float, real("people of a lower score are left out, 0 to 1 (and keypoints below 0.2 are not drawn)", most=1)
     ] = MIN_SCORE,
     show_mask: Annotated[bool, typer.Option("--show-mask", help="draw which tokens were kept")] = False,
     out: Annotated[Path, typer.Option(help="folder for the pictures")] = Path("predictions"),
@@ -132,7 +133,7 @@ def predict(
             crops = found.center, found.scale, made.spec.input_size
             tokens = ShownTokens(found.kept, made.spec.grid, *crops, found.holders)
         drawn = draw_prediction(
-            read_image(path),
+            read_image(path, follow=True),
             found.keypoints,
             found.scores,
             skeleton,
@@ -154,9 +155,12 @@ def predict(
 def _pictures(images: list[Path], out: Path, json: Path | None) -> list[Path]:
     """The files to draw to; InputError before any work where one is there already, or two are the same."""
     pictures = [out / f"{path.stem}.png" for path in images]
-    for file in [*pictures, *([json] if json else [])]:
+    if json is not None:
+        check_new(json, "--json")
+    for file in pictures:
+        check_replaceable(file)
         if file.exists():
-            raise InputError(f"{file}: exists already; give another {'--json' if file == json else '--out'}")
+            raise InputError(f"{file}: exists already; give another --out")
         if pictures.count(file) > 1:
             raise InputError(f"{file}: would be drawn from several pictures of that name; give them one at a time")
     return pictures

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..pose.errors import InputError
+from ..sweeps.checked import MOST_EPOCHS, MOST_IMAGES, MOST_THREADS
 from .artifact_gate import gate
 from .model_options import (
     DATA_FOLDER,
@@ -29,7 +30,7 @@ from .model_options import (
     Ratio,
     make_model,
 )
-from .options import Bar, Format, Quiet, check_new, count, numbers, words
+from .options import LARGEST_SEED, Bar, Format, Quiet, Threads, check_new, count, numbers, real, whole, words
 from .tracking import Track, TrainingTracker
 
 if TYPE_CHECKING:
@@ -45,8 +46,7 @@ Devices = Annotated[
     str | None,
     typer.Option(help="train on several at once, a process for each: 0,1 for two GPUs; cpu,cpu for two on the CPU"),
 ]
-Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads (default: torch's default)")]
-Workers = Annotated[int, typer.Option(min=0, help="loader processes")]
+Workers = Annotated[int, whole("loader processes", 0, MOST_THREADS)]
 
 TRAIN_EXAMPLES = """
 Examples:
@@ -69,7 +69,6 @@ Examples:
   posebench eval --artifact tmpose_l.onnx --weights tmpose_l.pth --data /data/coco --margin 0.002
 """
 
-LARGEST_SEED = 2**63 - 1
 EVAL_COLUMNS = (
     "model", "dataset", "mask", "mask_ratio", "runtime", "dtype", "eval_people", "ap", "ap_ci_low", "ap_ci_high",
     "ap50", "ap75", "ap_m", "ap_l", "ap_easy", "ap_medium", "ap_hard", "ar", "pckh", "pckh_ci_low", "pckh_ci_high",
@@ -99,12 +98,12 @@ def train(
     ] = "train",
     input_size: InputSize = None,
     epochs: Annotated[
-        int | None, typer.Option(help="default: 300 for the papers' models, the short recipe's for tiny")
+        int | None, whole("default: 300 for the papers' models, the short recipe's for tiny", 1, MOST_EPOCHS)
     ] = None,
-    batch_size: Annotated[int | None, typer.Option(help="default: the recipe's")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="the highest (default: the recipe's)")] = None,
+    batch_size: Annotated[int | None, whole("default: the recipe's", 1, MOST_IMAGES)] = None,
+    learning_rate: Annotated[float | None, real("the highest (default: the recipe's)")] = None,
     clip_norm: Annotated[
-        float | None, typer.Option(help="largest norm of the gradient (default: the recipe's)")
+        float | None, real("largest norm of the gradient (default: the recipe's)")
     ] = None,
     train_ratios: Annotated[
         str | None,
@@ -113,7 +112,7 @@ def train(
             " run at any of them; --ratio is then only what it is evaluated at on the way (default: --ratio alone)"
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="of weights, order, augmentation and masks")] = 0,
+    seed: Annotated[int, whole("of weights, order, augmentation and masks", 0, LARGEST_SEED)] = 0,
     device: Device = "cpu",
     devices: Devices = None,
     sync_batch_norm: Annotated[
@@ -132,7 +131,7 @@ def train(
     backbone_weights: Annotated[Path | None, typer.Option(help="an ImageNet HRNet to start from")] = None,
     as_published: AsPublished = False,
     position_type: PositionType = None,
-    evaluate_every: Annotated[int, typer.Option(min=0, help="epochs between evaluations; 0 for none")] = 10,
+    evaluate_every: Annotated[int, whole("epochs between evaluations; 0 for none")] = 10,
     resume: Annotated[bool, typer.Option("--resume", help="go on where this folder's run stopped")] = False,
     track: Track = None,
     quiet: Quiet = False,
@@ -219,7 +218,7 @@ def evaluate(
     dataset: DatasetName = None,
     boxes: Boxes = "gt",
     input_size: InputSize = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="people at a time")] = 32,
+    batch_size: Annotated[int, whole("people at a time", 1, MOST_IMAGES)] = 32,
     flip_test: Annotated[
         bool, typer.Option("--flip-test/--no-flip-test", help="average with the mirrored crop")
     ] = True,
@@ -235,11 +234,7 @@ def evaluate(
     position_type: PositionType = None,
     seed: Annotated[
         int | None,
-        typer.Option(
-            min=0,
-            max=LARGEST_SEED,
-            help="of random masks, and of untrained weights (default: what the weights had, else 0)",
-        ),
+        whole("of random masks, and of untrained weights (default: what the weights had, else 0)", 0, LARGEST_SEED),
     ] = None,
     save_results: Annotated[Path | None, typer.Option(help="write COCO's submission file")] = None,
     artifact: Annotated[

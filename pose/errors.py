@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
+#: in what torch and its loader say; a shortage of Python's own is a MemoryError
+SAID = ("out of memory", "can't allocate memory", "Cannot allocate memory", "killed by signal: Bus error")
+
+
+def is_shortage(error: BaseException) -> bool:
+    """Whether an error says that there was not enough memory, on the device or the machine."""
+    import torch
+
+    told = isinstance(error, (RuntimeError, OSError)) and any(text in str(error) for text in SAID)
+    return told or isinstance(error, (MemoryError, torch.OutOfMemoryError))
+
 
 class InputError(Exception):
     """Something the user gave is wrong. The message says what, where, and what would be right (exit code 2)."""

@@ -1,4 +1,4 @@
-"""Files are written whole or not at all; where those lie that are made again when they are gone."""
+"""Files are written whole or not at all, and read where that ends; where those lie that are made again when gone."""
 
 from __future__ import annotations
 
@@ -12,6 +12,36 @@ from pathlib import Path
 import platformdirs
 
 from .errors import InputError
+
+#: set to 1 it lets images of a data set, and folders in it, be links to what lies elsewhere
+FOLLOW_LINKS = "POSEBENCH_FOLLOW_LINKS"
+LARGEST_TEXT = 2**28  # bytes of a file of results or counts, or of what is noted beside them
+LONGEST_PART = 100  # characters of a name that its temporary file has, too, which adds to them
+
+
+def read_regular(path: str | os.PathLike[str], most: int, *, follow: bool = True) -> bytes:
+    """The bytes of a regular file of at most `most` bytes; InputError for a larger one, and for what reading may never
+    end of: a pipe, a device. OSError where it cannot be read. follow: links, the last part of the path alone."""
+    flags = os.O_RDONLY | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW)
+    with open(path, "rb", buffering=0, opener=lambda name, _: os.open(name, flags)) as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            what = "a folder" if stat.S_ISDIR(status.st_mode) else "no regular file (a pipe or a device, say)"
+            raise InputError(f"{path}: is {what}; give a file")
+        if status.st_size > most:
+            raise InputError(f"{path}: is larger than {most:,} bytes, the limit for such a file")
+        return file.read()
+
+
+def read_text(path: str | os.PathLike[str], most: int = LARGEST_TEXT) -> str:
+    """The text (UTF-8) of a regular file, as `read_regular`; UnicodeDecodeError where it is none."""
+    return read_regular(path, most).decode()
+
+
+def is_inside(folder: Path, path: Path) -> bool:
+    """Whether `path`, its links followed, lies in `folder`; True wherever it lies with FOLLOW_LINKS."""
+    root, place = Path(os.path.realpath(folder)), Path(os.path.realpath(path))
+    return root == place or root in place.parents or os.environ.get(FOLLOW_LINKS) == "1"
 
 
 def default_cache_dir() -> Path:
@@ -30,14 +60,29 @@ def check_replaceable(path: str | os.PathLike[str]) -> None:
     """InputError unless a file can be put at `path`: it is new, or a regular file, which alone is ever replaced."""
     try:
         mode = os.stat(path).st_mode
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return  # new; or what is wrong with it will be told by the attempt to write
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror})") from None
     except ValueError:
         raise InputError(f"{str(path)!r}: is no file name") from None
     if stat.S_ISDIR(mode):
         raise InputError(f"{path}: is a folder; give a file")
     if not stat.S_ISREG(mode):
         raise InputError(f"{path}: is no regular file (a device, say), which is not replaced; give another file")
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """`check_replaceable`, and InputError where the folder that the file would lie in is not there, or takes no files:
+    before hours are spent on its content."""
+    check_replaceable(path)
+    folder = Path(os.path.realpath(path)).parent
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        no_folder = isinstance(error, (FileNotFoundError, NotADirectoryError))
+        reason = f"{folder} is no folder" if no_folder else error.strerror
+        raise InputError(f"{path}: cannot be written ({reason}); give another file") from None
 
 
 @contextlib.contextmanager
@@ -51,7 +96,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     target = Path(os.path.realpath(path))
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:LONGEST_PART]}.", suffix=".part")
         os.close(handle)
         temporary = Path(name)
         try:

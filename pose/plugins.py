@@ -31,7 +31,7 @@ def load_object(reference: str) -> Any:
         sys.path.insert(0, str(Path.cwd()))
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:  # whatever a user's module raises while it is imported
+    except (Exception, SystemExit) as error:  # whatever a user's module raises while it is imported
         raise InputError(f"{reference}: cannot import {module_name} ({type(error).__name__}: {error})") from None
     try:
         return getattr(module, attribute)

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from ..pose.errors import InputError
-from ..pose.files import write_atomic
+from ..pose.files import check_replaceable, write_atomic
 from .analysis.agreement_file import read_agreements
 from .analysis.by_size import FILE_NAME as BY_SIZE
 from .analysis.by_size import read_by_size
@@ -43,6 +43,7 @@ def write_report(
     """
     directory = Path(directory)
     margin = None if margin is None else check_margin(margin)
+    check_replaceable(directory / "report.html")
     if rows is not None:
         frame = to_frame(rows)
         write_results(directory / "results.csv", frame)

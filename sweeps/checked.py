@@ -12,7 +12,9 @@ from typing import Any
 from ..pose.errors import InputError
 
 MOST_ITEMS = 1000
-LARGEST = 2**31
+LARGEST = 2**31 - 1
+#: more is a slip: threads or processes of a machine, passes over the data, images at a time
+MOST_THREADS, MOST_EPOCHS, MOST_IMAGES = 4096, 1_000_000, 2**20
 LONGEST = 500  # characters of a sentence, which may quote what was given
 
 
@@ -53,15 +55,17 @@ class Several:
 
 @dataclass(frozen=True)
 class Whole:
-    """A whole number from `lowest` on."""
+    """A whole number from `lowest` to `highest`."""
 
     lowest: int
+    highest: int = LARGEST
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], Any]) -> Any:
         from pydantic_core import core_schema
 
-        whole = core_schema.int_schema(ge=self.lowest, lt=LARGEST)
-        return _said(_before(_no_flag, whole), f"is not a whole number from {self.lowest} on")
+        whole = core_schema.int_schema(ge=self.lowest, le=self.highest)
+        end = "on" if self.highest == LARGEST else f"to {self.highest}"
+        return _said(_before(_no_flag, whole), f"is not a whole number from {self.lowest} {end}")
 
 
 @dataclass(frozen=True)

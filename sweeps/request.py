@@ -22,8 +22,9 @@ from ..benchmark.runtimes.registry import check_precision, find_runtime
 from ..pose.datasets import find_dataset
 from ..pose.errors import InputError
 from ..pose.reductions import NONE, check_ratio, find_reduction, reduction_config, split_reductions
+from ..pose.yaml_file import read_yaml
 from ..reports.analysis.margin import MARGIN, check_margin
-from .checked import Flag, Read, Several, Whole, first_mistake
+from .checked import MOST_EPOCHS, MOST_IMAGES, MOST_THREADS, Flag, Read, Several, Whole, first_mistake
 from .executors import find_executor
 
 LARGEST_FILE = 100_000  # bytes of YAML
@@ -207,7 +208,7 @@ class SweepRequest:
     devices: Annotated[str, Read(_devices)] | None = _option(
         None, "CUDA devices, one cell at a time on each: 0-7, or 0,2, or all; or cpu (default with cuda: all)"
     )
-    batch_sizes: Annotated[tuple[Annotated[int, Whole(1)], ...], Several()] = _option(
+    batch_sizes: Annotated[tuple[Annotated[int, Whole(1, MOST_IMAGES)], ...], Several()] = _option(
         (1,), "batch sizes of latency and memory (default: 1)", also="batch_size"
     )
     runtimes: Annotated[tuple[Annotated[str, Read(_runtime)], ...], Several()] = _option(
@@ -216,8 +217,8 @@ class SweepRequest:
     precisions: Annotated[tuple[Annotated[str, Read(check_precision)], ...], Several()] = _option(
         (FLOAT32,), "{precisions} (default: float32)", "--precision", also="precision"
     )
-    epochs: Annotated[int, Whole(1)] | None = _option(None, "epochs of each cell (default: the recipe's)")
-    base_epochs: Annotated[int, Whole(1)] | None = _option(
+    epochs: Annotated[int, Whole(1, MOST_EPOCHS)] | None = _option(None, "epochs of each cell (default: the recipe's)")
+    base_epochs: Annotated[int, Whole(1, MOST_EPOCHS)] | None = _option(
         None, "epochs of the shared base model (default: the recipe's)"
     )
     training: Annotated[str, Read(_training)] | None = _option(
@@ -247,11 +248,13 @@ class SweepRequest:
     samples: Annotated[int, Whole(1)] = _option(
         130, "timed passes of each configuration and batch size, at most (default: 130)"
     )
-    threads: Annotated[int, Whole(1)] | None = _option(None, "CPU threads of each cell (default: 1 for tiny models)")
-    jobs: Annotated[int, Whole(1)] | None = _option(
+    threads: Annotated[int, Whole(1, MOST_THREADS)] | None = _option(
+        None, "CPU threads of each cell (default: 1 for tiny models)"
+    )
+    jobs: Annotated[int, Whole(1, MOST_THREADS)] | None = _option(
         None, "cells at the same time (default: cores / threads; on CUDA one on each device)"
     )
-    workers: Annotated[int, Whole(0)] = _option(0, "loader processes of each cell (default: 0)")
+    workers: Annotated[int, Whole(0, MOST_THREADS)] = _option(0, "loader processes of each cell (default: 0)")
     margin: Annotated[float, Read(lambda value: check_margin(value, ""))] = _option(
         MARGIN, f"{MARGIN_HELP} (default: {MARGIN:g})"
     )
@@ -341,23 +344,7 @@ def _model_of(weights: str) -> str | None:
 def read_spec_file(path: str | Path) -> dict[str, Any]:
     """The mapping in a YAML file; InputError where it cannot be read or holds something else. Aliases, with which a
     short file can stand for a huge one, are refused."""
-    import yaml
-
-    try:
-        with open(path, "rb") as file:
-            text = file.read(LARGEST_FILE + 1)
-        if len(text) > LARGEST_FILE:
-            raise InputError(f"{path}: is larger than {LARGEST_FILE} bytes; give keys and values")
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
-            raise InputError(f"{path}: has an alias (*name); write its value out")
-        content = yaml.safe_load(text)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error}); give an existing YAML file") from None
-    except RecursionError:
-        raise InputError(f"{path}: not valid YAML (lists within lists without end)") from None
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: no UTF-8, a date that is none, endless digits
-        reason = " ".join(str(error).split())
-        raise InputError(f"{path}: not valid YAML ({reason})") from None
+    content = read_yaml(path, LARGEST_FILE)
     if content is None:
         return {}
     if not isinstance(content, dict):

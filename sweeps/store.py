@@ -25,7 +25,7 @@ from filelock import FileLock, Timeout
 
 from ..benchmark.profiling.config import RunConfig
 from ..pose.errors import InputError
-from ..pose.files import write_atomic
+from ..pose.files import read_text, write_atomic
 from ..pose.records import to_plain
 from ..row import STATUS_FAILED, STATUS_OK
 from .config import CellConfig, run_name
@@ -75,6 +75,9 @@ class SweepStore:
                 f"{self.manifest_file}: written in version {content.get('version')} of the layout, this posebench "
                 f"knows version {VERSION}; give another --out"
             )
+        whole = isinstance(content.get("bases"), dict) and all(map(_is_cell, content["cells"]))
+        if not whole:
+            raise InputError(f"{self.manifest_file}: damaged: a cell without key, label or config; give another --out")
         return content
 
     def is_done(self, key: str) -> bool:
@@ -90,6 +93,13 @@ class SweepStore:
         """The columns of a cell in another precision; none where it is not evaluated in it."""
         file = run_file(self.cell_dir(key), run)
         return read_json(file, "delete it, and it is evaluated again") if file.is_file() else {}
+
+
+def _is_cell(entry: Any) -> bool:
+    """Whether an entry of a manifest is a cell's: {"key": text, "label": text, "config": mapping}."""
+    if not isinstance(entry, dict):
+        return False
+    return all(isinstance(entry.get(name), kind) for name, kind in (("key", str), ("label", str), ("config", dict)))
 
 
 def read_result(folder: Path) -> dict[str, Any] | None:
@@ -126,8 +136,8 @@ def write_json(path: Path, content: Any) -> None:
 def read_json(path: Path, remedy: str) -> dict[str, Any]:
     """The object in a JSON file; InputError naming the file and the remedy where it is broken."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        content = json.loads(read_text(path))
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: cannot be read ({error}); {remedy}") from None
     if not isinstance(content, dict):
         raise InputError(f"{path}: holds a {type(content).__name__} where an object belongs; {remedy}")

@@ -13,12 +13,11 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ...pose.datasets.registry import DATASETS, DEFAULT
 from ...pose.errors import InputError
 from ...pose.people.fields import shown
 from ...pose.reductions import check_ratio, reduction_config
+from ...pose.yaml_file import read_yaml
 from ..counting.conventions import CONVENTIONS
 
 SHIPPED = Path(__file__).parent / "claims.yaml"
@@ -108,16 +107,7 @@ def read_claims(*paths: str | Path) -> list[Claim]:
 
 
 def _records(path: Path) -> list[Any]:
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); give a YAML file of claims") from None
-    if len(raw) > _LARGEST_FILE:
-        raise InputError(f"{path}: {len(raw):,} bytes are too many for a file of claims")
-    try:
-        content = yaml.safe_load(raw.decode("utf-8"))
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())[:200]})") from None
+    content = read_yaml(path, _LARGEST_FILE)
     if type(content) is not list or not content:
         raise InputError(f"{path}: must be a list of claims ('- id: ...'), found {_brief(content)}")
     return content

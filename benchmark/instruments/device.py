@@ -51,9 +51,22 @@ def check_count(name: str, value: int | None) -> int | None:
     """`value` as an int of at least 1, or None; InputError otherwise."""
     if value is None:
         return None
-    if isinstance(value, bool) or int(value) != value or value < 1:
-        raise InputError(f"{name} {value!r}: give a whole number of at least 1")
+    if isinstance(value, bool) or int(value) != value or not 1 <= value < 2**31:
+        raise InputError(f"{name} {value!r}: give a whole number of at least 1 (and below 2^31)")
     return int(value)
+
+
+def check_room(batch_size: int, pixels: int) -> None:
+    """InputError where a batch of images of so many pixels is more than the memory that is free: where the system
+    lends more than it has, the process would be killed instead."""
+    import psutil
+
+    needed, free = batch_size * pixels * 3 * 4, psutil.virtual_memory().available
+    if needed > free:
+        gib = 2**30
+        raise InputError(
+            f"batch size {batch_size}: the images alone take {needed / gib:.1f} GiB, and {free / gib:.1f} GiB are free"
+        )
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from ...pose.reductions import NONE
 from ...row import STATUS_FAILED, STATUS_OK
 from ..counting.flops import flops_row
 from ..instruments.allocator import keep_freed_memory
-from ..instruments.device import DTYPES, check_count, check_device, torch_threads
+from ..instruments.device import DTYPES, check_count, check_device, check_room, torch_threads
 from ..instruments.environment import conditions
 from ..instruments.memory import RSS_METHOD, MemoryResult, peak_memory, peak_rss_bytes, storage_bytes
 from ..instruments.own_process import in_own_process
@@ -125,6 +126,8 @@ def profile_models(
         models[config] = _build(config, weights).eval()
         for name in {run.runtime for run in runs}:
             counts[config, name] = executed_row(models[config], name)
+    if device.type == "cpu":
+        check_room(max(sizes), max(prod(model.spec.input_size) for model in models.values()))
     rows: list[Row] = []
     memory: list[Callable[[], Row]] = []
     for size in sizes:

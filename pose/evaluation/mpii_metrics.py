@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy.io import loadmat
 
 from ..crops.person import DataSplit
 from ..datasets.descriptor import Scored
 from ..datasets.mpii import SKELETON as MPII
 from ..errors import InputError
+from ..people.matlab import read_matlab
 from ..people.mpii import ground_truth_file, read_entries
 
 HEAD_FACTOR = 0.6
@@ -68,10 +68,7 @@ def evaluate(data: DataSplit, keypoints: np.ndarray, *, as_published: bool = Fal
 
 def read_head_sizes(path: Path) -> HeadSizes:
     """Read a gt_valid.mat. Raises InputError naming the file and what is wrong with it."""
-    try:
-        content = loadmat(path, variable_names=("jnt_missing", "pos_gt_src", "headboxes_src"))
-    except Exception as error:  # scipy raises a dozen kinds for a broken file
-        raise InputError(f"{path}: not a readable MATLAB file ({str(error).splitlines()[0]})") from None
+    content = read_matlab(path, ("jnt_missing", "pos_gt_src", "headboxes_src"))
     missing, joints = _array(path, content, "jnt_missing", 2), _array(path, content, "pos_gt_src", 3)
     heads = _array(path, content, "headboxes_src", 3)
     people = missing.shape[1]
@@ -89,7 +86,7 @@ def _array(path: Path, content: dict, name: str, dimensions: int) -> np.ndarray:
     if name not in content:
         raise InputError(f"{path}: has no {name!r}; PCKh needs jnt_missing, pos_gt_src and headboxes_src")
     array = content[name]
-    if not isinstance(array, np.ndarray) or not np.issubdtype(array.dtype, np.number):
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "iuf":
         raise InputError(f"{path}: {name!r} must be an array of numbers")
     array = array.astype(np.float64)
     if array.ndim == dimensions - 1:  # MATLAB drops a last dimension of 1

@@ -78,7 +78,7 @@ def predict_image(
     NumericalError where heatmaps hold NaN.
     """
     path = Path(image_path)
-    height, width = read_image(path).shape[:2]
+    height, width = read_image(path, follow=True).shape[:2]
     boxes = [(0, 0, width, height)] if boxes is None else boxes
     for box in boxes:
         if len(box) != 4 or not np.isfinite(box).all() or box[2] <= 0 or box[3] <= 0:
@@ -96,7 +96,7 @@ def predict_image(
         nobody = np.zeros((0, skeleton.num_keypoints, 2))
         return Prediction(path, boxes, nobody, nobody[..., 0], np.zeros(0), None, center, scale)
 
-    people = [Person(path, 0, index, *crop, None, None) for index, crop in enumerate(crops)]
+    people = [Person(Path(os.path.realpath(path)), 0, index, *crop, None, None) for index, crop in enumerate(crops)]
     dataset = PoseDataset(
         people, skeleton, spec.input_size, spec.heatmap_size, spec.sigma, convention=options.crop_convention
     )

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from ..datasets.descriptor import TALL
 from ..errors import InputError
+from ..files import read_text
 from .architectures import MODELS, Architecture
 from .model import PoseModel
 
@@ -176,11 +177,11 @@ def check_config_file(folder: Path, name: str) -> tuple[int, int] | None:
     if not file.is_file():
         return None
     try:
-        config = json.loads(file.read_text(encoding="utf-8"))
+        config = json.loads(read_text(file))
         backbone = config.get("backbone_config") or {}
         size, patch = backbone.get("image_size"), backbone.get("patch_size", [16, 16])
         grid = None if size is None else tuple(int(s) // int(p) for s, p in zip(size, patch, strict=True))
-    except (OSError, ValueError, AttributeError, TypeError, ZeroDivisionError) as error:
+    except (OSError, ValueError, AttributeError, TypeError, ArithmeticError, RecursionError) as error:
         raise InputError(f"{file}: not the configuration of a ViTPose model ({type(error).__name__})") from None
     # What is left out there means the default of Hugging Face's class.
     stated = {

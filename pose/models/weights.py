@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -99,7 +100,7 @@ def load_weights(
     roots = (OWN,) if isinstance(model, OwnModel) else roots
     own = any(name.startswith(roots) for name in given)
     if model.spec.decoder:
-        folder = None if isinstance(source, (Mapping, WeightsFile)) or not Path(source).is_dir() else Path(source)
+        folder = None if isinstance(source, Mapping) or not Path(what).is_dir() else Path(what)
         grid = folder and check_config_file(folder, model.spec.name)
         given = to_ours(given, model, expert=expert, grid=grid)
     elif not own:
@@ -171,7 +172,17 @@ def _differences(given: Mapping, ours: Mapping, in_file: Mapping[str, str], expe
         for name in ours
         if name in given and given[name].shape != ours[name].shape
     ]
-    kinds = (("missing", missing), ("unexpected", unexpected), ("of another shape", shapes))
+    dtypes = [
+        f"{in_file.get(name, name)} is {str(given[name].dtype).removeprefix('torch.')}"
+        for name in ours
+        if name in given and ours[name].is_floating_point() and not given[name].is_floating_point()
+    ]
+    kinds = (
+        ("missing", missing),
+        ("unexpected", unexpected),
+        ("of another shape", shapes),
+        ("of another kind of number", dtypes),
+    )
     return "; ".join(f"{len(names)} {kind} ({_first(names)})" for kind, names in kinds if names)
 
 
@@ -200,13 +211,18 @@ def fitting_models(given: Mapping[str, torch.Tensor]) -> list[str]:
         return [str(config)] if config else []
     ignored = (REDUCTION, JOINT_MASK, "features.joint_mask")
     shapes = {n: tuple(t.shape) for n, t in given.items() if not (n.startswith(ignored) or _UNUSED.fullmatch(n))}
-    fits = []
+    return [words for words, known in _known_shapes() if shapes in known]
+
+
+@cache
+def _known_shapes() -> list[tuple[str, tuple[dict[str, tuple[int, ...]], ...]]]:
+    """Of every known model its words, and its entries' shapes under our names and under the papers'."""
+    known = []
     for name, (dataset, data) in product(MODELS, DATASETS.items()):
         for size in () if MODELS[name].decoder else published_sizes(name, data.crop):
             with torch.device("meta"):
                 model: nn.Module = create_model(name, dataset=dataset, input_size=size, mask="none")
             ours = {n: tuple(t.shape) for n, t in model.state_dict().items() if n != JOINT_MASK}
             reference = {reference_name(n, model): s for n, s in ours.items()}
-            if shapes in (ours, reference):
-                fits.append(f"{name} ({dataset}{', {}x{}'.format(*size) if size else ''})")
-    return fits
+            known.append((f"{name} ({dataset}{', {}x{}'.format(*size) if size else ''})", (ours, reference)))
+    return known

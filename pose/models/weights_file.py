@@ -6,6 +6,7 @@ import argparse
 import os
 import pathlib
 import re
+import zipfile
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -103,8 +104,14 @@ def _read_file(path: Path) -> object:
             from safetensors.torch import load_file
 
             return load_file(path)
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
+                    raise InputError(f"{path}: is compressed, which torch.save never does: it may stand for any size")
         with torch.serialization.safe_globals(PLAIN):
             return torch.load(path, map_location="cpu", weights_only=True)
+    except InputError:
+        raise
     except Exception as error:  # torch raises many kinds for damaged or unsafe files
         raise InputError(f"{path}: {_reason(error)}") from None
 
@@ -151,7 +158,18 @@ def _unwrap(name: str, content: object) -> Mapping[str, torch.Tensor]:
     if not _is_state(content):
         bad = next(key for key, value in content.items() if not (isinstance(key, str) and torch.is_tensor(value)))
         raise InputError(f"{name}: entry {bad!r} is no tensor, so this is not a state dict")
+    check_plain(name, content)
     return content
+
+
+def check_plain(name: str, state: Mapping[str, torch.Tensor]) -> None:
+    """InputError naming the first tensor of a file that holds no plain real numbers: a sparse, quantised, complex or
+    meta one."""
+    for key, tensor in state.items():
+        if tensor.is_meta or tensor.layout != torch.strided or tensor.is_quantized or tensor.is_complex():
+            kind = "meta" if tensor.is_meta else tensor.layout if tensor.layout != torch.strided else tensor.dtype
+            said = str(kind).removeprefix("torch.")
+            raise InputError(f"{name}: {printable(key)} is a tensor of kind {said}; give plain ones of real numbers")
 
 
 def _is_state(content: Mapping) -> bool:

@@ -110,6 +110,8 @@ def create_model(
     reduction = _resolve_reduction(model.published_mask, mask, mask_ratio, params)
     _one_of("positions", positions, ("gather", "prefix"))
     _one_of("draw", draw, ("sample", "batch"))
+    if type(seed) is not int or not 0 <= seed < 2**63:
+        raise InputError(f"seed {seed!r}: give a whole number from 0 to below 2^63")
     if model.build is not None:
         return make_own(
             model, dataset=data, input_size=input_size, reduction=reduction, draw=draw, seed=seed,

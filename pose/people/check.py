@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from ..crops.images import decode_image, read_image_bytes, structure_fault
+import numpy as np
+
+from ..crops.images import decode_image, decode_unheard, listening, read_image_bytes, structure_fault
 from ..datasets.descriptor import Dataset
 from ..datasets.registry import find_dataset
 from ..errors import InputError
@@ -18,6 +20,7 @@ from .folder import detect_dataset
 from .problem import Entry, FolderCheck, SplitSummary, error, warning
 
 Progress = Callable[[int, int], None]
+TOGETHER = 32  # images decoded at the same time, at most
 
 
 def inspect_folder(
@@ -70,24 +73,31 @@ def _check_images(entries: Iterable[Entry], result: FolderCheck, progress: Progr
             for path in gone:
                 del by_path[path]
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:  # OpenCV lets go of the interpreter's lock
-        for done, (path, size_or_fault) in enumerate(zip(by_path, pool.map(_image_size, by_path), strict=True), 1):
-            if isinstance(size_or_fault, str):
-                result.problems.append(error(path, size_or_fault))
-            else:
-                for entry in by_path[path]:
-                    result.problems += entry.compare(size_or_fault)
-            if progress:
-                progress(done, len(by_path))
+        paths = list(by_path)
+        for start in range(0, len(paths), TOGETHER):
+            batch = paths[start : start + TOGETHER]
+            with listening() as heard:
+                sizes = list(pool.map(_image_size, batch))
+            if heard.text:  # by one of them: alone each is heard for itself
+                sizes = [_image_size(path, decode_image) for path in batch]
+            for done, (path, size_or_fault) in enumerate(zip(batch, sizes, strict=True), start + 1):
+                if isinstance(size_or_fault, str):
+                    result.problems.append(error(path, size_or_fault))
+                else:
+                    for entry in by_path[path]:
+                        result.problems += entry.compare(size_or_fault)
+                if progress:
+                    progress(done, len(by_path))
 
 
-def _image_size(path: Path) -> tuple[int, int] | str:
+def _image_size(path: Path, decode: Callable[[bytes, Path], np.ndarray] = decode_unheard) -> tuple[int, int] | str:
     """(width, height) in px, or what is wrong with the file."""
     try:
         data = read_image_bytes(path)
         fault = structure_fault(data)
         if fault:
             return fault
-        height, width = decode_image(data, path).shape[:2]
+        height, width = decode(data, path).shape[:2]
     except InputError as problem:
         return str(problem).removeprefix(f"{path}: ")
     return width, height

@@ -7,6 +7,7 @@ from pathlib import Path
 from ..datasets.descriptor import Dataset
 from ..datasets.mpii import SKELETON as MPII
 from ..errors import InputError
+from .matlab import read_matlab
 from .mpii import SPLITS, annotation_file, ground_truth_file, read_entries, read_people
 from .problem import Entry, FolderCheck, Problem, SplitSummary, error, warning
 
@@ -56,16 +57,14 @@ def _check_split(folder: Path, split: str, path: Path, result: FolderCheck) -> l
 
 def check_ground_truth(folder: Path, valid_file: Path, problems: list[Problem]) -> None:
     """Check that gt_valid.mat is there and speaks of as many people as valid.json."""
-    from scipy.io import loadmat
-
     path = ground_truth_file(folder)
     if not path.is_file():
         problems.append(warning(path, "missing; without its head sizes there is no PCKh"))
         return
     try:
-        content = loadmat(str(path))
-    except Exception as fault:  # scipy raises a different kind for each way in which the file can be broken
-        problems.append(error(path, f"not a readable MATLAB file ({' '.join(str(fault).split())})"))
+        content = read_matlab(path, tuple(_GROUND_TRUTH))
+    except InputError as fault:
+        problems.append(error(path, str(fault).removeprefix(f"{path}: ")))
         return
     try:
         people = len(read_entries(valid_file))

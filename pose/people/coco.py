@@ -28,6 +28,7 @@ from .fields import (
     FieldError,
     OnFault,
     Stop,
+    get_box,
     get_file_name,
     get_int,
     get_list,
@@ -194,7 +195,7 @@ def entry_name(kind: str, position: int, record: Any) -> str:
 def parse_image(record: Any, images_at: Path) -> CocoImage:
     """Check one entry of `images`; without a `file_name` the file is called by the id. Raises FieldError."""
     identity = get_int(record, "id")
-    name = get_file_name(record, "file_name") if "file_name" in record else f"{identity:012d}.jpg"
+    name = get_file_name(record, "file_name", images_at) if "file_name" in record else f"{identity:012d}.jpg"
     return CocoImage(identity, images_at / name, get_int(record, "width", least=1), get_int(record, "height", least=1))
 
 
@@ -214,7 +215,7 @@ def parse_annotation(record: Any, skeleton: Skeleton, *, complete: bool) -> Coco
     if not {0.0, 1.0, 2.0}.issuperset(triples[:, 2].tolist()):
         raise FieldError("'keypoints' must be triples x, y, v with v 0, 1 or 2")
     if not complete:
-        box = get_pixels(record, "bbox", (4,))
+        box = get_box(record)
         inferred = {
             "area": float(AREA_OF_BOX * box[2] * box[3]),
             "iscrowd": 0,
@@ -224,8 +225,8 @@ def parse_annotation(record: Any, skeleton: Skeleton, *, complete: bool) -> Coco
     return CocoAnnotation(
         id=get_int(record, "id"),
         image_id=get_int(record, "image_id"),
-        box=get_pixels(record, "bbox", (4,)),
-        area=get_number(record, "area"),
+        box=get_box(record),
+        area=get_number(record, "area", least=0),
         crowd=get_int(record, "iscrowd") != 0,
         num_keypoints=get_int(record, "num_keypoints", least=0),
         keypoints=triples[:, :2].copy(),

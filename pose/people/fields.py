@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..errors import InputError
+from ..files import is_inside, read_regular
 
+LARGEST_FILE = 2**32  # bytes
 LARGEST_PIXEL = 1e6  # beyond this a coordinate is a mistake, and arithmetic on it would only hide that
 
 
@@ -38,7 +42,7 @@ OnFault = Callable[[str], None]
 def read_json(path: Path) -> Any:
     """The content of a JSON file. Raises InputError naming the file when it is missing, cut or no JSON."""
     try:
-        return json.loads(path.read_bytes())
+        return json.loads(read_regular(path, LARGEST_FILE))
     except FileNotFoundError:
         raise InputError(f"{path}: the annotation file is missing") from None
     except OSError as error:
@@ -85,11 +89,13 @@ def get_int(record: Any, key: str, *, least: int | None = None) -> int:
     return value
 
 
-def get_number(record: Any, key: str) -> float:
-    """A finite number."""
+def get_number(record: Any, key: str, *, least: float = -math.inf) -> float:
+    """A finite number, at least `least`."""
     value = get(record, key)
     if type(value) not in (int, float) or abs(value) > 1e300 or not math.isfinite(value):
         raise FieldError(f"{key!r} must be a finite number, found {shown(value)}")
+    if value < least:
+        raise FieldError(f"{key!r} must be at least {least:g}, found {value:g}")
     return float(value)
 
 
@@ -101,12 +107,20 @@ def get_text(record: Any, key: str) -> str:
     return value
 
 
-def get_file_name(record: Any, key: str) -> str:
-    """A relative file name that stays inside its folder."""
+def get_file_name(record: Any, key: str, folder: Path | None = None) -> str:
+    """A relative file name that stays inside its folder, where that is given also by the links among its parts (the
+    file itself may be one, see crops/images.py)."""
     name = get_text(record, key)
     if not name.isprintable() or Path(name).is_absolute() or ".." in Path(name).parts:
         raise FieldError(f"{key!r} must be a file name inside the image folder, found {shown(name)}")
+    if folder is not None and "/" in name and not _inside(folder, os.path.dirname(name)):
+        raise FieldError(f"{key!r} must be a file name inside the image folder, found {shown(name)}, a link out of it")
     return name
+
+
+@lru_cache(maxsize=1000)
+def _inside(folder: Path, part: str) -> bool:
+    return is_inside(folder, folder / part)
 
 
 def get_list(record: Any, key: str) -> list:
@@ -115,6 +129,14 @@ def get_list(record: Any, key: str) -> list:
     if type(value) is not list:
         raise FieldError(f"{key!r} must be a list, found {shown(value)}")
     return value
+
+
+def get_box(record: Any, key: str = "bbox") -> np.ndarray:
+    """x, y, width and height in px (4,) float64, the last two not below 0."""
+    box = get_pixels(record, key, (4,))
+    if box[2] < 0 or box[3] < 0:
+        raise FieldError(f"{key!r} has a negative extent (width {box[2]:g}, height {box[3]:g})")
+    return box
 
 
 def get_pixels(record: Any, key: str, shape: tuple[int, ...]) -> np.ndarray:

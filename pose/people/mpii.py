@@ -83,7 +83,7 @@ def read_people(
 
 def parse_entry(entry: Any, position: int, images_at: Path, *, needs_joints: bool = True) -> Person | None:
     """One entry as a Person; None where neither centre nor scale is known. Raises FieldError."""
-    name = get_file_name(entry, "image")
+    name = get_file_name(entry, "image", images_at)
     center = get_pixels(entry, "center", (2,))
     scale = get_number(entry, "scale")
     known = center[0] != UNKNOWN

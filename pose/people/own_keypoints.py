@@ -17,16 +17,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from ..datasets.described import DEFAULT_SIGMA, describe
 from ..datasets.descriptor import TALL, Dataset
 from ..errors import InputError
+from ..yaml_file import read_yaml
 from .cache import cached
 from .coco import annotation_file
 from .fields import read_json, shown
 
 FILE = "keypoints.yaml"
+LARGEST_FILE = 100_000  # bytes
 KEYS = ("name", "pairs", "sigmas", "upper_body", "crop")
 
 
@@ -81,10 +82,7 @@ def _name(category: dict[str, Any], keypoints: int) -> str:
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
-        raise InputError(f"{path}: cannot be read as YAML ({' '.join(str(error).split())})") from None
+    content = read_yaml(path, LARGEST_FILE)
     if content is None:
         return {}
     if type(content) is not dict:

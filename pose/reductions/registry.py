@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from difflib import get_close_matches
 from functools import lru_cache
 
@@ -44,6 +45,10 @@ def as_reduction(name: str, thing: object) -> Reduction:
     if isinstance(thing, Reduction):
         return thing
     if callable(thing):
+        try:
+            inspect.signature(thing).bind(None, None, 1)
+        except (TypeError, ValueError):  # ValueError: of C, whose arguments are not known
+            raise InputError(f"{name}: does not take (tokens, context, left), as a reduction does") from None
         summary = (thing.__doc__ or "").strip().partition("\n")[0]
         return Reduction(name, thing, summary or name, params=())
     raise InputError(f"{name}: is a {type(thing).__name__}; give a posebench.Reduction, or a function")

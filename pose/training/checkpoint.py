@@ -49,4 +49,6 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     missing = [key for key in ("model", "config", "epoch", "recipe") if key not in contents]
     if missing:
         raise InputError(f"{path}: damaged checkpoint, without {', '.join(missing)}")
+    if not (isinstance(contents["config"], Mapping) and isinstance(contents["recipe"], Mapping)):
+        raise InputError(f"{path}: damaged checkpoint, whose config or recipe is none")
     return contents

@@ -59,6 +59,10 @@ def open_run(folder: Path, identity: Mapping[str, Any], *, resume: bool) -> dict
         if leftover.name.startswith((f".{LAST}.", f".{BEST}.", f".{LOG}.")):
             leftover.unlink(missing_ok=True)
     checkpoint = read_checkpoint(folder / LAST)
+    history, epoch = checkpoint.get("history"), checkpoint["epoch"]
+    rows = isinstance(history, list) and all(isinstance(row, dict) and "seconds" in row for row in history)
+    if not rows or type(epoch) is not int or epoch != len(history) or type(checkpoint.get("loss_first")) is not float:
+        raise InputError(f"{folder / LAST}: damaged checkpoint, without the log of its epochs; give another folder")
     there = {key: checkpoint.get(key) for key in identity}
     different = [found for found in differences(there, identity) if found[0] not in _may_differ(identity["recipe"])]
     if different:

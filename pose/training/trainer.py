@@ -17,6 +17,7 @@ from ..crops.augment import Augmentation
 from ..crops.dataset import PoseDataset
 from ..crops.person import DataSplit
 from ..errors import InputError
+from ..models.weights_file import check_plain
 from ..ranks import ALONE, Ranks, Share
 from .accuracy import heatmap_accuracy
 from .batch_norm import synchronised
@@ -78,11 +79,17 @@ class Trainer:
         }
 
     def restore(self, saved: dict[str, Any], path: Path) -> None:
+        """Go on from a checkpoint's state; InputError naming `path` where it is damaged or of another model."""
         try:
+            check_plain(str(path), saved["model"])
+            ours = self.model.state_dict()
+            for name in ours.keys() & saved["model"].keys():
+                if saved["model"][name].dtype != ours[name].dtype:
+                    raise ValueError(f"{name} is {saved['model'][name].dtype}, not {ours[name].dtype}")
             self.model.load_state_dict(saved["model"])
             self.optimizer.load_state_dict(saved["optimizer"])
             self.scaler.load_state_dict(saved["scaler"])
-        except (RuntimeError, ValueError, KeyError) as error:
+        except (RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:
             reason = " ".join(str(error).split())
             raise InputError(f"{path}: does not fit this model ({reason[:200]})") from error
 

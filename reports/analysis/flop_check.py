@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...pose.errors import InputError
-from ...pose.files import write_atomic
+from ...pose.files import read_text, write_atomic
 from ...pose.reductions import NONE
 
 VERSION = 1
@@ -86,13 +86,15 @@ def read_counts(path: Path) -> list[dict[str, Any]]:
     """
     path = Path(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_text(path))
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; `posebench flops --save {path}` writes one") from None
     except (OSError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{path}: cannot be read ({error})") from None
     except json.JSONDecodeError as error:
         raise InputError(f"{path}: not JSON (line {error.lineno}: {error.msg})") from None
+    except ValueError as error:  # endless digits
+        raise InputError(f"{path}: not JSON ({error})") from None
     if not isinstance(content, dict) or "posebench_flops" not in content:
         raise InputError(f'{path}: not a file of `posebench flops --save` (no key "posebench_flops")')
     version = content["posebench_flops"]
@@ -122,7 +124,7 @@ def _check(row: Any, where: str) -> None:
         if not isinstance(row[name], str):
             raise InputError(f"{where}: {name} must be text, not {row[name]!r}")
     for name in ("mask_ratio", *NUMBERS):
-        if not isinstance(row[name], (int, float)) or isinstance(row[name], bool):
+        if not isinstance(row[name], (int, float)) or isinstance(row[name], bool) or not abs(row[name]) < 1e300:
             raise InputError(f"{where}: {name} must be a number, not {row[name]!r}")
     if not isinstance(row["parts"], dict):
         raise InputError(f"{where}: parts must be an object of counts")

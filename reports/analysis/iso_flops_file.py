@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ...pose.errors import InputError
-from ...pose.files import write_atomic
+from ...pose.files import read_text, write_atomic
 from ...pose.metrics import AP, METRICS, Metric
 from .iso_flops import Difference, IsoFlopsPoint, Standing
 
@@ -80,8 +80,7 @@ def read_iso_flops(path: Path) -> list[IsoFlopsPoint]:
     """
     path = Path(path)
     try:
-        with open(path, encoding="utf-8", newline="") as file:
-            lines = list(csv.reader(file, strict=True))
+        lines = list(csv.reader(io.StringIO(read_text(path), newline=""), strict=True))
     except FileNotFoundError:
         return []
     except (OSError, UnicodeDecodeError, csv.Error) as error:

@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from ...pose.errors import InputError
-from ...pose.files import write_atomic
+from ...pose.files import read_text, write_atomic
 from ...row import COLUMNS, SCHEMA_VERSION, STATUS_FAILED, check_columns
 
 #: a file without these is no results file; any other column may be missing
@@ -109,8 +109,7 @@ def read_results(path: Path) -> pd.DataFrame:
     path = Path(path)
     try:
         # A carriage return inside a quoted error text must survive: no newline translation.
-        with open(path, encoding="utf-8", newline="") as file:
-            lines = list(csv.reader(file, strict=True))
+        lines = list(csv.reader(io.StringIO(read_text(path), newline=""), strict=True))
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; a sweep writes its results there") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -126,7 +125,8 @@ def read_results(path: Path) -> pd.DataFrame:
         if len(line) != len(header):
             raise InputError(f"{path}: row {number} has {len(line)} values, the first line names {len(header)}")
     place = header.index("schema_version")
-    others = {line[place] for line in lines[1:] if line[place].isdecimal() and int(line[place]) != SCHEMA_VERSION}
+    written = {line[place] for line in lines[1:] if line[place].isdecimal()}
+    others = {text[:20] for text in written if text.lstrip("0") != str(SCHEMA_VERSION)}
     if others:  # first, for another schema has other columns
         raise InputError(f"{path}: written in schema {min(others)}, this posebench reads schema {SCHEMA_VERSION}")
     try:

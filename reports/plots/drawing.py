@@ -10,13 +10,14 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from ...pose.files import write_atomic
+from ...pose.files import check_replaceable, write_atomic
 from ..analysis.findings import Findings
 from .catalogue import PLOTS
 from .plot import Case, Plot
 from .style import style
 
 _PNG_DPI = 200
+LONGEST_NAME = 100  # characters of what a file is named after
 
 
 @dataclass
@@ -63,9 +64,12 @@ def draw_all(findings: Findings, plots: Sequence[Plot] = PLOTS) -> list[Drawing]
 
 def save_all(drawings: Sequence[Drawing], folder: Path) -> None:
     """Write <name>.png and <name>.svg of each drawing into `folder`, each whole or not at all."""
-    for drawing in drawings:
-        write_atomic(folder / f"{drawing.name}.png", drawing.png)
-        write_atomic(folder / f"{drawing.name}.svg", drawing.svg)
+    contents = {f"{drawing.name}.png": drawing.png for drawing in drawings}
+    contents |= {f"{drawing.name}.svg": drawing.svg for drawing in drawings}
+    for name in contents:
+        check_replaceable(folder / name)
+    for name, content in contents.items():
+        write_atomic(folder / name, content)
 
 
 def to_png(figure: Figure) -> bytes:
@@ -82,4 +86,4 @@ def to_svg(figure: Figure) -> str:
 
 
 def file_name(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._]+", "_", text).strip("_.") or "unnamed"
+    return re.sub(r"[^A-Za-z0-9._]+", "_", text).strip("_.")[:LONGEST_NAME] or "unnamed"

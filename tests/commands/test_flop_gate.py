@@ -49,7 +49,7 @@ def test_counts_as_saved_pass_and_a_moved_one_fails(baseline):
         (lambda content: content.update(posebench_flops=9), "version 9"),
         (lambda content: content["rows"][0].update(model="tmpose_huge"), "unknown model 'tmpose_huge'"),
         (lambda content: content["rows"][0].update(mask_ratio=0.3), "contradicts"),
-        (lambda content: content["rows"][1].update(mask_ratio=float("nan")), "mask ratio nan"),
+        (lambda content: content["rows"][1].update(mask_ratio=float("nan")), "must be a number"),
         (lambda content: content["rows"][0].update(input_size="wide"), "HEIGHTxWIDTH"),
         (lambda content: content["rows"][0].update(dataset="imagenet"), "imagenet"),
     ],

@@ -74,7 +74,7 @@ def test_the_command_line_goes_over_the_file(tmp_path):
         ({"models": "tmpose_tinny"}, ["--model", "tmpose_tinny", "tmpose_tiny"]),
         ({"seeds": "1.5"}, ["--seeds", "1.5", "whole number"]),
         ({"seeds": "-1"}, ["--seeds", "-1"]),
-        ({"epochs": "0"}, ["--epochs", "'0'", "from 1 on"]),
+        ({"epochs": "0"}, ["--epochs", "'0'", "from 1 to 1000000"]),
         ({"batch_sizes": "0"}, ["--batch-sizes"]),
         ({"device": "gpu"}, ["--device", "gpu", "cuda"]),
         ({"input_size": "256"}, ["--input-size", "256x192"]),
@@ -121,7 +121,7 @@ def test_a_mistake_names_the_option_the_value_and_what_would_be_right(values, pa
         ("data: 2001-99-99\n", ["not valid YAML"]),
         ("seeds: " + 9000 * "9" + "\n", ["not valid YAML"]),
         (f"seeds: {list(range(1001))}\n", ["seeds", "1001 values", "at most 1000"]),
-        ("#" * 100_001, ["larger than 100000 bytes"]),
+        ("#" * 100_001, ["larger than 100,000 bytes"]),
     ],
 )
 def test_a_mistake_in_the_file_names_the_file(tmp_path, text, parts):

@@ -74,7 +74,7 @@ def test_keypoints_yaml_says_what_the_file_does_not(hands):
         ("sigmas: [0.1, 0.2]", "sigmas must be 21 numbers"),
         ("crop: 4:3", "give '3:4' or '1:1'"),
         ("- 3", "must hold keys such as"),
-        ("a: [", "cannot be read as YAML"),
+        ("a: [", "not valid YAML"),
     ],
 )
 def test_a_wrong_keypoints_yaml_is_named(text, expected, hands):
