@@ -23,6 +23,7 @@ def _format(value: str) -> str:
 
 Format = Annotated[str, typer.Option(help="table, json, csv or markdown", callback=_format)]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress on the way, the result alone")]
+Tf32 = Annotated[str, typer.Option(help="float32 on CUDA: on is TF32, off is float32, in all layers")]
 Wide = Annotated[bool, typer.Option("--wide", help="a table with every column, however wide it gets")]
 
 
@@ -35,6 +36,13 @@ def words(text: str | None, option: str = "", split: Callable[[str], list[str]] 
     if text is not None and not items:
         raise InputError(f"{option or 'an option'} is empty: give one or more values, separated by commas")
     return items
+
+
+def on_or_off(text: str, option: str) -> bool:
+    """InputError naming the option for anything but on and off."""
+    if text not in ("on", "off"):
+        raise InputError(f"{option} {text!r}: give on or off")
+    return text == "on"
 
 
 def numbers(text: str | None, option: str, kind: Callable[[str], Any] = float) -> list[Any]:

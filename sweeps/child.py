@@ -14,13 +14,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ..benchmark.instruments.shortage import is_shortage
 from ..pose.errors import InputError, NumericalError
 from ..pose.records import from_plain, to_plain
 from ..row import STATUS_OK
 from .cell_result import CellResult, write_cell_result
 from .executors.nursery import die_with_parent
 from .executors.presence import WORKER, Presence
-from .shortage import is_shortage
 from .store import is_ok, read_json, write_json
 
 REPORT_EVERY_SECONDS = 0.2

@@ -6,17 +6,6 @@ from dataclasses import replace
 
 from .config import Job
 
-#: in what torch and its loader say; a shortage of Python's own is a MemoryError
-SAID = ("out of memory", "can't allocate memory", "Cannot allocate memory", "killed by signal: Bus error")
-
-
-def is_shortage(error: BaseException) -> bool:
-    """Whether an error says that there was not enough memory, on the device or the machine."""
-    import torch
-
-    told = isinstance(error, (RuntimeError, OSError)) and any(text in str(error) for text in SAID)
-    return told or isinstance(error, (MemoryError, torch.OutOfMemoryError))
-
 
 def with_less_memory(job: Job, stage: str) -> Job | None:
     """The job with half the evaluation batch and half the loader processes; None where nothing is left to halve.

@@ -92,14 +92,14 @@ def measure(folder: Path, job: TimingJob, reporter: Reporter) -> dict[str, Any]:
     import torch
 
     from ..benchmark.instruments.allocator import keep_freed_memory
-    from ..benchmark.instruments.device import check_device
+    from ..benchmark.instruments.device import use_device
     from ..benchmark.instruments.environment import conditions
     from ..benchmark.profiling.models import precision_text, time_models
     from .work import build_model
 
     torch.set_num_threads(job.run.threads)
     keep_freed_memory()
-    device = check_device(job.device)
+    device = use_device(job.device, tf32=job.run.tf32)
     models = {model: build_model(model).eval() for model in job.models}
     timings: dict[str, dict[str, Any]] = {timing_key(*one): {} for one in product(models, job.every_run)}
     for number, size in enumerate(job.batch_sizes):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..benchmark.instruments.device import check_device
+from ..benchmark.instruments.device import use_device
 from ..benchmark.instruments.precision import Precision
 from ..benchmark.profiling.config import RunConfig
 from ..benchmark.profiling.models import example_images
@@ -56,14 +56,14 @@ def measure_memory(model: PoseModel, job: Job, folder: Path, reporter: Reporter)
     progress = reporter.progress("memory")
     for number, size in enumerate(missing):
         batch = (example_images(model, size), torch.arange(size))
-        found = placed_memory(model, batch, float32_on(job.device), job.config.run.threads)
+        found = placed_memory(model, batch, float32_on(job.device, tf32=job.config.run.tf32), job.config.run.threads)
         write_json(memory_file(folder, size), memory_columns(found))
         progress(number + 1, len(missing))
 
 
-def float32_on(device: str) -> Precision:
+def float32_on(device: str, *, tf32: bool = False) -> Precision:
     """What a sweep measures in: float32 on its device."""
-    return Precision(torch.float32, check_device(device))
+    return Precision(torch.float32, use_device(device, tf32=tf32))
 
 
 def train_model(model: PoseModel, job: Job, folder: Path, reporter: Reporter) -> TrainingResult:
@@ -129,7 +129,7 @@ def evaluate_runs(model: PoseModel, job: Job, folder: Path, reporter: Reporter) 
     model = model.cpu().eval()
     for run in missing_runs(job, folder):
         try:
-            running = Running(model, run, check_device(job.device), job.data_root)
+            running = Running(model, run, use_device(job.device, tf32=run.tf32), job.data_root)
             found = evaluate_model(running, job, folder, reporter, f"evidence_{run_name(run)}.npz", "cpu")
             columns = accuracy_columns(job.config, found) | running.columns() | running.drift(job.data_root)
         except InputError as error:
