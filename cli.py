@@ -6,7 +6,21 @@ import sys
 
 import typer
 
-from .commands import audit, breakeven, counts, data, export, measure, merge, predict, status, sweep, train, weights
+from .commands import (
+    audit,
+    breakeven,
+    counts,
+    cuda,
+    data,
+    export,
+    measure,
+    merge,
+    predict,
+    status,
+    sweep,
+    train,
+    weights,
+)
 
 #: of the click that typer uses, which may be a copy of its own
 UsageError = typer.BadParameter.__base__
@@ -36,7 +50,7 @@ def _options(
     pass
 
 
-for group in (sweep, status, merge, counts, measure, breakeven, audit, train, predict, export, data, weights):
+for group in (sweep, status, merge, counts, measure, breakeven, cuda, audit, train, predict, export, data, weights):
     group.register(app)
 
 
