@@ -6,7 +6,8 @@ latency columns with the raw samples, and the conditions.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from ..pose.models.config import ModelConfig
 from ..pose.records import digest, unsaid
 from .child import Reporter, run_worker
 from .config import CellConfig, timing_key
+from .executors.catalogue import find_executor
 from .origins import machine_of, read_origins, timings_in
 from .request import SweepRequest
 from .store import SweepStore, is_ok
@@ -27,7 +29,8 @@ SECONDS = 20.0  # for the samples of one batch size, all configurations together
 @dataclass(frozen=True)
 class TimingJob:
     """Models that are timed together. device: cpu or cuda; seconds: for the samples of one batch size, all models
-    together; runs: the runtimes and precisions, if not `run` alone."""
+    together; runs: the runtimes and precisions, if not `run` alone; gpu: the name of the one that they are timed on, so
+    that another one's times are not taken for its own."""
 
     models: tuple[ModelConfig, ...]
     run: RunConfig
@@ -37,6 +40,7 @@ class TimingJob:
     seconds: float = SECONDS
     version: int = VERSION
     runs: tuple[RunConfig, ...] = unsaid(())
+    gpu: str = unsaid("")
 
     @property
     def every_run(self) -> tuple[RunConfig, ...]:
@@ -52,12 +56,45 @@ def timing_groups(cells: list[CellConfig], request: SweepRequest) -> dict[str, T
     for cell in cells:
         if not cell.is_elastic:
             groups.setdefault(cell.run, {})[cell.executed] = None
-    sizes = tuple(sorted(request.batch_sizes))
+    sizes, gpu = tuple(sorted(request.batch_sizes)), _gpu(request)
     jobs = [
-        TimingJob(tuple(models), run, run.device, sizes, request.samples, runs=_other_runs(run, request))
+        TimingJob(tuple(models), run, run.device, sizes, request.samples, runs=_other_runs(run, request), gpu=gpu)
         for run, models in groups.items()
     ]
     return {digest(job): job for job in jobs}
+
+
+def _gpu(request: SweepRequest) -> str:
+    """The name of this machine's GPU, where the sweep is for one; none where there is none, or others run it."""
+    if not request.device.startswith("cuda") or not find_executor(request.executor).here:
+        return ""
+    import torch
+
+    return torch.cuda.get_device_name(request.device) if torch.cuda.is_available() else ""
+
+
+def timing_folders(store: SweepStore, cells: list[CellConfig], request: SweepRequest) -> dict[str, TimingJob]:
+    """timing_groups as a folder has them: a machine without a GPU, which reads what one has measured, takes its name
+    from there."""
+    found: dict[str, TimingJob] = {}
+    for key, job in timing_groups(cells, request).items():
+        if request.device.startswith("cuda") and not job.gpu and not is_ok(store.timing_dir(key)):
+            for folder in sorted(store.timing_dir(key).parent.glob("*")):
+                name = read_gpu(folder)
+                other = replace(job, gpu=name)
+                if name and digest(other) == folder.name and is_ok(folder):
+                    key, job = folder.name, other
+                    break
+        found[key] = job
+    return found
+
+
+def read_gpu(folder: Path) -> str:
+    """The GPU that a timing's folder says it was made on; empty where it does not."""
+    try:
+        return str(json.loads((folder / "result.json").read_text())["conditions"]["device_name"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def runs_asked(run: RunConfig, request: SweepRequest) -> tuple[RunConfig, ...]:
@@ -80,7 +117,7 @@ def read_timings(store: SweepStore, cells: list[CellConfig], request: SweepReque
     """Key of what is executed -> batch size (text) -> columns, of the groups that are measured already."""
     found: dict[str, dict[str, Any]] = {}
     merged = bool(read_origins(store))
-    for key in timing_groups(cells, request):
+    for key in timing_folders(store, cells, request):
         folder = store.timing_dir(key)
         if is_ok(folder):
             found |= timings_in(folder, machine_of(folder) if merged else None)

@@ -12,6 +12,7 @@ import torch
 
 from ..benchmark.instruments.device import use_device
 from ..benchmark.instruments.precision import Precision
+from ..benchmark.instruments.shortage import is_shortage, release, shortage_text
 from ..benchmark.profiling.config import RunConfig
 from ..benchmark.profiling.models import example_images
 from ..benchmark.profiling.modules import memory_columns, placed_memory
@@ -56,8 +57,16 @@ def measure_memory(model: PoseModel, job: Job, folder: Path, reporter: Reporter)
     progress = reporter.progress("memory")
     for number, size in enumerate(missing):
         batch = (example_images(model, size), torch.arange(size))
-        found = placed_memory(model, batch, float32_on(job.device, tf32=job.config.run.tf32), job.config.run.threads)
-        write_json(memory_file(folder, size), memory_columns(found))
+        precision = float32_on(job.device, tf32=job.config.run.tf32)
+        try:
+            found = memory_columns(placed_memory(model, batch, precision, job.config.run.threads))
+        except (RuntimeError, MemoryError) as error:
+            if not is_shortage(error):
+                raise
+            found = {"error": shortage_text(error)}  # of this batch size, and not of the cell
+        if "error" in found:
+            release()
+        write_json(memory_file(folder, size), found)
         progress(number + 1, len(missing))
 
 

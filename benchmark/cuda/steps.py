@@ -66,12 +66,12 @@ class Outcome:
 #: in the order of what is worth most, should the time end before they do
 STEPS = (
     Step("machine", f"{_HERE}.checks:machine", 30, "the GPU, its clocks, what else runs there, versions"),
-    Step("noise", f"{_HERE}.checks:noise", 25, "random masks: the same bits as on the CPU"),
+    Step("noise", f"{_HERE}.checks:noise", 20, "random masks: the same bits as on the CPU"),
     Step("heatmaps", f"{_HERE}.checks:heatmaps", 40, "every reduction in float32: the CPU's heatmaps"),
     Step("kept", f"{_HERE}.checks:kept", 30, "tokens kept in half precision that float32 keeps"),
     Step("sync", f"{_HERE}.checks:no_sync", 30, "a forward pass waits for nothing", gpu=True),
     Step("graphs", f"{_HERE}.checks:graphs", 40, "every forward pass recorded as a graph equals eager", gpu=True),
-    Step("latency", f"{_HERE}.figures:latency", 90, "eager and graphs, float32 and bfloat16, batch 1 to 256"),
+    Step("latency", f"{_HERE}.figures:latency", 170, "eager and graphs, float32 and bfloat16, batch 1 to 256"),
     Step("tests", f"{_HERE}.checks:tests", 40, "the tests that need a CUDA device"),
     Step("memory", f"{_HERE}.figures:memory", 25, "peak memory of a forward pass"),
     Step("shortage", f"{_HERE}.checks:shortage", 25, "too big a batch fails alone", gpu=True),

@@ -37,7 +37,7 @@ class ProfileConfig:
     subjects together (at least 10 samples are taken nevertheless). memory: also the peak memory, of each row in a
     process of its own. energy: also joules per image, 20 s for each row. runtimes x precisions: each model is run in
     every one (none given: in that of `run`), as far as the runtime computes in it. data: a folder whose training crops
-    calibrate int8 (None: the embedded set)."""
+    calibrate int8 (None: the embedded set). retries: of a timing that was disturbed, at most."""
 
     run: RunConfig = RunConfig()
     runtimes: tuple[str, ...] = ()
@@ -48,6 +48,7 @@ class ProfileConfig:
     seconds: float = 20.0
     memory: bool = True
     energy: bool = False
+    retries: int = 2
 
     @classmethod
     def of(cls, options: dict[str, Any]) -> ProfileConfig:

@@ -143,6 +143,7 @@ def profile_models(
             counter=counter,
             max_samples=how.samples,
             max_seconds=how.seconds,
+            retries=how.retries,
             progress=progress,
         )
         for config, run in product(chosen, runs):
