@@ -6,7 +6,6 @@ latency columns with the raw samples, and the conditions.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -17,10 +16,10 @@ from ..pose.models.config import ModelConfig
 from ..pose.records import digest, unsaid
 from .child import Reporter, run_worker
 from .config import CellConfig, timing_key
-from .executors.catalogue import find_executor
+from .executors import find_executor
 from .origins import machine_of, read_origins, timings_in
 from .request import SweepRequest
-from .store import SweepStore, is_ok
+from .store import SweepStore, is_ok, read_result
 
 VERSION = 3
 SECONDS = 20.0  # for the samples of one batch size, all configurations together
@@ -91,10 +90,8 @@ def timing_folders(store: SweepStore, cells: list[CellConfig], request: SweepReq
 
 def read_gpu(folder: Path) -> str:
     """The GPU that a timing's folder says it was made on; empty where it does not."""
-    try:
-        return str(json.loads((folder / "result.json").read_text())["conditions"]["device_name"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
+    result = read_result(folder) or {}
+    return str(result.get("conditions", {}).get("device_name") or "")
 
 
 def runs_asked(run: RunConfig, request: SweepRequest) -> tuple[RunConfig, ...]:

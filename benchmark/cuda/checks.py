@@ -94,8 +94,8 @@ def kept(site: Site) -> str:
             overlap.setdefault(str(dtype).removeprefix("torch."), {})[name] = float(shared)
             model.float()
     site.path("kept.json").write_text(json.dumps(overlap, indent=1))
-    lowest = {dtype: min(shares, key=lambda one, shares=shares: shares[one]) for dtype, shares in overlap.items()}
-    return "; ".join(f"{dtype}: at least {overlap[dtype][name]:.1%} ({name})" for dtype, name in lowest.items())
+    lowest = {dtype: min((share, name) for name, share in shares.items()) for dtype, shares in overlap.items()}
+    return "; ".join(f"{dtype}: at least {share:.1%} ({name})" for dtype, (share, name) in lowest.items())
 
 
 def no_sync(site: Site) -> str:

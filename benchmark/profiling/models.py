@@ -40,7 +40,7 @@ from ..runtimes.registry import find_runtime
 from .config import ProfileConfig, RunConfig
 from .crops import CALIBRATION, COMPARED, load_crops
 from .in_runtime import Crops, place_model
-from .modules import memory_columns, memory_or_error, placed_memory, profile_modules
+from .modules import memory_or_error, placed_memory, profile_modules
 
 Weights = str | Path | None
 SESSION_CALLS = 3
@@ -131,7 +131,7 @@ def profile_models(
         for name in {run.runtime for run in runs}:
             counts[config, name] = executed_row(models[config], name)
     rows: list[Row] = []
-    memory: list[Callable[[], Row]] = []
+    memory: list[Callable[[], MemoryResult]] = []
     for size in sizes:
         timed = time_models(
             models,
@@ -240,8 +240,8 @@ def time_models(
     except (RuntimeError, MemoryError) as error:
         if not is_shortage(error):
             raise
-        timed, reason = {}, {"status": STATUS_FAILED, "error": shortage_text(error)}
-        failed |= dict.fromkeys(subjects, reason)
+        timed, reason = {}, shortage_text(error)
+        failed |= {key: {"status": STATUS_FAILED, "error": reason} for key in subjects}
     if failed:
         del subjects
         release()
@@ -268,12 +268,12 @@ def crops_for(spec: ModelSpec, runs: Sequence[RunConfig], data: str | None) -> C
 
 def _memory(
     config: ModelConfig, model: PoseModel, size: int, run: RunConfig, device: torch.device, weights: Weights
-) -> Row:
-    """The memory columns of one row, from a process of its own. A file that a runtime reads is written already."""
+) -> MemoryResult:
+    """The memory of one row, from a process of its own. A file that a runtime reads is written already."""
     if find_runtime(run.runtime).in_torch:
-        return memory_columns(in_own_process(model_memory, config, size, run, device, weights))
+        return in_own_process(model_memory, config, size, run, device, weights)
     images = example_images(model, size)
-    return memory_columns(in_own_process(session_memory, written(model), images, torch.arange(size), run, device))
+    return in_own_process(session_memory, written(model), images, torch.arange(size), run, device)
 
 
 def model_memory(

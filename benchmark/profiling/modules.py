@@ -70,8 +70,7 @@ def profile_modules(
             if name in too_big:
                 row |= {"status": STATUS_FAILED, "error": too_big[name]}
             elif how.memory:
-                measure = partial(_module_memory, module.cpu(), batch, precision, threads)
-                row |= memory_or_error(lambda measure=measure: memory_columns(measure()))
+                row |= memory_or_error(partial(_module_memory, module.cpu(), batch, precision, threads))
                 precision.place(module)
             rows.append(row)
     return rows
@@ -101,11 +100,11 @@ def _cuda_columns(result: MemoryResult) -> Row:
     return {"reserved_memory_mib": _mib(result.reserved_bytes), "cuda_context_mib": _mib(result.context_bytes)}
 
 
-def memory_or_error(measure: Callable[[], Row]) -> Row:
-    """The memory columns that `measure` finds; where its process was refused or killed the column error, since what
+def memory_or_error(measure: Callable[[], MemoryResult]) -> Row:
+    """The memory columns of what `measure` finds; where its process was refused or killed the column error, since what
     was measured of the row before stands."""
     try:
-        return measure()
+        return memory_columns(measure())
     except (RuntimeError, InputError) as error:
         return {"error": f"memory was not measured: {str(error).splitlines()[0]}"}
 
