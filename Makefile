@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: sweep test lint slow onnx real real-folder optional bench cuda cuda-wheels counts clean
+.PHONY: sweep test lint slow onnx real real-folder optional bench cuda cuda-wheels counts clean docs
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -80,3 +80,9 @@ counts: .venv/ready
 
 clean:
 	rm -rf .venv build *.egg-info
+
+# docs/commands.md is generated from the command line itself, docs/api.md from the docstrings; the site is in site/.
+docs: .venv/ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	$(BIN)/python -m typer posebench.cli utils docs --name posebench --output docs/commands.md
+	$(BIN)/python -m mkdocs build --quiet

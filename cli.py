@@ -9,10 +9,12 @@ import typer
 from .commands import (
     audit,
     breakeven,
+    check,
     counts,
     cuda,
     data,
     export,
+    gate,
     measure,
     merge,
     predict,
@@ -50,7 +52,9 @@ def _options(
     pass
 
 
-for group in (sweep, status, merge, counts, measure, breakeven, cuda, audit, train, predict, export, data, weights):
+for group in (
+    sweep, status, merge, counts, measure, breakeven, cuda, check, gate, audit, train, predict, export, data, weights,
+):  # fmt: skip
     group.register(app)
 
 

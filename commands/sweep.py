@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import signal
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from ..sweeps.executors.catalogue import EXECUTORS
 from ..sweeps.request import MARGIN_HELP, OPTIONS, SweepRequest, parse
 from .model_options import DATA_FOLDER, DATASET_NAMES, MASKS, PRECISION_NAMES, RATIOS, RUNTIME_NAMES
 from .options import Quiet
+from .tracking import SweepTracker, Track
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -49,7 +51,7 @@ def register(app: typer.Typer) -> None:
     app.command("report", rich_help_panel=PANEL, epilog=REPORT_EXAMPLE)(report)
 
 
-def sweep(spec_file: Path | None, dry_run: bool, quiet: bool, **options: Any) -> None:
+def sweep(spec_file: Path | None, dry_run: bool, quiet: bool, track: list[str] | None, **options: Any) -> None:
     """Train, evaluate and profile every combination of model, mask, ratio and seed, the unmasked baseline included.
 
     The folder then holds results.csv, report.html and plots. The same command goes on where it was interrupted.
@@ -68,7 +70,7 @@ def sweep(spec_file: Path | None, dry_run: bool, quiet: bool, **options: Any) ->
 
         show_plan(request, console)
         return
-    if not _run(request, console, quiet):
+    if not _run(request, console, quiet, track):
         raise typer.Exit(1)
 
 
@@ -88,6 +90,7 @@ def _parameters() -> Iterator[inspect.Parameter]:
         about = typer.Option(*([option] if option else []), help=help)
         yield inspect.Parameter(name, kind, default=None, annotation=Annotated[type_ | None, about])
     yield inspect.Parameter("dry_run", kind, default=False, annotation=Annotated[bool, dry_run])
+    yield inspect.Parameter("track", kind, default=None, annotation=Track)
     yield inspect.Parameter("quiet", kind, default=False, annotation=Quiet)
 
 
@@ -106,10 +109,11 @@ def report(
     typer.echo(write_report(folder, title=title, margin=margin))
 
 
-def _run(request: SweepRequest, console: Console, quiet: bool) -> bool:
+def _run(request: SweepRequest, console: Console, quiet: bool, track: list[str] | None) -> bool:
     """Run, show, and say where the results lie. False if anything failed."""
     from rich.console import Console
 
+    from ..reports.trackers.catalogue import Trackers
     from ..sweeps.runner import execute
     from .sweep_display import SweepDisplay
     from .sweep_tables import show_outcome
@@ -119,9 +123,10 @@ def _run(request: SweepRequest, console: Console, quiet: bool) -> bool:
 
     signal.signal(signal.SIGTERM, stop)  # ended by a scheduler, say: like Ctrl-C
     progress = Console(quiet=True, force_terminal=False) if quiet else console
-    with SweepDisplay(progress) as display:
+    trackers = Trackers(track or ())
+    with SweepDisplay(progress) as display, contextlib.closing(SweepTracker(display, trackers)) as tracker:
         try:
-            outcome = execute(request, display)
+            outcome = execute(request, tracker if trackers else display)
         except KeyboardInterrupt:
             interrupted = True
         else:

@@ -30,6 +30,7 @@ from .model_options import (
     make_model,
 )
 from .options import Bar, Format, Quiet, Tf32, check_new, count, numbers, on_or_off, words
+from .tracking import Track, TrainingTracker
 
 if TYPE_CHECKING:
     from ..pose.datasets import Dataset
@@ -46,7 +47,6 @@ Devices = Annotated[
 ]
 Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads (default: torch's default)")]
 Workers = Annotated[int, typer.Option(min=0, help="loader processes")]
-LARGEST_SEED = 2**63 - 1
 
 TRAIN_EXAMPLES = """
 Examples:
@@ -135,6 +135,7 @@ def train(
     position_type: PositionType = None,
     evaluate_every: Annotated[int, typer.Option(min=0, help="epochs between evaluations; 0 for none")] = 10,
     resume: Annotated[bool, typer.Option("--resume", help="go on where this folder's run stopped")] = False,
+    track: Track = None,
     quiet: Quiet = False,
 ) -> None:
     """Train a model; a checkpoint after every epoch, so that --resume goes on after any interruption.
@@ -185,7 +186,9 @@ def train(
         crops = {"input_size": made.spec.input_size, "convention": made.spec.convention, "dataset": dataset}
         train_data = _train_split(root, train_split, crops)
         val_data = load_people(root, "val", **crops) if evaluate_every else None
-        with Bar("training", quiet or not ranks.first) as bar:
+        asked = track if ranks.first else None
+        bar = Bar("training", quiet or not ranks.first)
+        with bar, TrainingTracker(bar, asked, out, described | vars(recipe)) as progress:
             result = run(
                 made,
                 train_data,
@@ -194,7 +197,7 @@ def train(
                 out,
                 device=target,
                 resume=resume,
-                progress=bar,
+                progress=progress,
                 evaluate_every=max(evaluate_every, 1),
                 ranks=ranks,
                 sync_batch_norm=sync_batch_norm,

@@ -1,5 +1,8 @@
 """What GitHub Actions shows of a check: lines that become annotations, and a summary of the step.
 
+A step shows ten annotations of each level and a summary of 1 MiB; what is beyond is dropped there, all of the summary
+even. So the rest is told in the tenth, and a summary is cut at a line.
+
 Both do something only where the runner's own variables are set (GITHUB_ACTIONS, GITHUB_STEP_SUMMARY).
 """
 
@@ -7,15 +10,32 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+MOST_ANNOTATIONS = 10
+LARGEST_SUMMARY = 1024 * 1024  # bytes, of a step
+_CUT = "\n\nCut here: a summary holds 1 MiB.\n"
 
 
 def error_line(message: str, file: str | Path, title: str, environment: Mapping[str, str] = os.environ) -> str:
     """The workflow command that shows `message` at a file; empty outside of GitHub Actions."""
     if environment.get("GITHUB_ACTIONS") != "true":
         return ""
-    return f"::error file={_property(str(file))},title={_property(title)}::{_data(message)}"
+    return _line("error", message, file, title)
+
+
+def annotations(level: str, messages: Sequence[str], file: str | Path, title: str) -> list[str]:
+    """Workflow commands ("error", "warning" or "notice") for messages at a file, no more than a step shows."""
+    shown = list(messages)
+    if len(shown) > MOST_ANNOTATIONS:
+        rest = len(shown) - MOST_ANNOTATIONS + 1
+        shown = [*shown[: MOST_ANNOTATIONS - 1], f"and {rest} more: see the step's log"]
+    return [_line(level, message, file, title) for message in shown]
+
+
+def _line(level: str, message: str, file: str | Path, title: str) -> str:
+    return f"::{level} file={_property(str(file))},title={_property(title)}::{_data(message)}"
 
 
 def add_to_summary(markdown: str, environment: Mapping[str, str] = os.environ) -> None:
@@ -23,9 +43,14 @@ def add_to_summary(markdown: str, environment: Mapping[str, str] = os.environ) -
     path = environment.get("GITHUB_STEP_SUMMARY")
     if not path:
         return
+    text = (markdown if markdown.endswith("\n") else f"{markdown}\n").encode("utf-8", "backslashreplace")
     try:
-        with open(path, "a", encoding="utf-8") as summary:
-            summary.write(markdown if markdown.endswith("\n") else f"{markdown}\n")
+        with open(path, "ab") as summary:
+            room = LARGEST_SUMMARY - summary.tell()
+            if len(text) > room:
+                whole = text[: max(room - len(_CUT), 0)]
+                text = whole[: whole.rfind(b"\n") + 1] + _CUT.encode() if room > len(_CUT) else b""
+            summary.write(text)
     except OSError as error:
         print(f"GITHUB_STEP_SUMMARY {path}: {error.strerror or error}", file=sys.stderr)
 

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..benchmark.profiling.config import RunConfig
-from ..pose.errors import InputError
-from ..pose.evaluation.bootstrap import PairedDifference, paired_bootstrap
+from ..pose.evaluation.bootstrap import PairedDifference, load_evidence, paired_bootstrap
 from ..row import BY_NAME, Row, flat, part_of
 from .cell_result import read_cell_result
 from .config import CellConfig, ratios_text, run_name, timing_key
@@ -128,9 +127,4 @@ def paired_differences(
 
 def read_evidence(store: SweepStore, key: str, name: str = "evidence.npz") -> dict[str, np.ndarray]:
     """What the evaluation of a cell left for comparisons; InputError naming the file where it is broken."""
-    file = store.cell_dir(key) / name
-    try:
-        with np.load(file, allow_pickle=False) as arrays:
-            return dict(arrays)
-    except Exception as error:  # numpy and zipfile raise many kinds for a broken file
-        raise InputError(f"{file}: cannot be read ({error}); delete the folder {file.parent} to run it again") from None
+    return load_evidence(store.cell_dir(key) / name)

@@ -17,6 +17,8 @@ def answer(operator: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """What comes out of an operator on tensors without values; None where torch's own kernel must say it."""
     if operator in _SORTS and kwargs.keys() <= {"stable", "dim", "descending"}:
         return _sorted(args)
+    if operator in _FILLED:
+        return _filled(args, kwargs)
     if operator in _SHAPES:
         return None if kwargs else _SHAPES[operator](args)
     if operator is _aten.clone.default and kwargs.get("memory_format") == torch.contiguous_format:
@@ -211,6 +213,16 @@ def _highest(args: tuple[Any, ...]) -> Any:
     return None if values is None else (values, torch.empty(values.shape, dtype=torch.int64, device="meta"))
 
 
+def _filled(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A new tensor, like the first, of the sides that are given, or of its own."""
+    like, dtype = args[0], kwargs.get("dtype") or args[0].dtype
+    if any(value for name, value in kwargs.items() if name != "dtype"):  # another device or layout
+        return None
+    if len(args) > 1:
+        return torch.empty(args[1], dtype=dtype, device="meta")
+    return torch.empty_strided(like.shape, _strides(like.shape, (like,)), dtype=dtype, device="meta")
+
+
 def _upsampled(args: tuple[Any, ...]) -> Any:
     source, size = args[:2]
     return _new(source, (*source.shape[:2], *size)) if _dense(source) else None
@@ -219,6 +231,10 @@ def _upsampled(args: tuple[Any, ...]) -> Any:
 _aten = torch.ops.aten
 #: pointwise without torch's tag
 _WITH_A_NUMBER = (_aten.add.Scalar, _aten.sub.Scalar, _aten.mul.Scalar, _aten.div.Scalar)
+_FILLED = (
+    _aten.new_zeros.default, _aten.new_ones.default, _aten.new_full.default, _aten.zeros_like.default,
+    _aten.ones_like.default,
+)  # fmt: skip
 _SORTS = (_aten.sort.default, _aten.sort.stable)
 _SHAPES: dict[Any, Callable[[tuple[Any, ...]], Any]] = {
     **dict.fromkeys((_aten._softmax.default, _aten._safe_softmax.default), _as_first),

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -66,6 +67,15 @@ def paired_bootstrap(
     counts = draw_images(len(evidence_a["images"]), resamples, seed)
     low, high = _interval(scores(evidence_a, counts) - scores(evidence_b, counts), confidence)
     return PairedDifference(score(evidence_a) - score(evidence_b), low, high)
+
+
+def load_evidence(file: Path) -> dict[str, np.ndarray]:
+    """What an evaluation left in an npz file; InputError naming the file where it is broken."""
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            return dict(arrays)
+    except Exception as error:  # numpy and zipfile raise many kinds for a broken file
+        raise InputError(f"{file}: cannot be read ({error}); delete the folder {file.parent} to run it again") from None
 
 
 def score(evidence: Evidence) -> float:

@@ -37,9 +37,10 @@ def decode(heatmaps: np.ndarray, method: str = "dark") -> tuple[np.ndarray, np.n
     coords = peaks.astype(np.float64)
     steps = {"hrnet": _quarter_steps, "dark": _taylor_steps, "udp": _short_taylor_steps}.get(method)
     few = max(1, MAPS_AT_A_TIME // heatmaps.shape[1])
+    room = np.empty((3, few * heatmaps.shape[1], *heatmaps.shape[2:])) if steps else None
     for start in range(0, len(heatmaps), few) if steps else ():
         part = slice(start, start + few)
-        coords[part] += steps(heatmaps[part], peaks[part])
+        coords[part] += steps(heatmaps[part], peaks[part], room)
     return coords, scores
 
 
@@ -75,17 +76,17 @@ def find_peaks(heatmaps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.stack([index % width, index // width], axis=2), scores
 
 
-def _quarter_steps(heatmaps: np.ndarray, peaks: np.ndarray) -> np.ndarray:
+def _quarter_steps(heatmaps: np.ndarray, peaks: np.ndarray, room: np.ndarray) -> np.ndarray:
     steps = np.zeros(peaks.shape)
     at, inside = _Neighbours.around(heatmaps, peaks, margin=1)
     steps[inside] = 0.25 * np.sign(np.stack([at(1, 0) - at(-1, 0), at(0, 1) - at(0, -1)], axis=1))
     return steps
 
 
-def _taylor_steps(heatmaps: np.ndarray, peaks: np.ndarray) -> np.ndarray:
+def _taylor_steps(heatmaps: np.ndarray, peaks: np.ndarray, room: np.ndarray) -> np.ndarray:
     """-H^-1 g of the smoothed maps' logarithm at the peaks (B, J, 2); 0 near the border or where H is singular."""
     steps = np.zeros(peaks.shape)
-    at, inside = _Neighbours.around(smooth(heatmaps), peaks, margin=2, log=True)
+    at, inside = _Neighbours.around(smooth(heatmaps, room), peaks, margin=2, log=True)
     centre = at(0, 0)
     dx, dy = (at(1, 0) - at(-1, 0)) / 2, (at(0, 1) - at(0, -1)) / 2
     dxx, dyy = (at(2, 0) - 2 * centre + at(-2, 0)) / 4, (at(0, 2) - 2 * centre + at(0, -2)) / 4
@@ -98,14 +99,13 @@ def _taylor_steps(heatmaps: np.ndarray, peaks: np.ndarray) -> np.ndarray:
     return steps
 
 
-def _short_taylor_steps(heatmaps: np.ndarray, peaks: np.ndarray) -> np.ndarray:
+def _short_taylor_steps(heatmaps: np.ndarray, peaks: np.ndarray, room: np.ndarray) -> np.ndarray:
     """The same of differences over one pixel, the border's values repeated outside; 0 for a map without a peak.
 
     The smoothing reflects at the border, and H has float32's epsilon added to its diagonal, as published.
     """
     batch, joints, height, width = heatmaps.shape
-    maps = heatmaps.astype(np.float64).reshape(-1, height, width)
-    maps = _blur_matrix(height, reflect=True) @ maps @ _blur_matrix(width, reflect=True).T
+    _, maps = _blurred(heatmaps, _blur_matrix(height, reflect=True), _blur_matrix(width, reflect=True).T, room)
     x, y = peaks.reshape(-1, 2).T
     rows = np.arange(len(maps))
 
@@ -148,14 +148,28 @@ class _Neighbours:
         return np.log(np.maximum(values, LOWEST)) if self.log else values
 
 
-def smooth(heatmaps: np.ndarray) -> np.ndarray:
-    """Heatmaps (B, J, h, w) under a Gaussian (sigma 2, 11 taps, zeros outside), scaled to their old maxima; float64."""
-    batch, joints, height, width = heatmaps.shape
-    maps = heatmaps.astype(np.float64).reshape(-1, height, width)
-    blurred = (_blur_matrix(height) @ maps) @ _blur_matrix(width)
-    before, after = (values.reshape(batch * joints, -1).max(axis=1) for values in (maps, blurred))
+def smooth(heatmaps: np.ndarray, room: np.ndarray | None = None) -> np.ndarray:
+    """Heatmaps (B, J, h, w) under a Gaussian (sigma 2, 11 taps, zeros outside), scaled to their old maxima; float64.
+
+    The result lies in `room` (3, B * J or more, h, w), float64, where one is given.
+    """
+    count = heatmaps.shape[0] * heatmaps.shape[1]
+    height, width = heatmaps.shape[2:]
+    room = np.empty((3, count, height, width)) if room is None else room
+    maps, blurred = _blurred(heatmaps, _blur_matrix(height), _blur_matrix(width), room)
+    before, after = (values.reshape(count, -1).max(axis=1) for values in (maps, blurred))
     blurred *= (before / np.where(after == 0, 1.0, after))[:, None, None]
-    return blurred.reshape(batch, joints, height, width)
+    return blurred.reshape(heatmaps.shape)
+
+
+def _blurred(
+    heatmaps: np.ndarray, of_columns: np.ndarray, of_rows: np.ndarray, room: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The maps (B * J, h, w), and of_columns @ map @ of_rows of each. Both lie in `room`: fresh memory costs more."""
+    maps, between, blurred = room[:, : heatmaps.shape[0] * heatmaps.shape[1]]
+    maps[:] = heatmaps.reshape(maps.shape)
+    np.matmul(of_columns, maps, out=between)
+    return maps, np.matmul(between, of_rows, out=blurred)
 
 
 def gaussian_kernel() -> np.ndarray:

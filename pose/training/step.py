@@ -36,8 +36,6 @@ class TrainingStep(nn.Module):
             contextlib.nullcontext() if whole else part_of_batch(share.total, share.start),
         ):
             if hasattr(self.model, "run"):
-                if images.device.type == "cpu":  # the layout in which convolutions are faster there
-                    images = images.contiguous(memory_format=torch.channels_last)
                 output, state = self.model.run(images)
                 of_reductions = [loss for selected in state.selected for loss in selected.losses.values()]
             else:  # any module that maps images to heatmaps

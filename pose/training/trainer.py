@@ -23,7 +23,6 @@ from .batch_norm import synchronised
 from .batches import EpochBatches
 from .meter import Meter
 from .optimizer import make_optimizer
-from .products import wide_products
 from .ratios import StepRatios
 from .recipe import TrainingRecipe
 from .schedule import learning_rate
@@ -101,7 +100,7 @@ class Trainer:
     def layers(self) -> Iterator[None]:
         """The model's layers as they are in training."""
         norms = synchronised(self.model, self.ranks) if self.sync_batch_norm else contextlib.nullcontext()
-        with norms, wide_products(self.model, self.device):
+        with norms:
             yield
 
     def _steps(self, epoch: int, progress: Progress | None, clock: Clock, last_good: str) -> dict[str, Any]:

@@ -123,7 +123,8 @@ def _latency(rows: Sequence[Mapping[str, Any]], prefix: str) -> PartLatency | No
         return None
     ratio = _widest((part.vs_unmasked, part.vs_unmasked_low, part.vs_unmasked_high) for part in parts)
     iqr = mean_of(spread(part.ms_iqr for part in parts))
-    return PartLatency(median, iqr, any(part.unstable for part in parts), ratio)
+    samples = min((part.samples for part in parts if not is_missing(part.samples)), default=None)
+    return PartLatency(median, iqr, any(part.unstable for part in parts), ratio, samples)
 
 
 def _widest(values: Iterable[tuple[float | None, float | None, float | None]]) -> Estimate | None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from .series import kind_words
 from .subject import Point, Subject, mean_of, saving
-from .verdicts import allowed_words, loss_verdicts, measured_saving, silence, time_claim
+from .verdicts import allowed_words, few_samples, loss_verdicts, measured_saving, silence, time_claim
 from .wording import percent, signed
 
 #: masks at one ratio whose GFLOPsT differ by more than this fraction are not ranked without saying so
@@ -146,7 +146,7 @@ def _latency(subject: Subject, point: Point, size: int) -> str | None:
         if saved is None:
             silent.setdefault(silence(timed, before), []).append(name)
         else:
-            claims.append(time_claim(name, saved, counted))
+            claims.append(time_claim(name, saved, counted) + few_samples(timed, before))
     claims += [f"no saving of {' or '.join(names)} can be stated ({why})" for why, names in silent.items()]
     return f"{where}, {'; '.join(claims)}." if claims else None
 

@@ -18,13 +18,14 @@ class PartLatency:
     """Latency of the whole model or of its transformer: milliseconds per forward pass.
 
     `median`: over the seeds' medians. `iqr`: interquartile range, mean over seeds. `ratio`: to the unmasked model's
-    median, with its 95 % interval.
+    median, with its 95 % interval. `samples`: behind each median, the fewest of the seeds.
     """
 
     median: Spread
     iqr: float | None
     unstable: bool
     ratio: Estimate | None
+    samples: int | None = None
 
 
 @dataclass(frozen=True)

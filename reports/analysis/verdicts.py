@@ -8,12 +8,17 @@ accuracies hold people and trainings (`intervals`); of one seed they are of thes
   several masked models of one subject the intervals are widened until any false word among them all has the chance of
   one (Holm), for a reader picks the deepest.
 - **saves, slower, no saving shown**: time. Interval: ratio of the median times, masked over unmasked, bootstrap over
-  rounds in which both were timed. Line: equal times. The ends count as they are shown, rounded to 0.1 %.
+  rounds in which both were timed. Line: equal times. The ends count as they are shown, rounded to 0.1 %. All rounds are
+  of one process (`posebench gate` takes several). Below 30 samples it is said that they are few.
 - **as counted, less, more than counted**: the same interval; line: the saving of the exact count.
 - **unstable**: a timing marked so, on either side, is no ground for a claim, and its saving is not told at all.
 - **leads, not told apart**: at equal compute. Interval: paired bootstrap of the difference to the mask of the highest
   accuracy. Line: 0. It leads only where all others are told apart from it.
 - **it paid**: of two executions; the intervals of their ratios to the unmasked model do not meet.
+- **rose, fell, within noise**: from one run to another. Interval: after minus before, over people and trainings; of the
+  share of the unmasked model's time the quotient. Line: 0, of a quotient 1. Of all that are compared in two runs the
+  intervals are widened until any false word among them has the chance of one (Holm). A count has no noise: it is equal,
+  or it rose or fell.
 - **within the seeds' spread**: mean ± standard deviation of two models overlap; a description, no test.
 """
 
@@ -28,6 +33,8 @@ from .subject import PartLatency, Subject
 from .wording import amount_text, percent, percent_range
 
 Interval = tuple[float, float]
+#: timed passes below which a page says that they are few
+MANY_SAMPLES = 30
 #: of a 95 % interval
 ONE_SIDED = 0.025
 
@@ -45,6 +52,22 @@ def loss_verdicts(differences: Sequence[Estimate | None], allowed: float | None)
         for small, large in zip(negligible, real, strict=True)
     )
     return [None if difference is None else next(words) for difference in differences]
+
+
+def move_verdicts(differences: Sequence[Estimate], lines: Sequence[float]) -> list[str]:
+    """ "rose", "fell" or "within noise" of each change against its line, corrected for their number."""
+    pairs = list(zip(differences, lines, strict=True))
+    doubts = [2 * min(one.doubt_above(line), one.doubt_below(line)) for one, line in pairs]
+    moved = holm(doubts, 2 * ONE_SIDED)
+    return [
+        exact_verdict(line, one.value) if beyond else "within noise"
+        for (one, line), beyond in zip(pairs, moved, strict=True)
+    ]
+
+
+def exact_verdict(before: float, after: float) -> str:
+    """ "equal", "rose" or "fell" of what has no noise."""
+    return "equal" if after == before else "rose" if after > before else "fell"
 
 
 def allowed_words(subject: Subject) -> str:
@@ -67,6 +90,15 @@ def silence(now: PartLatency | None, unmasked: PartLatency | None) -> str:
     """Why nothing is claimed of a timing: "unstable timing" or "no interval"."""
     shaky = any(timing is not None and timing.unstable for timing in (now, unmasked))
     return "unstable timing" if shaky else "no interval"
+
+
+def few_samples(*timings: PartLatency | None) -> str:
+    """ " (28 samples are few)" where a median that a claim rests on has so few, else "": its interval takes samples for
+    independent, and of few some luck is never noticed."""
+    samples = [timing.samples for timing in timings if timing is not None and timing.samples is not None]
+    if not samples or min(samples) >= MANY_SAMPLES:
+        return ""
+    return f" ({min(samples)} sample{'s are' if min(samples) > 1 else ' is'} few)"
 
 
 def saving_words(saved: Interval) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..analysis.subject import PartLatency, Point, Subject, mean_of, saving
-from ..analysis.verdicts import against_count, loss_verdicts, measured_saving, saving_words, silence
+from ..analysis.verdicts import against_count, few_samples, loss_verdicts, measured_saving, saving_words, silence
 from ..analysis.wording import amount_text, percent, percent_range, signed
 from .layout import Cell, Grid, Head, Line, spread_cell
 
@@ -141,7 +141,7 @@ def _claim_cell(now: PartLatency | None, before: PartLatency | None, counted: fl
         aside = percent_range(*saved)
     elif saved[0] > 0 and counted is not None and counted > 0:
         aside = against_count(saved, counted)
-    return Cell(saving_words(saved), aside, kind="")
+    return Cell(saving_words(saved), f"{aside}{few_samples(now, before)}".strip(), kind="")
 
 
 def _name_cell(point: Point) -> Cell:

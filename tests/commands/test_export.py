@@ -110,8 +110,8 @@ def test_openvino_gives_the_models_heatmaps(mask, posebench, tmp_path):
 
 def test_the_lint_says_of_each_reduction_what_becomes_of_it(posebench, tmp_path, monkeypatch):
     """One that exports, one that no tracer can follow, and one that computes something else when it is exported."""
-    (tmp_path / "own_masks.py").write_text(OWN_MASKS)
-    own = ("own_masks:loud", "own_masks:by_value", "own_masks:two_faced")
+    (tmp_path / "export_masks.py").write_text(OWN_MASKS)
+    own = ("export_masks:loud", "export_masks:by_value", "export_masks:two_faced")
     code, out, _ = posebench("export", "--check", "--mask", ",".join(own), "--runtime", "torch", "--json", "--quiet")
     found = {one["mask"].split(":")[-1]: one for one in json.loads(out)}
     assert code == 1

@@ -286,7 +286,7 @@ def test_training_annotations_cut_in_the_middle_are_not_replaced_by_others(poseb
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_training_tells_how_to_go_on(people, tmp_path, number):
-    command = [sys.executable, "-m", "posebench", "train", "--data", str(people), "--epochs", "500", "--threads", "1"]
+    command = [sys.executable, "-m", "posebench", "train", "--data", str(people), "--epochs", "100000", "--threads", "1"]
     command += ["--evaluate-every", "0", "--out", str(tmp_path / "run")]
     training = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120

@@ -32,6 +32,8 @@ index = torch.zeros(2, 3, 8, dtype=torch.int64)
         (aten.add.Tensor, (x.transpose(1, 2), x.transpose(1, 2).contiguous())),
         (aten.div.Tensor, (x, x[:, :, :1].expand(x.shape))),
         (aten.relu.default, (x.half(),)),
+        (aten.new_full.default, (x.mT, [3, 2], -1)),
+        (aten.ones_like.default, (x.mT,)),
         (aten.clone.default, (x.transpose(1, 2),)),
         (aten.mm.default, (x[0], y[0])),
         (aten.bmm.default, (x, y)),

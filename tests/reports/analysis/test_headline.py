@@ -58,6 +58,12 @@ def test_a_saving_is_claimed_by_its_interval_alone(one_row, interval, words):
     assert f"{words};" in said(pair(one_row, ratio(*interval)))
 
 
+@pytest.mark.parametrize(("samples", "few"), [(28, " (28 samples are few)"), (30, "")])
+def test_few_samples_are_said_to_be_few(one_row, samples, few):
+    timed = {**ratio(0.51, 0.6), "latency_transformer_samples": samples}
+    assert f"the transformer saves 40 to 49 %, less than counted (50.0 %){few};" in said(pair(one_row, timed))
+
+
 def test_what_saves_no_multiply_adds_and_is_slower_is_called_slower(one_row):
     masked = {**ratio(1.3, 1.4), "gflops_t": 2.0, "gflops": 4.04, **ratio(1.01, 1.05, "latency")}
     assert (

@@ -1,0 +1,38 @@
+"""Whatever speaks wandb's init, log and finish: wandb itself, and trackio."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from .tracker import Scalars
+
+PROJECT = "posebench"
+
+
+def open_wandb(name: str, params: Mapping[str, Any], where: str, folder: Path) -> _Run:
+    """where: the project. Nothing goes over the network unless the user has set WANDB_MODE."""
+    os.environ.setdefault("WANDB_MODE", "offline")
+    return _Run(importlib.import_module("wandb"), name, params, where, dir=str(folder), reinit=True)
+
+
+def open_trackio(name: str, params: Mapping[str, Any], where: str, folder: Path) -> _Run:
+    """where: the project."""
+    return _Run(importlib.import_module("trackio"), name, params, where)
+
+
+class _Run:
+    """A run of a module with wandb's three functions."""
+
+    def __init__(self, module: Any, name: str, params: Mapping[str, Any], where: str, **options: Any) -> None:
+        self._module = module
+        module.init(project=where or PROJECT, name=name, config=dict(params), **options)
+
+    def log(self, values: Scalars, step: int | None = None) -> None:
+        self._module.log(dict(values), step=step)
+
+    def finish(self) -> None:
+        self._module.finish()

@@ -1,0 +1,1 @@
+"""Two revisions timed against each other: their checkouts, pairs of processes, and what the rules say."""

@@ -1,0 +1,85 @@
+"""What README and docs/ tell a user to type is a command that there is; the site builds, and every page is in it."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+import typer
+import yaml
+from reference import DATA
+
+from posebench.cli import UsageError, app
+
+ROOT = DATA.parent.parent
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
+#: what needs no data of the user's, no weights and no other machine, and seconds rather than minutes
+RUN = re.compile(r"posebench (flops --model (tmpose|tokenpose)|models|sweep .*--dry-run|export --check$)")
+
+
+def commands():
+    """(page, command) of every line in a fenced block that begins with posebench, comments and pipes cut off."""
+    found = []
+    for page in PAGES:
+        if page.name == "commands.md":  # generated
+            continue
+        for block in re.findall(r"^```[^\n]*\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S):
+            for line in block.replace("\\\n", " ").splitlines():
+                line = re.split(r"\s#\s|\s\|\s|\s{3,}", line.strip())[0]
+                if line.startswith("posebench ") and "..." not in line:
+                    found.append((page.name, line))
+    return list(dict.fromkeys(found))
+
+
+COMMANDS = commands()
+
+
+def test_there_are_commands_to_look_at():
+    pages = {page for page, _ in COMMANDS}
+    assert len(COMMANDS) > 40 and pages >= {"README.md", "scale.md", "runtimes.md", "export.md"}
+
+
+@pytest.mark.parametrize(("page", "line"), COMMANDS, ids=[f"{page}: {line[10:60]}" for page, line in COMMANDS])
+def test_a_documented_command_has_these_options(page, line):
+    """The command line itself parses it; nothing is run."""
+    group = typer.main.get_command(app)
+    context = group.make_context("posebench", shlex.split(line)[1:])
+    try:
+        arguments = context._protected_args + context.args
+        while arguments and hasattr(group, "resolve_command"):
+            name, group, arguments = group.resolve_command(context, arguments)
+            context = group.make_context(name, arguments, parent=context)
+            arguments = getattr(context, "_protected_args", []) + context.args
+    except UsageError as error:
+        pytest.fail(f"{page}: {line}: {error.format_message()}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("line", sorted({line for _, line in COMMANDS if RUN.match(line)}))
+def test_a_command_that_needs_nothing_runs(line, tmp_path):
+    environment = os.environ | {"COLUMNS": "200"}
+    done = subprocess.run(
+        [sys.executable, "-m", "posebench", *shlex.split(line)[1:]],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_page_is_in_the_sites_navigation():
+    listed = {next(iter(entry.values())) for entry in yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"]}
+    assert listed - {"commands.md"} == {page.name for page in PAGES if page.parent.name == "docs"} - {"commands.md"}
+
+
+@pytest.mark.slow
+@pytest.mark.optional
+def test_the_site_builds_strictly(tmp_path):
+    pytest.importorskip("mkdocs")
+    reference = ROOT / "docs" / "commands.md"
+    for command in (["typer", "posebench.cli", "utils", "docs", "--name", "posebench", "--output", reference],
+                    ["mkdocs", "build", "--quiet", "--site-dir", tmp_path / "site"]):  # fmt: skip
+        done = subprocess.run([sys.executable, "-m", *map(str, command)], cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    assert "breakeven" in (tmp_path / "site" / "commands" / "index.html").read_text()
+    assert "posebench.patch" in (tmp_path / "site" / "api" / "index.html").read_text()
