@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: sweep test lint slow onnx real real-folder optional bench counts clean docs
+.PHONY: sweep test lint slow onnx real real-folder optional bench cuda cuda-wheels counts clean docs
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -47,6 +47,32 @@ optional: .venv/ready
 
 bench: .venv/ready
 	$(BIN)/python -m pytest tests/speed --benchmark-only -o addopts=--import-mode=importlib
+
+# For a GPU machine without network: `make cuda-wheels` where there is one, carry this folder there, `make cuda` there,
+# with a python that has torch and what torch needs. CUDA_PYTHON is its version. The pins name packages of other extras,
+# too.
+CUDA_PYTHON ?= 3.12
+CUDA_OUT ?= runs/cuda
+CUDA_LEFT_OUT := torch|sympy|mpmath|networkx|fsspec|onnx|openvino|ray|submitit|cloudpickle|msgpack|jsonschema|referencing \
+	|rpds|requests|certifi|charset|idna|urllib3|mypy|ruff|ast_|librt|pathspec|flatbuffers|ml_dtypes|protobuf|pytest-x|execnet
+CUDA_SDISTS := fvcore|iopath
+empty :=
+space := $(empty) $(empty)
+
+cuda-wheels: .venv/ready
+	rm -rf cuda-wheels
+	mkdir cuda-wheels
+	grep -vE '^(#|$(subst $(space),,$(CUDA_LEFT_OUT))|$(CUDA_SDISTS))' constraints.txt > cuda-wheels/names.txt
+	$(BIN)/python -m pip download --quiet --no-deps --only-binary :all: --python-version $(CUDA_PYTHON) \
+		--platform manylinux_2_28_x86_64 --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 \
+		--dest cuda-wheels -r cuda-wheels/names.txt
+	grep -E '^($(CUDA_SDISTS))' constraints.txt > cuda-wheels/sources.txt
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir cuda-wheels -r cuda-wheels/sources.txt
+
+cuda:
+	$(PYTHON) benchmark/cuda/bare.py cuda-wheels build/cuda
+	ln -sfn ../.. build/cuda/posebench
+	PYTHONPATH=$(CURDIR)/build/cuda $(PYTHON) -m posebench cuda --out $(CUDA_OUT)
 
 counts: .venv/ready
 	$(BIN)/posebench flops --check tests/data/flops.json

@@ -14,6 +14,7 @@ from .commands import (
     choose,
     compare,
     counts,
+    cuda,
     data,
     explain,
     export,
@@ -60,7 +61,7 @@ def _options(
 
 
 GROUPS = (
-    sweep, choose, compare, paper, agree, status, merge, counts, search, measure, breakeven, explain, check, gate,
+    sweep, choose, compare, paper, agree, status, merge, counts, search, measure, breakeven, cuda, explain, check, gate,
     audit, train, predict, export, data, weights,
 )  # fmt: skip
 for group in GROUPS:

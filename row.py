@@ -104,6 +104,14 @@ class PartTiming:
     x_eager: Number = _column(
         "x eager", "how many times faster than the same model in eager float32, measured interleaved", digits=2
     )
+    graph_ms_median: Number = _column(
+        "as a graph", "median time of eager's kernels launched as one CUDA graph, measured interleaved", "ms"
+    )
+    launch_bound: Flag = _column(
+        "launch bound", "eager takes more than 1.1 times as long as its kernels as one CUDA graph: launches are counted"
+    )
+    warm_ms_median: Number = _column("L2 warm", "median time right after the same call, on CUDA", "ms")
+    cold_ms_median: Number = _column("L2 cold", "median time after the L2 cache was written over, on CUDA", "ms")
     ms_samples: Raw = _column("raw times", "every timed pass, in order of measurement", "ms")
 
 
@@ -257,6 +265,15 @@ class Row:
     latency_warmup_calls: Integer = _column("warm-up", "untimed forward passes before", scope="timing")
     foreign_cpu_share: Number = _column("foreign CPU", "CPU time that other programs took", "0 to 1", "timing")
     waiting_cpu_share: Number = _column("waiting", "time spent ready to run but waiting for a CPU", "0 to 1", "timing")
+    gpu_clock_mhz: Number = _column("GPU clock", "of the multiprocessors, median over the samples", "MHz", "timing", 0)
+    gpu_throttled: Text = _column("throttled by", "why the clock was lowered in samples that were kept", scope="timing")
+    gpu_discarded: Integer = _column("discarded", "rounds thrown away because the clock was lowered", scope="timing")
+    gpu_others: Integer = _column("others on GPU", "other processes that computed there, the most seen", scope="timing")
+    joules_per_image: Number = _column("energy", "energy of one image, median of the windows", "J/image", "energy", 4)
+    joules_per_image_low: Number = _column("energy, low", "of the window with the least", "J/image", "energy", 4)
+    joules_per_image_high: Number = _column("energy, high", "of the window with the most", "J/image", "energy", 4)
+    watts: Number = _column("power", "mean over the windows", "W", "energy", 1)
+    watts_idle: Number = _column("power at rest", "before the windows", "W", "energy", 1)
     drift_heatmap: Number = _column(
         "drift", "largest difference of a heatmap value to eager float32's", "", "compared images", 6
     )
@@ -269,6 +286,12 @@ class Row:
         "peak memory", "peak of live tensors above the weights", "MiB", _CALL.format("whole model"), 1
     )
     weights_mib: Number = _column("weights", "parameters and buffers, shared ones once", "MiB", "whole model", 1)
+    reserved_memory_mib: Number = _column(
+        "reserved", "what torch's CUDA allocator held at the peak, the weights too", "MiB", "process", 1
+    )
+    cuda_context_mib: Number = _column(
+        "CUDA context", "what the process took of the GPU beside torch's allocator, as NVML says", "MiB", "process", 1
+    )
     peak_rss_mib: Number = _column(
         "peak RSS", "peak resident memory; a process forked for a cell maps less of the libraries", "MiB", "process", 1
     )
@@ -282,6 +305,9 @@ class Row:
     runtime_provider: Text = _condition("provider", "what really executed the nodes of its graph")
     runtime_options: Text = _condition("runtime options", "how its graph was made")
     dtype: Text = _condition("dtype", "number format of the timed model")
+    tf32: Text = _condition("TF32", "what float32 products and convolutions are on CUDA")
+    attention_kernels: Text = _condition("attention by", "torch's kernels for fused attention in one pass")
+    energy_method: Text = _condition("energy by", "the counter, and the windows", "energy")
     precision: Text = _condition("precision", "number format, and how it is brought about")
     batch_size: Integer = _condition("batch", "images per timed forward pass", "latency and memory")
     threads: Integer = _condition("threads", "CPU threads that torch may use")

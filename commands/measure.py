@@ -21,7 +21,22 @@ from .model_options import (
     JointMask,
     masks_of,
 )
-from .options import Bar, Format, Quiet, Threads, Wide, count, numbers, print_rows, real, size, whole, words
+from .options import (
+    Bar,
+    Format,
+    Quiet,
+    Tf32,
+    Threads,
+    Wide,
+    count,
+    numbers,
+    on_or_off,
+    print_rows,
+    real,
+    size,
+    whole,
+    words,
+)
 
 EXAMPLES = """
 Examples:
@@ -35,6 +50,8 @@ Examples:
   posebench profile --model tmpose_l --mask uniform --ratios 0.4 --runtime eager,onnxruntime,openvino --threads 1
 
   posebench profile --model tmpose_l --device cuda --precision float16 --batch-sizes 1,64
+
+  posebench profile --model tmpose_l --mask tome --ratios 0.4 --device cuda --tf32 on --energy
 
   posebench profile --train --model tmpose_tiny --mask none,semantic --ratios 0.4 --threads 2
 
@@ -79,6 +96,10 @@ def profile(
     samples: Annotated[int, whole("timed passes of each configuration, at most", 1)] = 130,
     seconds: Annotated[float, real("time limit for the samples of one batch size, in seconds")] = 20.0,
     memory: Annotated[bool, typer.Option("--memory/--no-memory", help="peak memory, each in its own process")] = True,
+    energy: Annotated[
+        bool, typer.Option("--energy", help="joules per image too, by NVML or RAPL: 20 s for each configuration")
+    ] = False,
+    tf32: Tf32 = "off",
     weights: Annotated[
         Path | None, typer.Option(help="weights to load into every model; a checkpoint brings its model and mask")
     ] = None,
@@ -166,7 +187,8 @@ def profile(
     from ..reports.tables import PROFILE_COLUMNS
 
     chosen = numbers(ratios, "--ratios")
-    where = {"device": device, "runtimes": words(runtime, "--runtime"), "precisions": words(precision, "--precision")}
+    where = {"device": device, "tf32": on_or_off(tf32, "--tf32")}
+    where |= {"runtimes": words(runtime, "--runtime"), "precisions": words(precision, "--precision")}
     for line in ProfileConfig.of(dict(where)).runs()[1]:
         typer.echo(f"left out: {line}", err=True)
     with Bar("profile", quiet) as bar:
@@ -184,6 +206,7 @@ def profile(
             samples=samples,
             seconds=seconds,
             memory=memory,
+            energy=energy,
             progress=bar,
             weights=weights,
             joint_mask=joint_mask,

@@ -45,6 +45,7 @@ def real(help: str, *names: str, least: float = 0.0, most: float = 1e9) -> Any:
 
 Threads = Annotated[int | None, whole("CPU threads (default: torch's default)", 1, MOST_THREADS)]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress on the way, the result alone")]
+Tf32 = Annotated[str, typer.Option(help="float32 on CUDA: on is TF32, off is float32, in all layers")]
 Wide = Annotated[bool, typer.Option("--wide", help="a table with every column, however wide it gets")]
 
 
@@ -60,6 +61,13 @@ def words(text: str | None, option: str = "", split: Callable[[str], list[str]] 
         what = "has an empty value" if any(items) else "is empty"
         raise InputError(f"{option or 'an option'} {what}: give one or more values, separated by commas")
     return items
+
+
+def on_or_off(text: str, option: str) -> bool:
+    """InputError naming the option for anything but on and off."""
+    if text not in ("on", "off"):
+        raise InputError(f"{option} {text!r}: give on or off")
+    return text == "on"
 
 
 def numbers(text: str | None, option: str, kind: Callable[[str], Any] = float) -> list[Any]:

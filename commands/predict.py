@@ -83,7 +83,7 @@ def predict(
     """Draw the skeletons that a model sees; with --show-mask also the tokens that it looked at."""
     import cv2
 
-    from ..benchmark.instruments.device import check_device
+    from ..benchmark.instruments.device import use_device
     from ..pose.crops.images import read_image
     from ..pose.evaluation.coco_metrics import write_results
     from ..pose.evaluation.draw import SCORE_THRESHOLD, ShownTokens, draw_prediction
@@ -91,7 +91,7 @@ def predict(
     from ..pose.files import write_atomic
     from ..pose.people.detections import detected_boxes
 
-    target = check_device(device)
+    target = use_device(device)
     pictures = _pictures(images, out, json)
     if box and boxes is not None:
         raise InputError("--box and --boxes contradict each other: leave one out")

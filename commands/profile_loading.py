@@ -27,7 +27,7 @@ def print_loading(
 
     import torch
 
-    from ..benchmark.instruments.device import check_device
+    from ..benchmark.instruments.device import use_device
     from ..benchmark.profiling.loading import measure_loading
     from ..pose.models.zoo import is_tiny
     from ..pose.people.folder import detect_dataset, load_people
@@ -37,7 +37,7 @@ def print_loading(
     if precision not in ("float32", *AMP_DTYPES):
         raise InputError(f"--precision {precision}: training is in float32 or, mixed, in {' or '.join(AMP_DTYPES)}")
     folder = folder or ensure_default_set()
-    target = check_device(device)
+    target = use_device(device)
     if threads is not None:
         torch.set_num_threads(threads)
     which = detect_dataset(folder, described["dataset"])[0]

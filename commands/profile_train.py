@@ -28,7 +28,7 @@ def print_training(
     """Profile the training of each model that is `asked` for (choose_models) with `fixed` options; print the table."""
     import torch
 
-    from ..benchmark.instruments.device import check_device
+    from ..benchmark.instruments.device import use_device
     from ..benchmark.profiling.training import profile_training
     from ..pose.models.choices import choose_models
     from ..pose.models.zoo import create_model, is_tiny
@@ -36,7 +36,7 @@ def print_training(
     from ..pose.training.recipe import TINY_RECIPE, paper_recipe
     from .train import data_folder
 
-    device, threads = check_device(how.pop("device")), how.pop("threads")
+    device, threads = use_device(how.pop("device")), how.pop("threads")
     if threads is not None:
         torch.set_num_threads(threads)
     root, which = data_folder(data, dataset, quiet)

@@ -30,7 +30,21 @@ from .model_options import (
     Ratio,
     make_model,
 )
-from .options import LARGEST_SEED, Bar, Format, Quiet, Threads, check_new, count, numbers, real, whole, words
+from .options import (
+    LARGEST_SEED,
+    Bar,
+    Format,
+    Quiet,
+    Tf32,
+    Threads,
+    check_new,
+    count,
+    numbers,
+    on_or_off,
+    real,
+    whole,
+    words,
+)
 from .tracking import Track, TrainingTracker
 
 if TYPE_CHECKING:
@@ -122,6 +136,7 @@ def train(
             help="on several devices: batch norm over the whole batch, as one device has it, or over each one's part",
         ),
     ] = True,
+    tf32: Tf32 = "off",
     amp: Annotated[bool, typer.Option("--amp", help="mixed precision (bfloat16)")] = False,
     workers: Workers = 0,
     threads: Threads = None,
@@ -148,7 +163,7 @@ def train(
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     import torch
 
-    from ..benchmark.instruments.device import check_device
+    from ..benchmark.instruments.device import use_device
     from ..pose.models.weights import load_backbone_weights
     from ..pose.models.zoo import is_tiny
     from ..pose.people.folder import load_people
@@ -158,7 +173,7 @@ def train(
     from ..pose.training.recipe import TINY_RECIPE, paper_recipe
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended by a scheduler, say: like Ctrl-C
-    target = check_device(_own_device(device, devices))
+    target = use_device(_own_device(device, devices), tf32=on_or_off(tf32, "--tf32"))
     if weights is not None and backbone_weights is not None:
         raise InputError("--weights bring a backbone of their own: leave --backbone-weights out")
     _set_threads(threads)
@@ -228,6 +243,7 @@ def evaluate(
     device: Device = "cpu",
     runtime: Annotated[str, typer.Option(help=f"what executes the model: {RUNTIME_NAME}")] = "eager",
     precision: Annotated[str, typer.Option(help=PRECISION_NAME)] = "float32",
+    tf32: Tf32 = "off",
     workers: Workers = 0,
     threads: Threads = None,
     as_published: AsPublished = False,
@@ -253,7 +269,7 @@ def evaluate(
     """Evaluate a model: AP (of MPII: PCKh), with a 95 % interval from resampling images."""
     import torch
 
-    from ..benchmark.instruments.device import check_device
+    from ..benchmark.instruments.device import use_device
     from ..benchmark.profiling.config import RunConfig
     from ..benchmark.profiling.running import Running
     from ..benchmark.runtimes.registry import check_runtime
@@ -262,8 +278,8 @@ def evaluate(
     from ..pose.people.folder import load_people
     from .options import print_rows
 
-    target = check_device(device)
-    where = RunConfig(device, threads, precision, runtime)
+    target = use_device(device, tf32=on_or_off(tf32, "--tf32"))
+    where = RunConfig(device, threads, precision, runtime, on_or_off(tf32, "--tf32"))
     check_runtime(runtime, precision, target.type)
     _set_threads(threads)
     if save_results is not None:

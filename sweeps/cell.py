@@ -25,6 +25,7 @@ def run_cell(folder: Path, job: Job, reporter: Reporter) -> CellResult | None:
     import torch
 
     from ..benchmark.counting.flops import flops_row
+    from ..benchmark.instruments.device import use_device
     from ..benchmark.instruments.environment import conditions
     from ..pose.models.weights import load_weights
     from .image_cost import count_images, is_adaptive
@@ -44,6 +45,7 @@ def run_cell(folder: Path, job: Job, reporter: Reporter) -> CellResult | None:
 
     config = job.config
     torch.set_num_threads(config.run.threads)
+    use_device(job.device, tf32=config.run.tf32)
     stopwatch = Stopwatch()
     model = build_model(config.model)
     if not config.is_elastic:

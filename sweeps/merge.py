@@ -24,7 +24,7 @@ from .request import SweepRequest
 from .results import assemble_rows, paired_differences
 from .store import SweepStore, flatten, is_ok, make_manifest, write_json
 from .stored import StoredSweep, read_stored
-from .timing import timing_groups
+from .timing import timing_folders
 
 #: what may differ between the cells of a model in sweeps that belong together, by its name in a flat configuration
 _FREE = ("run.", "model.reduction.", "model.seed", "train.recipe.seed", "train.recipe.mask_ratios", "train.start.base")
@@ -219,7 +219,7 @@ def _origins(
 def _timings(source: StoredSweep, merged: Collection[str | None]) -> dict[str, str]:
     """Key of what is executed -> the folder in timing/ that holds its latency, as it was measured for the whole sweep;
     merged: folders that are a part's."""
-    groups = timing_groups(source.done, source.request)
+    groups = timing_folders(source.store, source.done, source.request)
     measured = {k: job for k, job in groups.items() if k not in merged and is_ok(source.store.timing_dir(k))}
     return {
         cell.timing_key: key

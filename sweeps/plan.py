@@ -136,7 +136,7 @@ def _unmasked_cell(request: SweepRequest, spec: ModelSpec, data: DataFacts) -> C
             start=Start(weights=file_sha256(weights) if weights else None, backbone_weights=backbone),
             data=data.train_hash if recipe else None,
         ),
-        run=RunConfig(_device(request), request.threads or default_threads(model.name, request.device)),
+        run=_run(request, default_threads(model.name, request.device)),
         eval=EvalConfig(
             data=data.eval_hash, boxes=data.boxes_hash, flip_test=request.flip_test, decode=spec.convention
         ),
@@ -152,7 +152,7 @@ def _base_model(request: SweepRequest, cell: CellConfig, data: DataFacts) -> Cel
     return CellConfig(
         model=cell.model,
         train=TrainConfig(SCRATCH, recipe, Start(backbone_weights=backbone), data.train_hash),
-        run=RunConfig(_device(request), request.threads or default_threads(None, request.device)),
+        run=_run(request, default_threads(None, request.device)),
     )
 
 
@@ -166,6 +166,10 @@ def _recipes(model: ModelConfig) -> tuple[TrainingRecipe, TrainingRecipe]:
 
 def _device(request: SweepRequest) -> str:
     return request.device.partition(":")[0]
+
+
+def _run(request: SweepRequest, threads: int) -> RunConfig:
+    return RunConfig(_device(request), request.threads or threads, tf32=request.tf32 == "on")
 
 
 def default_threads(model: str | None, device: str) -> int:

@@ -82,6 +82,13 @@ def _device(value: Any) -> str:
     return value
 
 
+def _on_off(value: Any) -> str:
+    named = ("on" if value else "off") if isinstance(value, bool) else value  # YAML's on is true
+    if named not in ("on", "off"):
+        raise InputError(f"{value!r} is not a setting; give on or off")
+    return str(named)
+
+
 def _devices(value: Any) -> str:
     text = ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
     text = text.replace(" ", "")
@@ -243,6 +250,7 @@ class SweepRequest:
     flip_test: Annotated[bool, Flag()] = _option(
         True, "average with the mirrored image (default: on)", "--flip-test/--no-flip-test"
     )
+    tf32: Annotated[str, Read(_on_off)] = _option("off", "float32 on CUDA: on is TF32, off is float32 (default: off)")
     amp: Annotated[bool, Flag()] = _option(False, "mixed precision in training (CUDA)", "--amp")
     latency: Annotated[bool, Flag()] = _option(True, "measure latency (default: on)", "--latency/--no-latency")
     samples: Annotated[int, Whole(1)] = _option(

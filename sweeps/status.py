@@ -12,7 +12,7 @@ from .executors.processes import last_line
 from .origins import FILE as MERGED_FILE
 from .store import SweepStore, read_result
 from .stored import StoredSweep, read_stored
-from .timing import timing_groups
+from .timing import timing_folders
 
 WAITING, RUNNING, DONE, FAILED, LOST = "waiting", "running", "done", "failed", "lost"
 FINISHED, STOPPED, DIED, MERGED = "finished", "stopped", "died", "merged"
@@ -75,7 +75,7 @@ def _parts(sweep: StoredSweep) -> Iterator[Part]:
             yield _part(key, base.label, store.base_dir(key))
     for key, cell in cells.items():
         yield _part(key, cell.label, store.cell_dir(key))
-    groups = timing_groups(list(cells.values()), sweep.request) if sweep.request.latency else {}
+    groups = timing_folders(store, list(cells.values()), sweep.request) if sweep.request.latency else {}
     for key, job in groups.items():
         threads = f", {job.run.threads} threads" if len(groups) > 1 else ""
         yield _part(f"timing {key}", f"latency{threads}", store.timing_dir(key))

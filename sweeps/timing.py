@@ -6,7 +6,7 @@ latency columns with the raw samples, and the conditions.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,10 @@ from ..pose.models.config import ModelConfig
 from ..pose.records import digest, unsaid
 from .child import Reporter, run_worker
 from .config import CellConfig, timing_key
+from .executors import find_executor
 from .origins import machine_of, read_origins, timings_in
 from .request import SweepRequest
-from .store import SweepStore, is_ok
+from .store import SweepStore, is_ok, read_result
 
 VERSION = 3
 SECONDS = 20.0  # for the samples of one batch size, all configurations together
@@ -27,7 +28,8 @@ SECONDS = 20.0  # for the samples of one batch size, all configurations together
 @dataclass(frozen=True)
 class TimingJob:
     """Models that are timed together. device: cpu or cuda; seconds: for the samples of one batch size, all models
-    together; runs: the runtimes and precisions, if not `run` alone."""
+    together; runs: the runtimes and precisions, if not `run` alone; gpu: the name of the one that they are timed on, so
+    that another one's times are not taken for its own."""
 
     models: tuple[ModelConfig, ...]
     run: RunConfig
@@ -37,6 +39,7 @@ class TimingJob:
     seconds: float = SECONDS
     version: int = VERSION
     runs: tuple[RunConfig, ...] = unsaid(())
+    gpu: str = unsaid("")
 
     @property
     def every_run(self) -> tuple[RunConfig, ...]:
@@ -52,12 +55,43 @@ def timing_groups(cells: list[CellConfig], request: SweepRequest) -> dict[str, T
     for cell in cells:
         if not cell.is_elastic:
             groups.setdefault(cell.run, {})[cell.executed] = None
-    sizes = tuple(sorted(request.batch_sizes))
+    sizes, gpu = tuple(sorted(request.batch_sizes)), _gpu(request)
     jobs = [
-        TimingJob(tuple(models), run, run.device, sizes, request.samples, runs=_other_runs(run, request))
+        TimingJob(tuple(models), run, run.device, sizes, request.samples, runs=_other_runs(run, request), gpu=gpu)
         for run, models in groups.items()
     ]
     return {digest(job): job for job in jobs}
+
+
+def _gpu(request: SweepRequest) -> str:
+    """The name of this machine's GPU, where the sweep is for one; none where there is none, or others run it."""
+    if not request.device.startswith("cuda") or not find_executor(request.executor).here:
+        return ""
+    import torch
+
+    return torch.cuda.get_device_name(request.device) if torch.cuda.is_available() else ""
+
+
+def timing_folders(store: SweepStore, cells: list[CellConfig], request: SweepRequest) -> dict[str, TimingJob]:
+    """timing_groups as a folder has them: a machine without a GPU, which reads what one has measured, takes its name
+    from there."""
+    found: dict[str, TimingJob] = {}
+    for key, job in timing_groups(cells, request).items():
+        if request.device.startswith("cuda") and not job.gpu and not is_ok(store.timing_dir(key)):
+            for folder in sorted(store.timing_dir(key).parent.glob("*")):
+                name = read_gpu(folder)
+                other = replace(job, gpu=name)
+                if name and digest(other) == folder.name and is_ok(folder):
+                    key, job = folder.name, other
+                    break
+        found[key] = job
+    return found
+
+
+def read_gpu(folder: Path) -> str:
+    """The GPU that a timing's folder says it was made on; empty where it does not."""
+    result = read_result(folder) or {}
+    return str(result.get("conditions", {}).get("device_name") or "")
 
 
 def runs_asked(run: RunConfig, request: SweepRequest) -> tuple[RunConfig, ...]:
@@ -80,7 +114,7 @@ def read_timings(store: SweepStore, cells: list[CellConfig], request: SweepReque
     """Key of what is executed -> batch size (text) -> columns, of the groups that are measured already."""
     found: dict[str, dict[str, Any]] = {}
     merged = bool(read_origins(store))
-    for key in timing_groups(cells, request):
+    for key in timing_folders(store, cells, request):
         folder = store.timing_dir(key)
         if is_ok(folder):
             found |= timings_in(folder, machine_of(folder) if merged else None)
@@ -92,14 +126,14 @@ def measure(folder: Path, job: TimingJob, reporter: Reporter) -> dict[str, Any]:
     import torch
 
     from ..benchmark.instruments.allocator import keep_freed_memory
-    from ..benchmark.instruments.device import check_device
+    from ..benchmark.instruments.device import use_device
     from ..benchmark.instruments.environment import conditions
     from ..benchmark.profiling.models import precision_text, time_models
     from .work import build_model
 
     torch.set_num_threads(job.run.threads)
     keep_freed_memory()
-    device = check_device(job.device)
+    device = use_device(job.device, tf32=job.run.tf32)
     models = {model: build_model(model).eval() for model in job.models}
     timings: dict[str, dict[str, Any]] = {timing_key(*one): {} for one in product(models, job.every_run)}
     for number, size in enumerate(job.batch_sizes):

@@ -10,15 +10,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..benchmark.instruments.device import check_device
+from ..benchmark.instruments.device import use_device
 from ..benchmark.instruments.precision import Precision
+from ..benchmark.instruments.shortage import release, shortage_text
 from ..benchmark.profiling.config import RunConfig
 from ..benchmark.profiling.models import example_images
 from ..benchmark.profiling.modules import memory_columns, placed_memory
 from ..benchmark.profiling.running import Running
 from ..pose.crops.dataset import PoseDataset
 from ..pose.crops.person import DataSplit
-from ..pose.errors import InputError
+from ..pose.errors import InputError, is_shortage
 from ..pose.evaluation.evaluate import Evaluation, evaluate
 from ..pose.files import atomic_path
 from ..pose.models.config import ModelConfig
@@ -71,14 +72,22 @@ def measure_memory(model: PoseModel, job: Job, folder: Path, reporter: Reporter)
     progress = reporter.progress("memory")
     for number, size in enumerate(missing):
         batch = (example_images(model, size), torch.arange(size))
-        found = placed_memory(model, batch, float32_on(job.device), job.config.run.threads)
-        write_json(memory_file(folder, size), memory_columns(found))
+        precision = float32_on(job.device, tf32=job.config.run.tf32)
+        try:
+            found = memory_columns(placed_memory(model, batch, precision, job.config.run.threads))
+        except (RuntimeError, MemoryError) as error:
+            if not is_shortage(error):
+                raise
+            found = {"error": shortage_text(error)}  # of this batch size, and not of the cell
+        if "error" in found:
+            release()
+        write_json(memory_file(folder, size), found)
         progress(number + 1, len(missing))
 
 
-def float32_on(device: str) -> Precision:
+def float32_on(device: str, *, tf32: bool = False) -> Precision:
     """What a sweep measures in: float32 on its device."""
-    return Precision(torch.float32, check_device(device))
+    return Precision(torch.float32, use_device(device, tf32=tf32))
 
 
 def train_model(model: PoseModel, job: Job, folder: Path, reporter: Reporter) -> TrainingResult:
@@ -145,7 +154,7 @@ def evaluate_runs(model: PoseModel, job: Job, folder: Path, reporter: Reporter) 
     model = model.cpu().eval()
     for run in missing_runs(job, folder):
         try:
-            running = Running(model, run, check_device(job.device), job.data_root)
+            running = Running(model, run, use_device(job.device, tf32=run.tf32), job.data_root)
             found = evaluate_model(running, job, folder, reporter, f"evidence_{run_name(run)}.npz", "cpu")
             columns = accuracy_columns(job.config, found) | running.columns() | running.drift(job.data_root)
         except InputError as error:

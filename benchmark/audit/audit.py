@@ -17,7 +17,7 @@ from ...pose.reductions import UNMASKED as UNMASKED_MODEL
 from ..counting.conventions import CONVENTIONS, count_both
 from ..counting.flops import FlopCount, count_flops, example_inputs, flop_count, untrained_model
 from ..instruments.allocator import keep_freed_memory
-from ..instruments.device import check_count, check_device
+from ..instruments.device import check_count, use_device
 from ..instruments.environment import conditions
 from ..instruments.statistics import ratio_of_medians
 from ..instruments.timing import Row
@@ -81,7 +81,7 @@ def audit(
     Raises InputError naming file and row where posebench cannot build what a claim describes; a model that it has not
     is only listed as such.
     """
-    found, threads = check_device(device), check_count("threads", threads)
+    found, threads = use_device(device), check_count("threads", threads)
     pairs = {claim.id: _subjects(claim) for claim in claims}
     counts = _count_all(claims, pairs, progress)
     timings: dict[Pair, Row] = {}

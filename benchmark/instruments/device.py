@@ -9,6 +9,7 @@ from typing import overload
 import torch
 
 from ...pose.errors import InputError
+from .precision import set_tf32
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -31,6 +32,16 @@ def check_device(device: str | torch.device) -> torch.device:
     if index >= count:
         raise InputError(f"device {str(device)!r}: this machine has {count} CUDA device(s), cuda:0 to cuda:{count - 1}")
     return torch.device("cuda", index)
+
+
+def use_device(device: str | torch.device, *, tf32: bool = False) -> torch.device:
+    """check_device, and the entry to all that runs on it: the current CUDA device is the one that is meant, also for
+    what asks no tensor (streams, events, the allocator), and float32 is float32, or with `tf32` TF32 throughout."""
+    found = check_device(device)
+    if found.type == "cuda":
+        torch.cuda.set_device(found)
+        set_tf32(tf32)
+    return found
 
 
 def check_dtype(dtype: str | torch.dtype, device: torch.device) -> torch.dtype:

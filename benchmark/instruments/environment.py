@@ -9,7 +9,6 @@ import re
 import subprocess
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -17,6 +16,7 @@ from ... import __version__
 from .allocator import allocator
 from .device import check_device
 from .interference import usable_cores
+from .precision import tf32_text
 
 _PACKAGE = Path(__file__).resolve().parents[2]
 
@@ -40,6 +40,7 @@ def conditions(
         "device": found.type,
         "device_name": torch.cuda.get_device_name(found) if found.type == "cuda" else processor(),
         "dtype": str(dtype).removeprefix("torch."),
+        "tf32": tf32_text() if found.type == "cuda" else None,
         "batch_size": batch_size,
         "threads": torch.get_num_threads() if threads is None else threads,
         "torch_version": torch.__version__,
@@ -89,18 +90,9 @@ def _torch_build() -> str:
             parts.append(match[0].replace("MKL-DNN", "oneDNN").replace("oneAPI Math Kernel Library", "MKL"))
     if torch.version.cuda:
         parts.append(f"CUDA {torch.version.cuda}, cuDNN {torch.backends.cudnn.version()}")
-        parts.append(f"TF32 matmul {_tf32(torch.backends.cuda.matmul)}")
-        parts.append(f"TF32 convolution {_tf32(getattr(torch.backends.cudnn, 'conv', torch.backends.cudnn))}")
     if torch.version.hip:
         parts.append(f"ROCm {torch.version.hip}")
     return ", ".join(parts)
-
-
-def _tf32(backend: Any) -> str:
-    """ "on" or "off". `allow_tf32`, the older name, cannot be read any more once `fp32_precision` was set."""
-    precision = getattr(backend, "fp32_precision", None)
-    on = backend.allow_tf32 if precision is None else precision == "tf32"
-    return "on" if on else "off"
 
 
 @functools.cache

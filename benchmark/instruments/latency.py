@@ -13,7 +13,9 @@ import numpy as np
 import torch
 
 from .device import check_count, check_device, torch_threads
+from .gpu_watch import GpuState, GpuWatch
 from .interference import WAITING_LIMIT, CpuWatch, Interference
+from .nvml import gpu_of
 from .statistics import Summary, summarise
 
 _WINDOW = (
@@ -22,6 +24,7 @@ _WINDOW = (
 _STEADY = 0.95  # ... it does while the later median is below this share of the earlier one
 _WARMUP_ROUNDS = 30
 _FEWEST = 10  # samples, however little time there is
+CUDA_WARMUP_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class LatencySamples:
     warmup_calls: untimed calls before.
     attempts: how often the whole measurement was made (again after an unstable or contended one).
     interference: what other jobs took meanwhile; the same for all callables measured together.
+    gpu: how its GPU fared, the same for all, too; None on a CPU, and where NVML is not there.
     threads: torch's CPU threads meanwhile.
     """
 
@@ -41,6 +45,7 @@ class LatencySamples:
     warmup_calls: int
     attempts: int
     interference: Interference
+    gpu: GpuState | None = None
 
     @property
     def summary(self) -> Summary:
@@ -55,15 +60,18 @@ class LatencySamples:
 
     @property
     def contended(self) -> bool:
-        """True when another job disturbed the measurement. On CUDA only waiting for a CPU counts, to launch from."""
+        """True when another job disturbed the measurement. On CUDA that is one on the GPU, or waiting for a CPU, to
+        launch from."""
         if self.device.startswith("cuda"):
-            return (self.interference.waiting_share or 0.0) > WAITING_LIMIT
+            others = bool(self.gpu and self.gpu.others)
+            return others or (self.interference.waiting_share or 0.0) > WAITING_LIMIT
         return self.interference.contended
 
     @property
     def unstable(self) -> bool:
         """True when the number should not be trusted: too wide a spread, a disturbance, or no steady state."""
-        return self.summary.unstable or self.contended or not self.steady
+        throttled = bool(self.gpu and self.gpu.throttled_by)
+        return self.summary.unstable or self.contended or throttled or not self.steady
 
 
 def measure_latency(
@@ -76,6 +84,7 @@ def measure_latency(
     retries: int = 2,
     seed: int = 0,
     progress: Callable[..., object] | None = None,
+    before: Mapping[Any, Callable[[], object]] | None = None,
 ) -> dict[Any, LatencySamples]:
     """Time each callable, in seconds per call, all of them interleaved.
 
@@ -85,7 +94,8 @@ def measure_latency(
 
     Warm-up: rounds are run until, for every callable, the median of its last 3 calls is no more than 5 % below the
     median of the 3 before, that is, until nothing is getting faster any more; at least 6 rounds and at most 30, cut
-    short after half of `max_seconds`. Whether that was enough shows in the samples (`steady`).
+    short after half of `max_seconds`. Whether that was enough shows in the samples (`steady`). On CUDA at least a
+    second, in which the clock rises, however many rounds that takes.
     Sampling: rounds until `max_samples`, or until `max_seconds` have passed and 10 samples are there.
     When any callable is unstable or contended all is repeated, warm-up included, up to `retries` times; the attempt
     with the fewest contended, then unstable callables is kept (of equals, that with the smallest spread) and marked.
@@ -94,6 +104,9 @@ def measure_latency(
     CPU: perf_counter_ns around the call. CUDA: events on the current stream around the call, the device idle before;
     so the time of launching is in it. A callable must work on the current stream. Gradients are off (inference_mode)
     and the garbage collector is held back while sampling. `threads`: torch's CPU threads during the measurement.
+    A GPU is asked for its clock after each sample: a round in which it was lowered, by heat or power, is thrown away
+    and made again, as long as no more are thrown away than asked for; where fewer than 10 stay, all are kept and
+    marked. `before`: what is done before each timed call of a callable, untimed, such as writing over a cache.
     `progress(done, total)` is called after each round, outside the timed calls; a repetition counts from 1 again.
 
     Raises InputError for a device that is not there or counts below 1.
@@ -103,25 +116,34 @@ def measure_latency(
     if not callables:
         return {}
     generator = np.random.default_rng(seed)
-    timer = _cuda_timer(found) if found.type == "cuda" else _cpu_timer
+    timer = _prepared_timer(_cuda_timer(found) if found.type == "cuda" else _cpu_timer, before or {})
+    gpu = gpu_of(found)
+    least = CUDA_WARMUP_SECONDS if found.type == "cuda" else 0.0
     best: dict[str, LatencySamples] = {}
     with torch_threads(check_count("threads", threads)) as used, torch.inference_mode(), _no_garbage_collection():
         for attempt in range(1, max(retries, 0) + 2):
             gc.collect()
-            warmup = _warm_up(callables, timer, max_seconds / 2)
-            times: dict[str, list[float]] = {name: [] for name in callables}
-            watch = CpuWatch()
-            start, rounds = time.perf_counter(), 0
-            while rounds < max_samples and (rounds < _FEWEST or time.perf_counter() - start < max_seconds):
+            warmup = _warm_up(callables, timer, max_seconds / 2, least)
+            times: dict[Any, list[float]] = {name: [] for name in callables}
+            watch, gpu_watch = CpuWatch(), GpuWatch(gpu)
+            start, rounds, good = time.perf_counter(), 0, 0
+            while (
+                good < max_samples
+                and rounds < 2 * max_samples
+                and (rounds < _FEWEST or time.perf_counter() - start < max_seconds)
+            ):
                 for index in generator.permutation(len(times)):
                     name = list(times)[index]
-                    times[name].append(timer(callables[name]))
+                    times[name].append(timer(callables[name], name))
+                    gpu_watch.look()
+                good += gpu_watch.round_is_good()
                 rounds += 1
                 if progress is not None:
-                    progress(rounds, max_samples)
+                    progress(good, max_samples)
             interference = watch.finish(used)
+            kept, state = gpu_watch.finish(_FEWEST)
             result = {
-                name: LatencySamples(np.array(series), str(found), used, warmup, attempt, interference)
+                name: LatencySamples(np.array(series)[kept], str(found), used, warmup, attempt, interference, state)
                 for name, series in times.items()
             }
             if not best or _badness(result) < _badness(best):
@@ -138,17 +160,23 @@ def _badness(result: Mapping[str, LatencySamples]) -> tuple[int, int, float]:
 
 
 def _warm_up(
-    callables: Mapping[Any, Callable[[], object]], timer: Callable[[Callable[[], object]], float], max_seconds: float
+    callables: Mapping[Any, Callable[[], object]],
+    timer: Callable[[Callable[[], object], Any], float],
+    max_seconds: float,
+    min_seconds: float = 0.0,
 ) -> int:
     """Run rounds until no callable gets faster any more; how many were run."""
-    times: dict[str, list[float]] = {name: [] for name in callables}
-    deadline = time.perf_counter() + max_seconds
+    times: dict[Any, list[float]] = {name: [] for name in callables}
+    start = time.perf_counter()
+    deadline, soonest = start + max_seconds, start + min_seconds
     rounds = 0
-    while rounds < _WARMUP_ROUNDS and not all(_warm(series) for series in times.values()):
+    while (rounds < _WARMUP_ROUNDS and not all(_warm(series) for series in times.values())) or (
+        time.perf_counter() < soonest
+    ):
         for name, call in callables.items():
-            times[name].append(timer(call))
+            times[name].append(timer(call, name))
         rounds += 1
-        if time.perf_counter() > deadline:
+        if time.perf_counter() > max(deadline, soonest):
             break
     return rounds
 
@@ -157,6 +185,17 @@ def _warm(times: list[float]) -> bool:
     if len(times) < 2 * _WINDOW:
         return False
     return bool(np.median(times[-_WINDOW:]) >= _STEADY * np.median(times[-2 * _WINDOW : -_WINDOW]))
+
+
+def _prepared_timer(
+    timer: Callable[[Callable[[], object]], float], before: Mapping[Any, Callable[[], object]]
+) -> Callable[[Callable[[], object], Any], float]:
+    def timed(call: Callable[[], object], name: Any) -> float:
+        if name in before:
+            before[name]()
+        return timer(call)
+
+    return timed
 
 
 def _cpu_timer(call: Callable[[], object]) -> float:

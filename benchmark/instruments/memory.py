@@ -15,11 +15,12 @@ from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
 from .device import check_device
+from .nvml import gpu_of
 
 _PROBE_BYTES = 54_321  # one allocation of a size of its own, to see that the profiler reports allocations at all
 
 CPU_METHOD = "live tensor bytes from the profiler's allocation events"
-CUDA_METHOD = "torch.cuda.max_memory_allocated"
+CUDA_METHOD = "bytes requested of torch's CUDA allocator"
 RSS_METHOD = "peak resident memory of a process with torch and the runtime in it"
 
 
@@ -34,12 +35,16 @@ class MemoryResult:
         the system does not tell. It speaks of this pass only in a process of its own.
     method: how peak_bytes was found, or peak_rss_bytes where a runtime takes its memory past torch: then peak_bytes and
         weights_bytes are None.
+    reserved_bytes: on CUDA what the allocator held at the peak, weights and rounding with it. context_bytes: what the
+        process has of the GPU beside that; None where NVML does not tell.
     """
 
     peak_bytes: int | None
     weights_bytes: int | None
     peak_rss_bytes: int | None
     method: str
+    reserved_bytes: int | None = None
+    context_bytes: int | None = None
 
 
 def peak_memory(
@@ -50,8 +55,8 @@ def peak_memory(
     """Peak memory of `module(*inputs)` in inference mode, after one unmeasured pass.
 
     CPU: the running sum of the allocations and frees that torch.profiler reports, plus the inputs; repeatable to the
-    byte for a given thread count. CUDA: torch.cuda.max_memory_allocated after a reset, above what was allocated before
-    the pass, plus the inputs; counted in the allocator's blocks (multiples of 512 bytes) and with cuDNN's workspaces.
+    byte for a given thread count. CUDA: the peak of the bytes requested of torch's allocator after a reset, above what
+    was requested before the pass, plus the inputs: not rounded to its blocks, and with cuDNN's workspaces.
     Module and inputs must lie on `device` already. Raises InputError for a device that is not there.
     """
     found = check_device(device)
@@ -59,10 +64,11 @@ def peak_memory(
     held = storage_bytes(arguments)
     with torch.inference_mode():
         module(*arguments)
-        peak = _cuda_peak(module, arguments, found) if found.type == "cuda" else _cpu_peak(module, arguments)
+        on_gpu = found.type == "cuda"
+        peak, *beside = _cuda_peak(module, arguments, found) if on_gpu else (_cpu_peak(module, arguments),)
     weights = storage_bytes([*module.parameters(), *module.buffers()]) if isinstance(module, nn.Module) else 0
-    method = CUDA_METHOD if found.type == "cuda" else CPU_METHOD
-    return MemoryResult(peak + held, weights, peak_rss_bytes(), method)
+    method = CUDA_METHOD if on_gpu else CPU_METHOD
+    return MemoryResult(peak + held, weights, peak_rss_bytes(), method, *beside)
 
 
 def peak_rss_bytes() -> int | None:
@@ -87,15 +93,22 @@ def storage_bytes(tensors: Iterable[torch.Tensor]) -> int:
     return sum(storages.values())
 
 
-def _cuda_peak(module: Callable[..., object], arguments: tuple[torch.Tensor, ...], device: torch.device) -> int:
+def _cuda_peak(
+    module: Callable[..., object], arguments: tuple[torch.Tensor, ...], device: torch.device
+) -> tuple[int, int, int | None]:
+    """Peak of what was requested, the most that was reserved, and what the process has beside it."""
+    torch.cuda.empty_cache()  # what the pass before left is not held for this one
     torch.cuda.synchronize(device)
     torch.cuda.reset_peak_memory_stats(device)
-    before = torch.cuda.memory_allocated(device)
+    before = torch.cuda.memory_stats(device)["requested_bytes.all.current"]
     output = module(*arguments)
     torch.cuda.synchronize(device)
-    peak = torch.cuda.max_memory_allocated(device) - before
+    after = torch.cuda.memory_stats(device)
     del output
-    return peak
+    gpu = gpu_of(device)
+    own = gpu.own_bytes() if gpu else None
+    context = None if own is None else own - after["reserved_bytes.all.current"]
+    return after["requested_bytes.all.peak"] - before, after["reserved_bytes.all.peak"], context
 
 
 def _cpu_peak(module: Callable[..., object], arguments: tuple[torch.Tensor, ...]) -> int:

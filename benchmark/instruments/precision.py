@@ -5,12 +5,43 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
 
 Module = TypeVar("Module", bound=nn.Module)
+
+
+def tf32_of(backend: Any) -> bool:
+    """Whether float32 products of torch.backends.cuda.matmul or torch.backends.cudnn.conv are TF32's. `allow_tf32`, the
+    older name, cannot be read any more once `fp32_precision` was set."""
+    precision = getattr(backend, "fp32_precision", None)
+    return bool(backend.allow_tf32) if precision is None else precision == "tf32"
+
+
+def float32_backends() -> tuple[Any, Any]:
+    """torch's matrix products and its convolutions on CUDA."""
+    return torch.backends.cuda.matmul, getattr(torch.backends.cudnn, "conv", torch.backends.cudnn)
+
+
+def set_tf32(on: bool) -> None:
+    """What float32 is on CUDA for the rest of the process, in the backbone and the transformer alike: TF32 (10 bits of
+    mantissa) or float32 itself. torch's defaults are TF32 for convolutions and float32 for products, which makes the
+    unmasked part of a model cheaper and a saving in the transformer look larger."""
+    for backend in float32_backends():
+        if hasattr(backend, "fp32_precision"):
+            backend.fp32_precision = "tf32" if on else "ieee"
+        else:
+            backend.allow_tf32 = on
+
+
+def tf32_text() -> str:
+    """For the record: "on", "off", or "convolutions only" as torch begins."""
+    products, convolutions = map(tf32_of, float32_backends())
+    if products == convolutions:
+        return "on" if products else "off"
+    return "convolutions only" if convolutions else "products only"
 
 
 @dataclass(frozen=True)

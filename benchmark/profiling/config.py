@@ -16,12 +16,14 @@ from ..runtimes.registry import check_precision, check_runtime, find_runtime
 @dataclass(frozen=True)
 class RunConfig:
     """device: "cpu", "cuda" or "cuda:N". threads: CPU threads (None: as many as torch has). dtype: the precision,
-    float32, bfloat16 (torch on a CPU: by autocast), float16 or int8. runtime: what executes the model, by name."""
+    float32, bfloat16 (torch on a CPU: by autocast), float16 or int8. runtime: what executes the model, by name. tf32:
+    what float32 is on CUDA, throughout."""
 
     device: str = "cpu"
     threads: int | None = None
     dtype: str = FLOAT32
     runtime: str = unsaid(EAGER)
+    tf32: bool = unsaid(False)
 
     @property
     def is_reference(self) -> bool:
@@ -33,8 +35,9 @@ class RunConfig:
 class ProfileConfig:
     """samples: timed calls of each subject, at most; seconds: time limit for the samples of one batch size, all
     subjects together (at least 10 samples are taken nevertheless). memory: also the peak memory, of each row in a
-    process of its own. runtimes x precisions: each model is run in every one (none given: in that of `run`), as far as
-    the runtime computes in it. data: a folder whose training crops calibrate int8 (None: the embedded set)."""
+    process of its own. energy: also joules per image, 20 s for each row. runtimes x precisions: each model is run in
+    every one (none given: in that of `run`), as far as the runtime computes in it. data: a folder whose training crops
+    calibrate int8 (None: the embedded set). retries: of a timing that was disturbed, at most."""
 
     run: RunConfig = RunConfig()
     runtimes: tuple[str, ...] = ()
@@ -44,6 +47,8 @@ class ProfileConfig:
     samples: int = 130
     seconds: float = 20.0
     memory: bool = True
+    energy: bool = False
+    retries: int = 2
 
     @classmethod
     def of(cls, options: dict[str, Any]) -> ProfileConfig:

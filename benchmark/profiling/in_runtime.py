@@ -3,22 +3,28 @@ timed."""
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import torch
 
-from ...pose.errors import InputError
+from ...pose.errors import InputError, is_shortage
 from ...pose.evaluation.decode import decode
 from ...pose.models.model import PoseModel
+from ..instruments.attention import attention_kernels
 from ..instruments.device import DTYPES
+from ..instruments.precision import Precision
+from ..instruments.shortage import release, shortage_text
+from ..runtimes.catalogue import EAGER
 from ..runtimes.descriptor import FLOAT32, INT8
 from ..runtimes.prepared import Inputs, Prepared, Task, prepare
 from ..runtimes.registry import find_runtime
 from .config import RunConfig
+from .crops import COMPARED
 
 #: largest difference of a heatmap value at which two float32 runtimes count as equal
 TOLERANCE = 1e-4
@@ -35,12 +41,15 @@ class Crops:
 
 @dataclass(frozen=True)
 class InRuntime:
-    """A model that is ready to be timed. columns: drift and provenance, of a row. error: why it must not be timed."""
+    """A model that is ready to be timed. columns: drift and provenance, of a row. error: why it must not be timed.
+    graph, transformer_graph: eager's kernels as one CUDA graph, on CUDA."""
 
     whole: Callable[[], object] | None
     transformer: Callable[[], object] | None
     columns: dict[str, Any] = field(default_factory=dict)
     error: str | None = None
+    graph: Callable[[], object] | None = None
+    transformer_graph: Callable[[], object] | None = None
 
 
 def place_model(
@@ -55,36 +64,66 @@ def place_model(
         calibration: list[Inputs] = []
         if crops is not None:
             calibration = [(image[None], torch.tensor([number])) for number, image in enumerate(crops.calibration)]
-        whole = prepare(run.runtime, Task(model, (images, ids), run.dtype, device, run.threads, calibration))
+        runtime = find_runtime(run.runtime)
+        shared = runtime.in_torch and runtime.form is None and device.type != "cpu"
+        body, seen = model, images
+        if shared:  # one model there, of which the transformer part is a part
+            precision = Precision(DTYPES[run.dtype], device)
+            body, seen = precision.place(copy.deepcopy(model)), precision.place_tensor(images)
+        task = Task(body, (images, ids), run.dtype, device, run.threads, calibration, placed=shared)
+        whole = prepare(run.runtime, task)
         with torch.inference_mode():
-            features = model.backbone(images)
+            features = body.backbone(seen)
             if run.dtype == INT8:
                 calibration = [(model.backbone(image), number) for image, number in calibration]
-        if find_runtime(run.runtime).in_torch and run.dtype != FLOAT32:
+        if runtime.in_torch and run.dtype != FLOAT32:
             features = features.to(DTYPES[run.dtype])  # as the backbone hands them on
         inputs = features.clone(), ids  # a copy: what inference mode made cannot be exported
-        part = prepare(run.runtime, Task(model.transformer, inputs, run.dtype, device, run.threads, calibration))
+        of_part = replace(task, module=body.transformer, inputs=inputs, calibration=calibration)
+        part = prepare(run.runtime, of_part)
         columns = {"runtime": run.runtime} | whole.provenance().columns()
         if not run.is_reference:
             columns |= compare(model, whole, images, crops)
+        unequal = _unequal(columns) if run.dtype == FLOAT32 and not run.is_reference and not run.tf32 else None
+        calls = whole.bind(images, ids), part.bind(*inputs)
+        graphs = [_graph(one) for one in (task, of_part)] if run.runtime == EAGER else (None, None)
+        if device.type == "cuda" and runtime.in_torch:
+            columns["attention_kernels"] = attention_kernels(calls[0])
+        return InRuntime(*calls, columns, unequal, *graphs)
     except InputError as error:
-        return InRuntime(None, None, {"runtime": run.runtime}, str(error))
-    unequal = _unequal(columns) if run.dtype == FLOAT32 and not run.is_reference else None
-    return InRuntime(whole.bind(images, ids), part.bind(*inputs), columns, unequal)
+        reason = str(error)
+    except (RuntimeError, MemoryError) as error:
+        if not is_shortage(error):
+            raise
+        reason = shortage_text(error)
+    release()  # behind the error, whose frames held what was computed
+    return InRuntime(None, None, {"runtime": run.runtime}, reason)
+
+
+def _graph(task: Task) -> Callable[[], object] | None:
+    """What eager would take if launching cost nothing: its kernels as one CUDA graph. None where there are no such
+    graphs, and for what cannot be recorded."""
+    if not task.placed or task.device.type not in find_runtime("cudagraph").devices:
+        return None
+    try:
+        return prepare("cudagraph", task).bind(*task.inputs)
+    except (InputError, RuntimeError):
+        return None
 
 
 def compare(
     model: PoseModel, prepared: Prepared, images: torch.Tensor, crops: Crops | None
 ) -> dict[str, Any]:
     """The drift_... columns: how far heatmaps and keypoints are from those of eager float32."""
-    shown = images if crops is None else crops.compared
+    shown = images[:COMPARED] if crops is None else crops.compared
     batch = len(images)
     numbers = torch.arange(math.ceil(len(shown) / batch) * batch) % len(shown)
     ours, theirs = [], []
     with torch.inference_mode():
         for ids in numbers.split(batch):
-            theirs.append(model(shown[ids], ids).float())
-            ours.append(prepared.run(shown[ids].contiguous(), ids).float())
+            own = ids[: len(shown)]  # one of each is enough of the slow one
+            theirs.append(model(shown[own], own).float())
+            ours.append(prepared.run(shown[ids].contiguous(), ids).float()[: len(own)])
     mine, eager = (torch.cat(maps)[: len(shown)].numpy() for maps in (ours, theirs))
     method, (height, width) = model.spec.convention, model.spec.input_size
     scale = np.array([width / mine.shape[3], height / mine.shape[2]])

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from ...pose.errors import is_shortage
 from ...pose.models.as_trained import as_trained
 from ...pose.models.choices import asked_model, choose_models
 from ...pose.models.config import ModelConfig, ModelSpec
@@ -24,12 +25,15 @@ from ...pose.reductions import NONE
 from ...row import STATUS_FAILED, STATUS_OK
 from ..counting.flops import flops_row
 from ..instruments.allocator import keep_freed_memory
-from ..instruments.device import DTYPES, check_count, check_device, check_room, torch_threads
+from ..instruments.device import DTYPES, check_count, check_room, torch_threads, use_device
+from ..instruments.energy import Counter, energy_counter, measure_energy
 from ..instruments.environment import conditions
+from ..instruments.flush import l2_flush
 from ..instruments.memory import RSS_METHOD, MemoryResult, peak_memory, peak_rss_bytes, storage_bytes
 from ..instruments.own_process import in_own_process
 from ..instruments.precision import Precision
-from ..instruments.timing import Row, Subject, time_together
+from ..instruments.shortage import release, shortage_text
+from ..instruments.timing import Row, Subject, that_fit, time_together
 from ..runtimes.catalogue import EAGER
 from ..runtimes.descriptor import FLOAT32, INT8
 from ..runtimes.onnx_file import written
@@ -38,7 +42,7 @@ from ..runtimes.registry import find_runtime
 from .config import ProfileConfig, RunConfig
 from .crops import CALIBRATION, COMPARED, load_crops
 from .in_runtime import Crops, place_model
-from .modules import memory_columns, placed_memory, profile_modules
+from .modules import memory_or_error, placed_memory, profile_modules
 
 Weights = str | Path | None
 SESSION_CALLS = 3
@@ -63,7 +67,8 @@ def profile(
     model of each name, too. weights: a file loaded into every model; a checkpoint of ours brings its model, and its
     mask where neither masks nor ratios are given.
     options: device ("cpu"), batch_sizes ((1,)), runtimes (("eager",)), precisions (("float32",)), dtype ("float32"),
-    threads (None), samples (130), seconds (20.0) and memory (True), as ProfileConfig and RunConfig say; and arguments
+    threads (None), samples (130), seconds (20.0), memory (True), tf32 (False) and energy (False), as ProfileConfig and
+    RunConfig say; and arguments
     of create_model, such as dataset (COCO) or input_size.
     progress(done, total, stage=..., ...): stage "preparing" counts models in their runtimes, "latency" samples,
     "memory" rows.
@@ -116,7 +121,8 @@ def profile_models(
     progress: Callable[..., object] | None = None,
 ) -> list[Row]:
     """`profile` for models already chosen."""
-    device, threads = check_device(how.run.device), check_count("threads", how.run.threads)
+    device, threads = use_device(how.run.device, tf32=how.run.tf32), check_count("threads", how.run.threads)
+    counter = energy_counter(device) if how.energy else None
     runs, _ = how.runs()
     sizes = [check_count("batch size", size) for size in how.batch_sizes]
     keep_freed_memory()
@@ -129,7 +135,7 @@ def profile_models(
     if device.type == "cpu":
         check_room(max(sizes), max(prod(model.spec.input_size) for model in models.values()))
     rows: list[Row] = []
-    memory: list[Callable[[], Row]] = []
+    memory: list[Callable[[], MemoryResult]] = []
     for size in sizes:
         timed = time_models(
             models,
@@ -138,8 +144,10 @@ def profile_models(
             device=device,
             threads=threads,
             data=how.data,
+            counter=counter,
             max_samples=how.samples,
             max_seconds=how.seconds,
+            retries=how.retries,
             progress=progress,
         )
         for config, run in product(chosen, runs):
@@ -149,7 +157,7 @@ def profile_models(
     if how.memory:
         for done, (row, measure) in enumerate(zip(rows, memory, strict=True), start=1):
             if row["status"] == STATUS_OK:
-                row |= measure()
+                row |= memory_or_error(measure)
             if progress is not None:
                 progress(done, len(rows), stage="memory")
     return rows
@@ -187,14 +195,16 @@ def time_models(
     device: torch.device,
     threads: int | None = None,
     data: str | None = None,
+    counter: Counter | None = None,
     progress: Callable[..., object] | None = None,
     **how: Any,
 ) -> dict[tuple[Any, RunConfig], Row]:
     """Latency columns of pose models (float32, on the CPU, in evaluation mode) in each run, all timed interleaved.
 
     Each is compared with the unmasked one of its name, dataset and input size in the same run, and with itself in eager
-    float32, if these are among them. What is not equal to eager in float32, or cannot be prepared, is not timed: its
-    row has the status failed and the reason. data: whose crops calibrate int8. `how`: see time_together.
+    float32, if these are among them. What is not equal to eager in float32, cannot be prepared or finds too little
+    memory is not timed: its row has the status failed and the reason, and the others stand. data: whose crops calibrate
+    int8. counter: of energy, which is measured behind the times. `how`: see time_together.
     """
     subjects, columns, failed = {}, {}, {}
     with torch_threads(threads):
@@ -212,12 +222,40 @@ def time_models(
                     placed.transformer,
                     baseline=(_baseline(name, models), run),
                     eager=None if run.is_reference else (name, _reference(runs)),
+                    graph=placed.graph,
+                    transformer_graph=placed.transformer_graph,
                 )
                 if progress is not None and len(runs) > 1:
                     progress(done * len(runs) + number + 1, len(models) * len(runs), stage="preparing")
+        subjects, too_big = that_fit(subjects)
+    failed |= {key: {"status": STATUS_FAILED, "error": error} for key, error in too_big.items()}
     report = progress and partial(progress, stage="latency")
-    timed = time_together(subjects, batch_size, device=device, threads=threads, progress=report, **how)
+    how |= {"device": device, "threads": threads, "progress": report}
+    try:
+        timed = time_together(subjects, batch_size, flush=l2_flush(device), **how)
+        if counter is not None:
+            with torch_threads(threads):
+                for done, (key, subject) in enumerate(subjects.items()):
+                    timed[key] |= measure_energy(
+                        subject.whole, batch_size, counter, synchronise=partial(synchronise, device)
+                    ).columns()
+                    if progress is not None:
+                        progress(done + 1, len(subjects), stage="energy")
+    except (RuntimeError, MemoryError) as error:
+        if not is_shortage(error):
+            raise
+        timed, reason = {}, shortage_text(error)
+        failed |= {key: {"status": STATUS_FAILED, "error": reason} for key in subjects}
+    if failed:
+        del subjects
+        release()
     return {key: about | timed.get(key, {}) | failed.get(key, {}) for key, about in columns.items()}
+
+
+def synchronise(device: torch.device) -> None:
+    """Wait for what a CUDA device was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 def _reference(runs: Sequence[RunConfig]) -> RunConfig | None:
@@ -234,18 +272,19 @@ def crops_for(spec: ModelSpec, runs: Sequence[RunConfig], data: str | None) -> C
 
 def _memory(
     config: ModelConfig, model: PoseModel, size: int, run: RunConfig, device: torch.device, weights: Weights
-) -> Row:
-    """The memory columns of one row, from a process of its own. A file that a runtime reads is written already."""
+) -> MemoryResult:
+    """The memory of one row, from a process of its own. A file that a runtime reads is written already."""
     if find_runtime(run.runtime).in_torch:
-        return memory_columns(in_own_process(model_memory, config, size, run, device, weights))
+        return in_own_process(model_memory, config, size, run, device, weights)
     images = example_images(model, size)
-    return memory_columns(in_own_process(session_memory, written(model), images, torch.arange(size), run, device))
+    return in_own_process(session_memory, written(model), images, torch.arange(size), run, device)
 
 
 def model_memory(
     config: ModelConfig, batch_size: int, run: RunConfig, device: torch.device, weights: Weights = None
 ) -> MemoryResult:
     """Peak memory of one forward pass of a model in a runtime of torch's. Run it in a process of its own."""
+    device = use_device(device, tf32=run.tf32)
     model = _build(config, weights)
     batch = example_images(model, batch_size), torch.arange(batch_size)
     if run.runtime == EAGER:

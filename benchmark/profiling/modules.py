@@ -7,19 +7,22 @@ import copy
 import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import nn
 
+from ...pose.errors import InputError
+from ...row import STATUS_FAILED
 from ..counting.flops import count_flops
 from ..counting.macs import UncountedOperatorError
 from ..instruments.allocator import keep_freed_memory
-from ..instruments.device import check_count, check_device, check_dtype
+from ..instruments.device import check_count, check_dtype, use_device
 from ..instruments.environment import conditions
 from ..instruments.memory import MemoryResult, peak_memory
 from ..instruments.own_process import in_own_process
 from ..instruments.precision import Precision
-from ..instruments.timing import Row, Subject, time_together
+from ..instruments.timing import Row, Subject, that_fit, time_together
 from .config import ProfileConfig
 
 _MIB = 2**20
@@ -39,7 +42,7 @@ def profile_modules(
     None. macs and gflops (one sample) are None, and the column error names the operator, where one has no counting
     rule. InputError for an absent device or a count below 1.
     """
-    device, threads = check_device(how.run.device), how.run.threads
+    device, threads = use_device(how.run.device, tf32=how.run.tf32), how.run.threads
     precision = Precision(check_dtype(how.run.dtype, device), device)
     sizes = [check_count("batch size", size) for size in how.batch_sizes]
     example = inputs if isinstance(inputs, tuple) else (inputs,)
@@ -50,8 +53,10 @@ def profile_modules(
     rows: list[Row] = []
     for size in sizes:
         batch = tuple(precision.place_tensor(tensor[:1].expand(size, *tensor.shape[1:]).clone()) for tensor in example)
+        subjects = {name: Subject(precision.bind(module, *batch)) for name, module in placed.items()}
+        fit, too_big = that_fit(subjects)
         timed = time_together(
-            {name: Subject(precision.bind(module, *batch)) for name, module in placed.items()},
+            fit,
             size,
             device=device,
             threads=threads,
@@ -61,9 +66,11 @@ def profile_modules(
         )
         for name, module in placed.items():
             row: Row = {"model": name, "status": "ok", "precision": precision.text} | counts[name]
-            row |= conditions(device, precision.dtype, threads, size) | timed[name]
-            if how.memory:
-                row |= memory_columns(_module_memory(module.cpu(), batch, precision, threads))
+            row |= conditions(device, precision.dtype, threads, size) | timed.get(name, {})
+            if name in too_big:
+                row |= {"status": STATUS_FAILED, "error": too_big[name]}
+            elif how.memory:
+                row |= memory_or_error(partial(_module_memory, module.cpu(), batch, precision, threads))
                 precision.place(module)
             rows.append(row)
     return rows
@@ -80,13 +87,26 @@ def _count_columns(module: nn.Module, example: tuple[torch.Tensor, ...]) -> Row:
 
 
 def memory_columns(result: MemoryResult) -> Row:
-    """peak_memory_mib, weights_mib and peak_rss_mib (None where not told), and the method."""
+    """peak_memory_mib, weights_mib, peak_rss_mib and those of CUDA (None where not told), and the method."""
     return {
         "peak_memory_mib": _mib(result.peak_bytes),
         "weights_mib": _mib(result.weights_bytes),
         "peak_rss_mib": _mib(result.peak_rss_bytes),
         "memory_method": result.method,
-    }
+    } | ({} if result.reserved_bytes is None else _cuda_columns(result))
+
+
+def _cuda_columns(result: MemoryResult) -> Row:
+    return {"reserved_memory_mib": _mib(result.reserved_bytes), "cuda_context_mib": _mib(result.context_bytes)}
+
+
+def memory_or_error(measure: Callable[[], MemoryResult]) -> Row:
+    """The memory columns of what `measure` finds; where its process was refused or killed the column error, since what
+    was measured of the row before stands."""
+    try:
+        return memory_columns(measure())
+    except (RuntimeError, InputError) as error:
+        return {"error": f"memory was not measured: {str(error).splitlines()[0]}"}
 
 
 def _mib(size: int | None) -> float | None:

@@ -49,6 +49,8 @@ def precision_of(task: Task) -> Precision:
 def placed(task: Task) -> nn.Module:
     """The module on the task's device in its number format; a copy where that changes it."""
     precision = precision_of(task)
+    if task.placed:
+        return task.module
     stays = task.device.type == "cpu" and (precision.autocast or precision.dtype == torch.float32)
     return precision.place(task.module if stays else copy.deepcopy(task.module))
 

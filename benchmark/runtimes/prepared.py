@@ -21,7 +21,8 @@ class Task:
     module: float32, on the CPU, in evaluation mode; a runtime leaves it as it is. inputs: an example, the batch as each
     tensor's first axis: (images or features, sample ids) for ours. Shapes are fixed by it.
     precision: float32, bfloat16, float16 or int8. device: "cpu" or "cuda:N". threads: CPU threads; None: as many as
-    torch has. calibration: inputs that ranges of int8 are taken from, one tuple after the other; empty: the example.
+    torch has. placed: the module lies on the device in the precision already, and may be used as it is, by torch's own
+    runtimes. calibration: inputs that ranges of int8 are taken from, one tuple after the other; empty: the example.
     """
 
     module: nn.Module
@@ -30,6 +31,7 @@ class Task:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     threads: int | None = None
     calibration: Sequence[Inputs] = ()
+    placed: bool = False
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from itertools import starmap
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -21,6 +25,9 @@ from .decode import convention_of, decode_to_image
 from .flip import average_flipped
 
 Progress = Callable[..., None]
+Item = TypeVar("Item")
+AHEAD = 2  # batches whose heatmaps wait for the decoding thread
+GPU_WORKERS = 4
 
 
 @dataclass(frozen=True)
@@ -110,19 +117,46 @@ def predict_people(
     done, losses, annotated = 0, np.zeros(len(starts)), np.zeros(1)
     own = range(ranks.rank, len(starts), ranks.size)  # batches
     with evaluating(model, options.device):
-        for number, batch in zip(own, _batches(dataset, batch_size, workers, own), strict=True):
-            heatmaps = predict_heatmaps(model, batch["image"], batch["person_id"], skeleton, options).cpu()
+
+        def heatmaps_of(batches: Iterable[tuple[int, dict[str, Any]]]) -> Iterator[tuple[int, Any, torch.Tensor]]:
+            for number, batch in batches:
+                heatmaps = predict_heatmaps(model, batch["image"], batch["person_id"], skeleton, options)
+                yield number, batch, heatmaps.cpu()
+
+        def read(number: int, batch: dict[str, Any], heatmaps: torch.Tensor) -> tuple[int, float]:
             here = slice(starts[number], starts[number] + len(heatmaps))
             keypoints[here] = decode_to_image(
                 heatmaps.numpy(), center[here], scale[here], options.decode, options.crop_convention
             )
             losses[number] = weighted_loss(heatmaps, batch["target"], batch["target_weight"]) * len(heatmaps)
-            annotated += float(batch["target_weight"].sum())
-            done += len(heatmaps)
+            return len(heatmaps), float(batch["target_weight"].sum())
+
+        on_gpu = is_gpu(options.device)
+        batches = zip(own, _batches(dataset, batch_size, workers, own, on_gpu), strict=True)
+        for count, weight in _beside(read, heatmaps_of(batches)) if on_gpu else starmap(read, heatmaps_of(batches)):
+            annotated += weight
+            done += count
             if progress is not None:
                 progress(min(done * ranks.size, len(people)), len(people), loss=losses.sum() / done)
     keypoints, losses, annotated = (ranks.sum_array(values) for values in (keypoints, losses, annotated))
     return keypoints, float(losses.cumsum()[-1]) / len(people) if annotated.any() else None
+
+
+def is_gpu(device: str | torch.device) -> bool:
+    """Whether the CPU is free for other work while batches are computed."""
+    return torch.device(device).type == "cuda"
+
+
+def _beside(read: Callable[..., Item], batches: Iterable[tuple[Any, ...]]) -> Iterator[Item]:
+    """What `read` gives for each batch, in their order, from a thread beside the next batches' heatmaps."""
+    with ThreadPoolExecutor(1, "decoding") as thread:
+        waiting: deque[Future[Item]] = deque()
+        for batch in batches:
+            waiting.append(thread.submit(read, *batch))
+            if len(waiting) > AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def weighted_loss(heatmaps: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) -> float:
@@ -130,9 +164,17 @@ def weighted_loss(heatmaps: torch.Tensor, target: torch.Tensor, weight: torch.Te
     return 0.5 * float((weight[..., None] * (heatmaps - target)).square().mean())
 
 
-def _batches(dataset: PoseDataset, batch_size: int, workers: int, own: range) -> Iterator[dict[str, Any]]:
+def _batches(
+    dataset: PoseDataset, batch_size: int, workers: int, own: range, for_gpu: bool = False
+) -> Iterator[dict[str, Any]]:
+    """for_gpu: in pinned memory, and where no `workers` are asked for from some loader processes all the same, since a
+    GPU would wait for the one that feeds it."""
     indices = [range(len(dataset))[number * batch_size : (number + 1) * batch_size] for number in own]
-    loader = DataLoader(_ErrorsAsItems(dataset), batch_sampler=indices, num_workers=workers, collate_fn=_collate)
+    if for_gpu and not workers:
+        workers = min(GPU_WORKERS, len(indices), max((os.cpu_count() or 1) - 1, 0))
+    loader = DataLoader(
+        _ErrorsAsItems(dataset), batch_sampler=indices, num_workers=workers, collate_fn=_collate, pin_memory=for_gpu
+    )
     for batch in loader:
         if isinstance(batch, InputError):
             raise batch

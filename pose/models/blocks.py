@@ -7,8 +7,12 @@ from torch import nn
 from torch.nn import functional as F
 
 from ..reductions.context import Attended
+from ..reductions.wide import as_given, wide
 from .shape import TransformerShape
 from .token_state import TokenState
+
+#: what keys and values that connections gather may take on an accelerator at a time
+GATHERED_BYTES = 256 * 2**20
 
 
 class Attention(nn.Module):
@@ -44,16 +48,26 @@ class Attention(nn.Module):
         those alone: their keys and values are gathered, so that no masked product is executed.
         """
         q, k, v = (self.split(part) for part in self.to_qkv(x).chunk(3, dim=2))
-        # On a CPU one head at a time, whose gathered rows stay in the cache.
-        chunks = self.heads if x.device.type == "cpu" else 1
-        parts = zip(*(part.chunk(chunks, dim=1) for part in (q, k, v)), strict=True)
-        for_visual = torch.cat([self._gathered(*part, prefix, connections) for part in parts], dim=1)
+        parts = [self._gathered(*part, prefix) for part in self._apart(q, k, v, connections)]
+        for_visual = torch.cat(parts, dim=1 if x.device.type == "cpu" else 0)
         for_keypoints = F.scaled_dot_product_attention(q[:, :, :prefix], k, v, scale=self.scale)
         mixed = torch.cat((for_keypoints, for_visual), dim=2)
         return self.to_out(mixed.transpose(1, 2).flatten(2))
 
+    def _apart(
+        self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, connections: torch.Tensor
+    ) -> list[tuple[torch.Tensor, ...]]:
+        """Heads one at a time on a CPU, where the gathered rows stay in the cache; elsewhere as many images as lay no
+        more than GATHERED_BYTES aside."""
+        if q.device.type == "cpu":
+            alone = zip(*(part.chunk(self.heads, dim=1) for part in (q, k, v)), strict=True)
+            return [(*part, connections) for part in alone]
+        gathered = 2 * connections[0].numel() * self.heads * q.shape[3] * q.element_size()
+        images = max(1, GATHERED_BYTES // max(gathered, 1))
+        return list(zip(*(part.split(images) for part in (q, k, v, connections)), strict=True))
+
     def _gathered(
-        self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, prefix: int, connections: torch.Tensor
+        self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, connections: torch.Tensor, prefix: int
     ) -> torch.Tensor:
         """What the visual queries get, (B, some heads, n, d), over the keypoint tokens and their own connections."""
         batch, heads = q.shape[:2]
@@ -74,11 +88,12 @@ class Attention(nn.Module):
         return mixed + weights[..., :prefix] @ v[:, :, :prefix]
 
     def weights_between(self, queries: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
-        """Attention of normed queries (B, J, dim) over normed keys (B, N, dim), mean over the heads: (B, J, N)."""
+        """Attention of normed queries (B, J, dim) over normed keys (B, N, dim), mean over the heads: (B, J, N). In the
+        format of the queries, float32 where tokens are chosen by it."""
         dim = queries.shape[2]
-        weight, bias = self.to_qkv.weight.split(dim), (None, None)
+        weight, bias = self.to_qkv.weight.to(queries.dtype).split(dim), (None, None)
         if self.to_qkv.bias is not None:
-            bias = self.to_qkv.bias.split(dim)
+            bias = self.to_qkv.bias.to(queries.dtype).split(dim)
         q, k = (self.split(F.linear(x, weight[i], bias[i])) for i, x in enumerate((queries, keys)))
         return ((q * self.scale) @ k.transpose(2, 3)).softmax(dim=3).mean(dim=1)
 
@@ -97,12 +112,21 @@ def attend(
     """Values (B, heads, n, d) mixed by attention, and its inside; q, k, v: (B, heads, n, d), the rest as above."""
     if not need_weights:
         mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout, scale=scale)
-        logits = (q[:, :, :rows] * scale) @ k.transpose(2, 3) if rows else None
-        weights = None if logits is None else masked(logits, mask).softmax(dim=3)
-        return mixed, Attended(k, logits, weights, v)
-    logits = (q * scale) @ k.transpose(2, 3)
-    weights = masked(logits, mask).softmax(dim=3)
-    return F.dropout(weights, dropout) @ v if dropout else weights @ v, Attended(k, logits, weights, v)
+        shown = _shown(q[:, :, :rows], k, mask, scale) if rows else (None, None)
+        return mixed, Attended(k, *shown, v)
+    logits, weights = _shown(q, k, mask, scale)
+    mixing = weights.to(v.dtype)
+    return F.dropout(mixing, dropout) @ v if dropout else mixing @ v, Attended(k, logits, weights, v)
+
+
+def _shown(
+    q: torch.Tensor, k: torch.Tensor, mask: torch.Tensor | None, scale: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The logits before the mask, and the weights, in float32 also of queries and keys in half precision: tokens are
+    chosen by them."""
+    with as_given(q.device):
+        logits = (wide(q) * scale) @ wide(k).transpose(2, 3)
+        return logits, masked(logits, mask).softmax(dim=3)
 
 
 def masked(logits: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
@@ -134,7 +158,15 @@ class Block(nn.Module):
     def look(self, queries: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
         """Attention of tokens (B, m, dim) over tokens (B, n, dim) by this block's own queries and keys, mean over the
         heads: (B, m, n). It has no gradient."""
-        return self.attention.weights_between(self.attention_norm(queries), self.attention_norm(keys))
+        with as_given(queries.device):
+            normed = (self._normed(wide(tokens)) for tokens in (queries, keys))
+            return self.attention.weights_between(*normed)
+
+    def _normed(self, x: torch.Tensor) -> torch.Tensor:
+        norm = self.attention_norm
+        if norm.weight.dtype == x.dtype:
+            return norm(x)
+        return F.layer_norm(x, norm.normalized_shape, norm.weight.to(x.dtype), norm.bias.to(x.dtype), norm.eps)
 
     def attend(
         self, x: torch.Tensor, state: TokenState, *, need_weights: bool = False, gather: bool = False

@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ..reductions.context import Attended
+from ..reductions.wide import as_given, wide
 from .blocks import attend
 
 
@@ -72,8 +73,11 @@ class PatchedBlock(ABC):
     @torch.no_grad()
     def look(self, queries: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
         """Attention of tokens (B, m, dim) over tokens (B, n, dim), mean over the heads: (B, m, n)."""
-        (q,), (k,) = self.project(self.norm(queries), "q"), self.project(self.norm(keys), "k")
-        return ((q * self.scale) @ k.transpose(2, 3)).softmax(dim=3).mean(dim=1)
+        dtype = next(self.module.parameters()).dtype
+        with as_given(queries.device):
+            (q,) = self.project(self.norm(queries.to(dtype)), "q")
+            (k,) = self.project(self.norm(keys.to(dtype)), "k")
+            return ((wide(q) * self.scale) @ wide(k).transpose(2, 3)).softmax(dim=3).mean(dim=1)
 
     def split(self, x: torch.Tensor) -> torch.Tensor:
         """(B, n, dim) -> (B, heads, n, dim / heads)"""

@@ -3,7 +3,7 @@ of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
@@ -18,6 +18,7 @@ from ..reductions.noise import evaluation_noise, training_noise
 from ..reductions.registry import find_reduction
 from ..reductions.schedule import Budget, Schedule, at_once, check_layers
 from ..reductions.tokens import restore
+from ..reductions.wide import HALF, as_given, under_autocast, wide
 from .blocks import Block
 from .shape import TransformerShape
 from .token_state import TokenState
@@ -77,6 +78,15 @@ class TokenReducer(nn.Module):
         if config.ratio is not None and abs(config.ratio - ratio) > 1e-6:
             raise InputError(f"mask ratio {config.ratio:g} contradicts the amounts given, which come to {ratio:g}")
         return replace(config, ratio=ratio)
+
+    def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> TokenReducer:
+        # Moved with the model, but what tokens are chosen by stays in float32.
+        def moved(tensor: torch.Tensor) -> torch.Tensor:
+            found = fn(tensor)
+            narrowed = found.dtype in HALF and tensor.dtype not in HALF
+            return tensor.to(found.device) if narrowed else found
+
+        return super()._apply(moved, recurse)
 
     def set_ratio(self, ratio: float) -> None:
         """Reduce by another ratio from now on; 0 leaves everything as it is. The amounts belong to the first ratio."""
@@ -182,7 +192,7 @@ class TokenReducer(nn.Module):
         self, tokens: torch.Tensor, context: Context, sample_ids: torch.Tensor | None, block: int | None = None
     ) -> tuple[torch.Tensor, Selected | None]:
         """Visual tokens (B, n, dim) after it acted in `block` (None: before the first), and what it chose; None where
-        as many are to be left as there are."""
+        as many are to be left as there are. It is in float32 that it chooses and merges."""
         left = self.schedule.total if block is None else self.schedule.left_at(block)
         if left == tokens.shape[1] and self.schedule.removes and not self.by_lengths:
             return tokens, None
@@ -194,7 +204,15 @@ class TokenReducer(nn.Module):
             context, noise=noise, modules=self._own(block), params=self.params, layer=block,
             depth=self.shape.blocks, training=self.training,
         )  # fmt: skip
-        return self.work(tokens, context, left)
+        if tokens.dtype not in HALF and not under_autocast(tokens.device):
+            return self.work(tokens, context, left)
+        attn = context.attn
+        if attn is not None:
+            attn = Attended(*(None if part is None else wide(part) for part in vars(attn).values()))
+        context = replace(context, content=wide(context.content), attn=attn)
+        with as_given(tokens.device):
+            chosen, selected = self.work(wide(tokens), context, left)
+        return chosen.to(tokens.dtype), selected
 
     def gather(self, targets: torch.Tensor) -> None:
         """Fill its own modules from target heatmaps (B, J, h, w), where that needs no training (`Reduction.gather`)."""

@@ -53,6 +53,7 @@ class TokenState:
             sizes = ones if self.sizes is None else self.sizes
             held = selected.sizes if selected.sizes is not None else group_sizes(selected.source, sizes, index.shape[1])
             positions = group_mean(self.positions, selected.source, sizes, held)
+        positions = positions.to(self.positions.dtype)  # a reduction chooses and weighs in float32
         token_indices = self.token_indices.gather(1, index)
         return replace(
             state, positions=positions, token_indices=token_indices, sizes=selected.sizes, valid=selected.valid

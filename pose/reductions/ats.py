@@ -47,17 +47,17 @@ def sample(
     cumulated = (scores / (scores.sum(dim=1, keepdim=True) + 1e-6)).cumsum(dim=1)
     if valid is not None:
         cumulated = cumulated.masked_fill(~valid, float("inf"))
-    at = sample_steps(count, steps).to(cumulated)
+    at = sample_steps(count, steps, cumulated.device).to(cumulated.dtype)
     nearest = (at[:, None] - cumulated[:, None]).abs().argmin(dim=2)
     return source_map(nearest, scores.shape[1]).any(dim=2)
 
 
-def sample_steps(count: int, steps: str = "midpoints") -> torch.Tensor:
+def sample_steps(count: int, steps: str = "midpoints", device: torch.device | None = None) -> torch.Tensor:
     """Where the cumulated scores are met: "midpoints" of `count` equal parts, as in the paper, or "arange", as
     TokenReduction's code has it: without the last one, or with it where rounding lets it in."""
     if steps == "midpoints" or count == 1:
-        return (2 * torch.arange(count) + 1) / (2 * count)
-    return torch.arange(1 / (2 * count), (2 * count - 1) / (2 * count), 1 / count)
+        return (2 * torch.arange(count, device=device) + 1) / (2 * count)
+    return torch.arange(1 / (2 * count), (2 * count - 1) / (2 * count), 1 / count, device=device)
 
 
 def keep_picked(x: torch.Tensor, picked: torch.Tensor, width: int) -> tuple[torch.Tensor, Selected]:

@@ -1,8 +1,9 @@
 """Which token goes where, and what tokens that go to the same place become together.
 
 `source` (B, n) names for each of n tokens the one of the output tokens that holds it. An exported graph gets products
-with a one-hot matrix where eager code scatters: scatter converts to other runtimes and then computes wrong results in
-some, and adds in no fixed order.
+with a one-hot matrix where eager code on a CPU scatters: scatter converts to other runtimes and then computes wrong
+results in some, and adds in no fixed order. So does what runs on CUDA, where scattered sums are atomic: their last bit,
+and with it an AP, would not repeat.
 """
 
 from __future__ import annotations
@@ -15,6 +16,11 @@ def exporting() -> bool:
     # torch 2.6 has no is_exporting.
     in_export = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)
     return in_export() or torch.onnx.is_in_onnx_export()
+
+
+def by_products(tensor: torch.Tensor) -> bool:
+    """Whether sums over groups are products with a one-hot matrix."""
+    return exporting() or tensor.device.type == "cuda"
 
 
 def source_map(source: torch.Tensor, count: int) -> torch.Tensor:
@@ -40,7 +46,7 @@ def one_below_the_other(index: torch.Tensor, rows: int) -> torch.Tensor:
 
 def group_sum(values: torch.Tensor, source: torch.Tensor, groups: int) -> torch.Tensor:
     """Sums (B, groups, d) of values (B, n, d) over the groups that source (B, n) names."""
-    if exporting():
+    if by_products(values):
         return source_map(source, groups).to(values.dtype) @ values
     batch, width = source.shape[0], values.shape[2]
     sums = values.new_zeros(batch * groups, width)
@@ -49,7 +55,7 @@ def group_sum(values: torch.Tensor, source: torch.Tensor, groups: int) -> torch.
 
 def group_sizes(source: torch.Tensor, sizes: torch.Tensor, groups: int) -> torch.Tensor:
     """(B, groups) sums of sizes (B, n) over the groups that source (B, n) names."""
-    if exporting():
+    if by_products(sizes):
         return group_sum(sizes[:, :, None], source, groups).squeeze(2)
     return sizes.new_zeros(source.shape[0], groups).scatter_add(1, source, sizes)
 

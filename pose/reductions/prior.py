@@ -50,7 +50,7 @@ def prior(tokens: torch.Tensor, context: Context, left: int) -> tuple[torch.Tens
     lower index; so before any training these are those of `centre`."""
     joints = context.modules["joints"]
     total = tokens.shape[1]
-    near = ranked(nearness(context.grid, context.cell)[None].to(tokens.device), total)
+    near = ranked(nearness(context.grid, context.cell, tokens.device)[None], total)
     # No two are equal, as not every runtime breaks ties alike.
     scores = joints.counts.long()[near] * total - torch.arange(total, device=tokens.device)
     index = near.gather(1, ranked(scores, left)).sort(dim=1).values

@@ -28,10 +28,11 @@ FLOPS_COLUMNS = (
 )  # fmt: skip
 PROFILE_COLUMNS = (
     "model", "mask", "mask_ratio", "execution", "decoder", "runtime", "dtype", "tokens_kept", "gflops_t",
-    "gflops_t_needed", "batch_size", "latency_ms_median", "latency_x_eager", "latency_ms_iqr", "latency_ms_p90",
+    "gflops_t_needed", "batch_size", "latency_ms_median", "latency_x_eager", "latency_graph_ms_median",
+    "latency_launch_bound", "latency_ms_iqr", "latency_ms_p90",
     "latency_samples", "latency_unstable", "latency_transformer_ms_median", "latency_transformer_x_eager",
-    "latency_transformer_ms_iqr", "throughput_images_per_s", "peak_memory_mib", "peak_rss_mib", "drift_heatmap",
-    "drift_px_median", "drift_px_max", "runtime_version", "device", "threads",
+    "latency_transformer_ms_iqr", "throughput_images_per_s", "joules_per_image", "peak_memory_mib", "peak_rss_mib",
+    "drift_heatmap", "drift_px_median", "drift_px_max", "runtime_version", "device", "tf32", "threads",
 )  # fmt: skip
 #: those that get room first where a terminal has none for all: what tells the rows apart, then the main numbers
 FIRST_COLUMNS = (

@@ -4,12 +4,15 @@ import itertools
 import json
 from dataclasses import fields, make_dataclass, replace
 
+import torch
 from small_sweeps import EVAL, MODEL, RUN, base, from_scratch, grid, unmasked
 
 from posebench.pose.models.config import ModelConfig
 from posebench.pose.records import from_plain, to_plain
 from posebench.sweeps.config import CellConfig, Start, TrainConfig, timing_key
 from posebench.sweeps.request import SweepRequest
+from posebench.sweeps.store import SweepStore, write_json
+from posebench.sweeps.timing import timing_folders
 
 
 def keys_of(request=SweepRequest(), models=None):  # noqa: B008 - frozen
@@ -135,3 +138,20 @@ def test_a_new_axis_of_a_model_or_of_its_run_changes_the_timing_key_by_itself():
             assert timing_key(*changed.values()) != timing_key(MODEL, RUN)
     wider = make_dataclass("Wider", [("axis", int, 0)], bases=(ModelConfig,), frozen=True, kw_only=True)
     assert timing_key(wider(**vars(MODEL)), RUN) != timing_key(MODEL, RUN)
+
+
+def test_another_gpus_times_are_not_taken_and_a_machine_without_one_reads_those_that_are_there(tmp_path, monkeypatch):
+    cells, request = [replace(unmasked(), run=replace(RUN, device="cuda"))], SweepRequest(device="cuda")
+    store = SweepStore(tmp_path)
+
+    def keys(gpu):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu is not None)
+        monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: gpu)
+        return set(timing_folders(store, cells, request))
+
+    (on_h100,) = keys("H100")
+    assert not {on_h100} & keys("A100")
+    assert keys(None) != {on_h100}  # there is nothing to read yet
+    store.timing_dir(on_h100).mkdir(parents=True)
+    write_json(store.timing_dir(on_h100) / "result.json", {"status": "ok", "conditions": {"device_name": "H100"}})
+    assert keys(None) == {on_h100} and not {on_h100} & keys("A100")

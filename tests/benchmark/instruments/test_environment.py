@@ -48,15 +48,21 @@ def test_no_host_user_or_folder_is_told():
 
 @pytest.mark.parametrize(
     ("setting", "expected"),
-    [("", "off on"), ("b.fp32_precision = 'tf32'", "on on"), ("b.cudnn.conv.fp32_precision = 'ieee'", "off off")],
+    [
+        ("", "convolutions only"),
+        ("b.fp32_precision = 'tf32'", "on"),
+        ("b.cudnn.conv.fp32_precision = 'ieee'", "off"),
+        ("set_tf32(False)", "off"),
+        ("set_tf32(True)", "on"),
+    ],
 )
 def test_tf32_is_told_whichever_way_it_was_set(setting, expected):
     code = (
-        f"import torch; from posebench.benchmark.instruments.environment import _tf32; b = torch.backends; {setting}\n"
-        "print(_tf32(b.cuda.matmul), _tf32(b.cudnn.conv))"
+        "import torch; from posebench.benchmark.instruments.precision import set_tf32, tf32_text; "
+        f"b = torch.backends; {setting}\nprint(tf32_text())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
-    assert done.stdout.split() == expected.split(), done.stderr
+    assert done.stdout.strip() == expected, done.stderr
 
 
 def git(folder: Path, *command: str) -> str:

@@ -52,7 +52,7 @@ def warm_up_rounds(*series: list[float]) -> int:
     """Rounds of warm-up of callables that take these times, and the last of each for ever after."""
     clocks = [iter([*times, *[times[-1]] * 100]) for times in series]
     callables = {str(index): clock.__next__ for index, clock in enumerate(clocks)}
-    return _warm_up(callables, lambda call: call(), max_seconds=60)
+    return _warm_up(callables, lambda call, name: call(), max_seconds=60)
 
 
 def test_warm_up_goes_on_while_any_callable_still_gets_faster():

@@ -2,11 +2,13 @@
 
 import os
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import nn
 
+from posebench.benchmark.instruments import memory
 from posebench.benchmark.instruments.memory import peak_memory, peak_rss_bytes
 from posebench.benchmark.instruments.own_process import in_own_process
 from posebench.pose.errors import InputError
@@ -88,5 +90,19 @@ def test_memory_on_a_device_that_is_not_there_is_one_clear_line():
 def test_on_cuda_the_peak_is_the_allocators_above_the_weights():
     model = nn.Sequential(nn.ReLU(), nn.ReLU()).cuda()
     found = peak_memory(model, torch.randn(1024, 1024, device="cuda"), "cuda")
-    assert found.peak_bytes == FLOAT * 3 * 1024 * 1024  # a multiple of the allocator's block
-    assert found.method == "torch.cuda.max_memory_allocated"
+    assert found.peak_bytes == FLOAT * 3 * 1024 * 1024
+    assert found.reserved_bytes >= found.peak_bytes
+
+
+def test_on_cuda_the_peak_is_what_was_requested_above_what_was_before(monkeypatch):
+    """The allocator's counters by hand: 100 bytes of weights, 250 more at the peak, 2 MiB reserved, 3 MiB in all."""
+    told = iter([{"requested_bytes.all.current": 100}, {
+        "requested_bytes.all.peak": 350, "reserved_bytes.all.peak": 2**21, "reserved_bytes.all.current": 2**20,
+    }])  # fmt: skip
+    monkeypatch.setattr(torch.cuda, "memory_stats", lambda device: next(told))
+    for name in ("empty_cache", "synchronize", "reset_peak_memory_stats"):
+        monkeypatch.setattr(torch.cuda, name, lambda *_: None)
+    monkeypatch.setattr(memory, "check_device", torch.device)
+    monkeypatch.setattr(memory, "gpu_of", lambda device: SimpleNamespace(own_bytes=lambda: 3 * 2**20))
+    found = peak_memory(nn.ReLU(), torch.ones(5), "cuda")
+    assert (found.peak_bytes, found.reserved_bytes, found.context_bytes) == (250 + FLOAT * 5, 2**21, 2 * 2**20)

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import threading
 
 import numpy as np
 import pytest
@@ -9,8 +10,10 @@ from photographs import COCO_PEOPLE, DETECTIONS
 from reference import arrays
 from torch import nn
 
+from posebench import create_model
 from posebench.pose.datasets.coco import SKELETON as COCO
 from posebench.pose.errors import InputError, NumericalError
+from posebench.pose.evaluation import inference
 from posebench.pose.evaluation.bootstrap import score
 from posebench.pose.evaluation.decode import decode_to_image
 from posebench.pose.evaluation.evaluate import evaluate
@@ -193,3 +196,22 @@ def test_duplicate_detections_are_suppressed(coco_folder):
     found = evaluate(KnowsTheAnswer(data.people), dataclasses.replace(data, people=twice))
     assert len(found.predictions) == 5
     assert found.metrics["ap"] == 1.0
+
+
+@pytest.mark.filterwarnings("ignore:.*pin_memory.*")
+def test_a_gpus_loader_processes_and_decoding_thread_change_no_digit(coco_folder, monkeypatch):
+    """The way of a GPU, walked on the CPU."""
+    data = load_people(coco_folder, "val", input_size=(96, 72))
+    model = create_model("tmpose_tiny").eval()
+    plain = evaluate(model, data, batch_size=2, resamples=0)
+    threads, read = set(), inference.decode_to_image
+
+    def where(*args):
+        threads.add(threading.current_thread().name)
+        return read(*args)
+
+    monkeypatch.setattr(inference, "decode_to_image", where)
+    monkeypatch.setattr(inference, "is_gpu", lambda device: True)
+    beside = evaluate(model, data, batch_size=2, resamples=0)
+    assert {name.split("_")[0] for name in threads} == {"decoding"}
+    assert np.array_equal(beside.keypoints, plain.keypoints) and beside.metrics == plain.metrics

@@ -1,0 +1,106 @@
+"""What is too big, or cannot be measured, costs nothing that was measured of the others."""
+
+import pytest
+import torch
+from torch import nn
+
+from posebench import create_model
+from posebench.benchmark.instruments.energy import Counter
+from posebench.benchmark.instruments.timing import Subject, time_together
+from posebench.benchmark.profiling import in_runtime, models
+from posebench.benchmark.profiling.config import ProfileConfig, RunConfig
+from posebench.benchmark.profiling.modules import profile_modules
+from posebench.row import Row
+
+BRIEFLY = {"samples": 10, "seconds": 0.1, "threads": 1}
+
+
+class Big(nn.Module):
+    """Asks for more memory than there is at batches above 2."""
+
+    def forward(self, x):
+        if len(x) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has a total ...")
+        return x + 1
+
+
+def test_a_module_too_big_for_a_batch_has_an_error_there_and_the_others_their_times():
+    how = ProfileConfig(RunConfig(threads=1), batch_sizes=(1, 4), samples=10, seconds=0.1, memory=False)
+    found = profile_modules({"a": Big(), "b": nn.ReLU()}, torch.ones(1, 3), how)
+    rows = {(row["model"], row["batch_size"]): row for row in found}
+    failed = rows.pop(("a", 4))
+    assert failed["status"] == "failed" and failed["error"].startswith("out of memory: CUDA out of memory")
+    assert all(row["latency_samples"] == 10 and row["status"] == "ok" for row in rows.values())
+
+
+@pytest.fixture
+def too_big(monkeypatch):
+    """Heads of tmpose_tiny that find no memory for a batch above 1 of a masked model."""
+    forward = models.PoseModel.forward
+
+    def starved(model, images, *rest, **named):
+        if len(images) > 1 and not model.spec.reduction.is_none:
+            raise RuntimeError("[enforce fail at alloc_cpu.cpp:117] . DefaultCPUAllocator: can't allocate memory")
+        return forward(model, images, *rest, **named)
+
+    monkeypatch.setattr(models.PoseModel, "forward", starved)
+
+
+def test_a_masked_model_too_big_for_a_batch_leaves_the_unmasked_ones_times(too_big):
+    rows = models.profile("tmpose_tiny", masks=["random"], ratios=[0, 0.4], batch_sizes=[1, 2], memory=False, **BRIEFLY)
+    status = {(row["mask"], row["batch_size"]): row["status"] for row in rows}
+    assert status == {("none", 1): "ok", ("random", 1): "ok", ("none", 2): "ok", ("random", 2): "failed"}
+    assert "can't allocate memory" in rows[-1]["error"] and "latency_ms_median" not in rows[-1]
+
+
+def refused(*_):
+    raise RuntimeError("model_memory, in a process of its own: killed by SIGKILL; out of memory is the usual cause")
+
+
+def test_a_refused_process_for_memory_leaves_the_times(monkeypatch):
+    monkeypatch.setattr(models, "in_own_process", refused)
+    (row,) = models.profile("tmpose_tiny", **BRIEFLY)
+    assert row["latency_samples"] == 10 and row["status"] == "ok"
+    assert row["error"].startswith("memory was not measured: model_memory, in a process of its own: killed by SIGKILL")
+
+
+def test_on_an_accelerator_the_transformer_part_is_a_part_of_the_one_model_there(monkeypatch):
+    """Laid on the meta device, with runtimes that only remember what they are given."""
+    tasks = []
+
+    class Prepared:
+        pass
+
+    monkeypatch.setattr(in_runtime, "prepare", lambda name, task: tasks.append(task) or Prepared())
+    model = create_model("tmpose_tiny").eval()
+    images = torch.zeros(2, 3, *model.spec.input_size)
+    with pytest.raises(AttributeError):  # what was prepared knows nothing to ask
+        in_runtime.place_model(model, RunConfig(), torch.device("meta"), images)
+    whole, part = tasks
+    assert part.module is whole.module.transformer and whole.module is not model
+    assert {value.device.type for value in whole.module.parameters()} == {"meta"}
+    assert {value.device.type for value in model.parameters()} == {"cpu"}
+
+
+def test_eager_beside_its_graph_says_whether_launches_bind_and_the_cache_is_warm_or_cold(spend):
+    subject = {
+        "launches": Subject(spend(9000), graph=spend(3000), transformer=spend(1000), transformer_graph=spend(950)),
+    }
+    flushed = []
+    rows = time_together(subject, 1, flush=lambda: flushed.append(1), max_samples=10, retries=0)
+    row = Row.of(rows["launches"])
+    assert (row.latency.ms_median, row.latency.graph_ms_median) == pytest.approx((9e-3, 3e-3))
+    assert row.latency.launch_bound is True and row.latency_transformer.launch_bound is False
+    assert (row.latency.warm_ms_median, row.latency.cold_ms_median) == pytest.approx((9e-3, 9e-3))
+    assert len(flushed) >= 2 * 10
+
+
+def test_energy_stands_beside_the_times(monkeypatch):
+    joules = iter(range(1000))
+    monkeypatch.setattr(models, "energy_counter", lambda device: Counter(lambda: float(next(joules)), "by hand"))
+    found, measure = [], models.measure_energy
+    monkeypatch.setattr(models, "measure_energy", lambda *args, **how: found.append(
+        measure(*args, **how, window=0.05, rest=0.0, windows=2)) or found[-1])  # fmt: skip
+    (row,) = models.profile("tmpose_tiny", memory=False, energy=True, batch_sizes=[2], **BRIEFLY)
+    assert row["joules_per_image"] == pytest.approx(sum(found[0].joules_per_image) / 2)
+    assert row["energy_method"] == "by hand, 2 windows of 0.05 s"
