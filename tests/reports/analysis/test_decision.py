@@ -130,7 +130,7 @@ def test_nothing_qualifies_and_what_would_is_said():
 
 
 def test_the_page_asks_of_open_losses_only_where_an_answer_would_help():
-    # alone -0.0055 is shown (p = 0.012), among eight losses it is not; seven of these save nothing and are no candidates
+    # alone -0.0055 is shown (p = 0.012), among eight losses it is not; seven of these save nothing and are not tested
     found = chosen(subject([around(-0.0055), *[around(-0.008)] * 7], [0.8, *[1.0] * 7]))
     assert found.tested == 1 and found.chosen.point.mask == "a" and not open_questions(found)
     assert not open_questions(chosen(subject([around(-0.008)], [1.0]))), "nothing was tested, and nothing is to be won"
