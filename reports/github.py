@@ -3,7 +3,8 @@
 A step shows ten annotations of each level and a summary of 1 MiB; what is beyond is dropped there, all of the summary
 even. So the rest is told in the tenth, and a summary is cut at a line.
 
-Both do something only where the runner's own variables are set (GITHUB_ACTIONS, GITHUB_STEP_SUMMARY).
+`error_line` and `add_to_summary` do something only where the runner's own variables are set (GITHUB_ACTIONS,
+GITHUB_STEP_SUMMARY).
 """
 
 from __future__ import annotations

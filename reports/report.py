@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +34,8 @@ def write_report(
 ) -> Path:
     """Write plots/*.png, plots/*.svg and report.html into `directory` and return the page's path.
 
-    Reads directory/results.csv, or takes `rows` and writes that file first, and equal_gflopst.csv and agreement.csv
-    beside it where they are there; if one is broken, the page says so in its place. Pictures found as
+    Reads directory/results.csv, or takes `rows` and writes that file first, and equal_gflopst.csv, agreement.csv
+    and by_size.csv beside it where they are there; if one is broken, the page says so. Pictures found as
     plots/masks/*.png, plots/people/*.png and plots/differ/*.png are shown on the page; `notes` are paragraphs below its
     headline. `margin`: the loss of accuracy that counts as negligible, as a fraction of the metric's full scale (None:
     as recorded in the rows; see analysis/verdicts.py).
@@ -51,17 +51,19 @@ def write_report(
         frame = read_results(directory / "results.csv")
     if frame.empty:
         raise InputError(f"{directory / 'results.csv'}: no rows, nothing to report")
-    try:
-        points, problems = read_iso_flops(directory / FILE_NAME), []
-    except InputError as error:
-        # It is derived from the rows: the page can do without it, and says so.
-        points, problems = [], [f"The comparison at equal GFLOPsT is left out. {error}"]
-    try:
-        agreements = read_agreements(directory)
-    except InputError as error:
-        agreements = []
-        problems.append(f"The comparison of kept tokens is left out. {error}")
-    by_size = read_by_size(directory / BY_SIZE)
+    problems: list[str] = []
+
+    def derived(what: str, read: Callable[[Path], Any], path: Path) -> Any:
+        """What is derived from the rows or the cells: the page can do without it, and says so; None if broken."""
+        try:
+            return read(path)
+        except InputError as error:
+            problems.append(f"{what} is left out. {error}")
+            return None
+
+    points = derived("The comparison at equal GFLOPsT", read_iso_flops, directory / FILE_NAME) or ()
+    agreements = derived("The comparison of kept tokens", read_agreements, directory) or ()
+    by_size = derived("The accuracy by size of people", read_by_size, directory / BY_SIZE)
     findings = find(frame, margin, points, read_training_logs(directory), by_size, agreements)
     drawings = draw_all(findings)
     save_all(drawings, directory / "plots")

@@ -17,7 +17,7 @@ from .grouping import SeriesNames, is_elastic, is_unmasked
 from .intervals import Estimate
 from .results import Spread, is_failed, is_missing, records_of
 from .subject import PartLatency
-from .verdicts import measured_saving
+from .verdicts import is_saving, measured_saving
 
 PARTS = {"whole": "latency", "transformer": "latency_transformer"}
 #: what must agree for two rows to be of one place to deploy at
@@ -33,7 +33,7 @@ class Saved:
 
     @property
     def for_sure(self) -> bool:
-        return self.interval is not None and self.interval[0] > 0
+        return is_saving(self.interval)
 
 
 @dataclass(frozen=True)

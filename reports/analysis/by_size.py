@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ...pose.errors import InputError
+
 FILE_NAME = "by_size.csv"
 COLUMNS = ("cell", "size", "from_px", "to_px", "images", "score")
 
@@ -20,7 +22,7 @@ class BySize:
 
 
 def read_by_size(path: Path) -> BySize:
-    """Nothing where there is no file, or it cannot be read: it is derived, and the page can do without it."""
+    """Nothing where there is no file; InputError for a broken one."""
     scores: dict[str, dict[str, float]] = {}
     sizes: dict[str, str] = {}
     try:
@@ -28,6 +30,8 @@ def read_by_size(path: Path) -> BySize:
             for row in csv.DictReader(file):
                 scores.setdefault(row["cell"], {})[row["size"]] = float(row["score"])
                 sizes[row["size"]] = f"{int(row['from_px'])} to {int(row['to_px'])} px"
-    except (OSError, ValueError, KeyError, TypeError, csv.Error):
+    except FileNotFoundError:
         return BySize()
+    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
+        raise InputError(f"{path}: does not hold what a sweep writes ({error})") from None
     return BySize(scores, sizes)

@@ -15,7 +15,7 @@ from .margin import allowed_loss
 from .pareto import front_shares
 from .quantities import GFLOPS_T, QUANTITIES, TIME, Quantity, silent_about
 from .subject import Point, Subject, mean_of
-from .verdicts import qualifying, told_apart
+from .verdicts import loss_verdicts, qualifying, told_apart
 from .what_settles import loss_shown, name_of, settled_by
 from .wording import amount_text
 
@@ -91,13 +91,14 @@ def decide(subject: Subject, question: Question, evidence: EvidenceFiles) -> Dec
     testable = [number for number, reason in enumerate(reasons) if not reason]
     doubts = [_doubt(losses[number], savings[number], least, max_loss) for number in testable]
     passed = dict(zip(testable, qualifying(doubts), strict=True))
+    words = dict(zip(testable, loss_verdicts([subject.points[n].difference for n in testable], max_loss), strict=True))
     fronts, baseline_front, paired = _fronts(subject, [saved[by.name] for saved in savings], evidence)
     candidates = []
     for number, point in enumerate(subject.points):
         qualifies = passed.get(number, False)
         why = reasons[number]
         if not why and not qualifies:
-            why = _why_not(losses[number], savings[number], least, max_loss)
+            why = _why_not(losses[number], words[number], savings[number], least, max_loss)
         candidates.append(Candidate(point, losses[number], savings[number], qualifies, fronts.get(number), why))
     chosen = max((c for c in candidates if c.qualifies), key=lambda c: c.savings[by.name].value, default=None)
     alike = [
@@ -156,16 +157,19 @@ def _doubt(loss: Estimate, savings: Mapping[str, Estimate], least: Mapping[str, 
     return max(loss.doubt_below(max_loss), *uncertain, 0.0)
 
 
-def _why_not(loss: Estimate, savings: Mapping[str, Estimate], least: Mapping[str, float], max_loss: float) -> str:
+def _why_not(
+    loss: Estimate, verdict: str | None, savings: Mapping[str, Estimate], least: Mapping[str, float], max_loss: float
+) -> str:
     """Of a configuration that was tested and does not qualify: what is most in doubt."""
     doubts = {name: saved.doubt_above(least[name]) for name, saved in savings.items() if not _is_exact(saved)}
     name = max(doubts, key=doubts.__getitem__, default="")
     if name and doubts[name] > loss.doubt_below(max_loss):
         words = QUANTITIES[name].words
-        return f"saving of {words} undecided" if _meets(savings[name], least[name]) else f"saves too little of {words}"
-    if loss.value >= max_loss:
-        return "loses more" if loss.low > max_loss else "measured to lose more"
-    return "loss undecided"
+        too_little = f"measured to save too little of {words}"
+        return f"saving of {words} undecided" if _meets(savings[name], least[name]) else too_little
+    if verdict == "real":
+        return "loses more"
+    return "measured to lose more" if loss.value >= max_loss else "loss undecided"
 
 
 def _fronts(

@@ -6,6 +6,7 @@ from .decision import Candidate, Decision
 from .intervals import Estimate
 from .quantities import QUANTITIES, few_behind
 from .subject import mean_of
+from .verdicts import ONE_TRAINING
 from .what_settles import name_of
 from .wording import amount_text, listed, percent, percent_range, signed
 
@@ -24,7 +25,7 @@ def answer(decision: Decision) -> str:
     if decision.alike:
         verb = "is" if len(decision.alike) == 1 else "are"
         alike = f"; {listed([name_of(c.point) for c in decision.alike])} {verb} not told apart from it in that"
-    of_these = "" if chosen.point.seeds > 1 else "; of these trained models, another training may differ"
+    of_these = "" if chosen.point.seeds > 1 else f"; {ONE_TRAINING}"
     return (
         f"Of the configurations of {subject.label} that are {lost}, {name_of(chosen.point)} saves the most"
         f" {decision.by.words}{where}: {_savings(decision, chosen)}, with {loss_words(decision, chosen)}"

@@ -6,22 +6,22 @@ from collections.abc import Sequence
 
 from .series import kind_words
 from .subject import Point, Subject, mean_of, saving
-from .verdicts import allowed_words, few_samples, loss_verdicts, measured_saving, silence, time_claim
+from .verdicts import ONE_TRAINING, few_samples, measured_saving, silence, time_claim
 from .wording import percent, signed
 
 #: masks at one ratio whose GFLOPsT differ by more than this fraction are not ranked without saying so
 _SAME_COST = 0.05
 
 
-def headline(subject: Subject, *, loss: bool = True) -> list[str]:
-    """Statements on one subject: the trade at its deepest ratio, the ranking, the loss (unless `takeaway` tells
-    it), the clock, the convention."""
+def headline(subject: Subject) -> list[str]:
+    """Statements on one subject: the trade at its deepest ratio, the ranking, the clock, the convention. Which loss is
+    negligible, `takeaway` tells."""
     if not subject.series:
         return [_only_baseline(subject)]
     if subject.baseline is None:
         return [f"{subject.label} has no unmasked row, so no saving and no loss can be stated."]
     lead = lead_point(subject)
-    statements = [_trade(subject, lead), _ranking(subject, lead), *(_loss(subject) if loss else [])]
+    statements = [_trade(subject, lead), _ranking(subject, lead)]
     statements += [_latency(subject, lead, size) for size in _told_sizes(subject)]
     statements.append(_convention(subject, lead))
     return [statement for statement in statements if statement]
@@ -51,8 +51,7 @@ def _trade(subject: Subject, point: Point) -> str:
         if point.difference:
             difference, low, high, _ = point.difference
             ends = f"{signed(low, metric.digits)} to {signed(high, metric.digits)}"
-            one = ", of these trained models: another training may differ"
-            over = " and over trainings" if point.seeds > 1 else one
+            over = " and over trainings" if point.seeds > 1 else f", {ONE_TRAINING}"
             interval = f", 95 % interval {ends} over the same people{over}"
         unit = " points" if metric.is_percent else ""
         parts.append(
@@ -92,37 +91,6 @@ def _other_cost(point: Point, lead: Point) -> str:
     if less is None or abs(less) <= _SAME_COST:
         return ""
     return f" (with {percent(abs(less))} {'less' if less > 0 else 'more'} GFLOPsT)"
-
-
-def _loss(subject: Subject) -> list[str]:
-    """Whether any mask's loss is negligible, as a test against the margin; nothing where no interval was computed."""
-    verdicts = loss_verdicts([point.difference for point in subject.points], subject.allowed_loss)
-    every = [(point, verdict) for point, verdict in zip(subject.points, verdicts, strict=True) if verdict]
-    # What keeps every token and saves nothing is no cut, however little it loses.
-    judged = [pair for pair in every if not pair[0].keeps_all_tokens or _saves(pair[0], subject)] or every
-    if not judged:
-        return []
-    negligible = [point for point, verdict in judged if verdict == "negligible"]
-    undecided = sum(verdict == "undecided" for _, verdict in judged)
-    allowed = allowed_words(subject)
-    of_all = f", of {len(every)} tested together" if len(every) > 1 else ""
-    test = f"non-inferiority, 95 %, paired{of_all}"
-    if negligible:
-        best = max(negligible, key=lambda point: (saving(point.gflops_t, subject.baseline.gflops_t) or 0, point.ratio))
-        saved = saving(best.gflops_t, subject.baseline.gflops_t)
-        what = f", which removes {percent(saved)} of GFLOPsT" if saved is not None else ""
-        told = f"The deepest cut whose loss is negligible, that is below {allowed} ({test}),"
-        return [f"{told} is {best.mask} at {best.ratio:g}{what}."]
-    if undecided:
-        doubt = "" if undecided == len(judged) else f" for {undecided} of {len(judged)}"
-        return [f"No masked model is shown to lose less than {allowed} ({test}); the data leave it open{doubt}."]
-    which = "The" if len(judged) == 1 else "Every"
-    return [f"{which} masked model loses more than {allowed}: not negligible ({test})."]
-
-
-def _saves(point: Point, subject: Subject) -> bool:
-    """Whether the count falls by more than the half percent that no one would use a mask for."""
-    return (saving(point.gflops_t, subject.baseline.gflops_t) or 0.0) > 0.005
 
 
 def _told_sizes(subject: Subject) -> Sequence[int]:

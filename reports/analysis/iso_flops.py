@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ...pose.metrics import AP, Metric
-from .verdicts import is_significant
+from .verdicts import ONE_TRAINING, is_significant
 from .wording import listed
 
 
@@ -123,7 +123,7 @@ def control_sentence(point: IsoFlopsPoint) -> str:
     for verdict, word in words.items():
         masks = [mask for mask, difference in compared.items() if _verdict(difference) == verdict]
         text += f"; {word}: {listed(masks)}" if masks else ""
-    return f"{text}."
+    return f"{text}; {ONE_TRAINING}." if best.seeds == 1 else f"{text}."
 
 
 def _verdict(difference: Difference) -> str:

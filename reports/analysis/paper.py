@@ -11,8 +11,8 @@ from ...row import BY_NAME, Column, check_columns, describe
 from .comparison import compare
 from .intervals import Estimate
 from .results import is_missing, spread
-from .subject import PartLatency, Point, Subject
-from .verdicts import clear_best
+from .subject import Point, Subject
+from .verdicts import ONE_TRAINING, clear_best, time_saved
 
 _LATENCY = {"latency": "whole", "latency_transformer": "transformer"}
 #: of counts, which have no noise, the least is the best
@@ -119,11 +119,8 @@ def _merit(subject: Subject, point: Point, name: str) -> Estimate | None:
         return None if value is None else Estimate(-value, -value, -value)
     for prefix, part in _LATENCY.items():
         if name in (f"{prefix}_ms_median", f"{prefix}_vs_unmasked"):
-            timing: PartLatency | None = next((getattr(t, part) for t in point.timings.values()), None)
-            if timing is None or timing.ratio is None or timing.unstable:
-                return None
-            value, low, high, df = timing.ratio
-            return Estimate(-value, -high, -low, df)
+            timings = (next(iter(p.timings.values()), None) if p else None for p in (point, subject.baseline))
+            return time_saved(*(timing and getattr(timing, part) for timing in timings))
     return None
 
 
@@ -137,7 +134,7 @@ def conditions_text(subject: Subject, size: int | None) -> str:
     how_many = "1 seed" if seeds == [1] else f"{' to '.join(map(str, dict.fromkeys((seeds[0], seeds[-1]))))} seeds"
     parts.append(f"n = {people} people, {how_many}" if people else how_many)
     if any(point.ci or point.difference for point in points):
-        over = "people and trainings" if several else "people (of these trained models; another training may differ)"
+        over = "people and trainings" if several else f"people ({ONE_TRAINING})"
         parts.append(f"95 % intervals over {over}, differences paired")
     row = next((row for point in points for row in point.cells), {})
     timed = any(timing.whole for point in points for timing in point.timings.values())

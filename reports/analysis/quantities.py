@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ...pose.errors import InputError
 from .intervals import Estimate
 from .subject import PartLatency, Point, Subject, Timing, mean_of, saving
-from .verdicts import few_samples, silence
+from .verdicts import few_samples, silence, time_saved
 
 TIME, GFLOPS_T = "time", "gflops_t"
 
@@ -68,11 +68,7 @@ def _timing(point: Point | None, size: int | None) -> Timing | None:
 def _time(name: str) -> Callable[[Point, Point, int | None], Estimate | None]:
     def saved(point: Point, baseline: Point, size: int | None) -> Estimate | None:
         timings = _timing(point, size), _timing(baseline, size)
-        now, before = (timing and _part(name, timing) for timing in timings)
-        if not now or not before or not now.ratio or now.unstable or before.unstable:
-            return None
-        value, low, high, df = now.ratio
-        return Estimate(1 - value, 1 - high, 1 - low, df)
+        return time_saved(*(timing and _part(name, timing) for timing in timings))
 
     return saved
 

@@ -25,6 +25,7 @@ from .evidence import EvidenceFiles, same_people
 from .grouping import is_unmasked
 from .intervals import NORMAL, ONE_SEED, Estimate, SeedSpread, combined, over_seeds
 from .results import is_failed, is_missing, once_per_cell, read_results, records_of
+from .timed import PLACE as TIMED_PLACE
 from .verdicts import exact_verdict, move_verdicts
 
 #: what a change rests on
@@ -37,10 +38,7 @@ _SETTINGS = (
     "flip_test", "amp", "threads", "device",
 )  # fmt: skip
 #: clock times and memory are comparable only where these agree
-PLACE = (
-    "device", "device_name", "processor", "cores", "threads", "allocator", "platform", "torch_version", "torch_build",
-    "runtime_version", "precision",
-)  # fmt: skip
+PLACE = (*TIMED_PLACE, "device", "cores", "threads", "allocator", "platform", "runtime_version", "precision")
 _COUNTS = ("params", "macs", "macs_transformer", "gflops", "gflops_t")
 _TIMES = ("latency_ms_median", "latency_transformer_ms_median")
 _REMAINS = ("latency_vs_unmasked", "latency_transformer_vs_unmasked")

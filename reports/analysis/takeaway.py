@@ -5,7 +5,7 @@ from __future__ import annotations
 from .decision import Decision, Question, decide
 from .evidence import EvidenceFiles
 from .subject import Point, Subject, saving
-from .verdicts import allowed_words, loss_verdicts, measured_saving, saving_words, silence
+from .verdicts import ONE_TRAINING, allowed_words, loss_verdicts, measured_saving, saving_words, silence
 from .what_settles import name_of
 from .wording import listed, percent, signed
 
@@ -37,29 +37,33 @@ def takeaway(subject: Subject) -> str:
 
 def _told_point(subject: Subject) -> tuple[Point, str]:
     """The deepest cut whose loss is negligible, else the mildest loss, and what is said of its loss."""
-    base = subject.baseline
     differences = [point.difference for point in subject.points]
     verdicts = loss_verdicts(differences, subject.allowed_loss)
-    tested = sum(verdict is not None for verdict in verdicts)
+    judged = [(point, verdict) for point, verdict in zip(subject.points, verdicts, strict=True) if verdict]
+    tested = len(judged)
     if not tested:
-        point = max(subject.points, key=lambda point: saving(point.gflops_t, base.gflops_t) or 0.0)
+        point = max(subject.points, key=lambda point: _saved(subject, point))
         return point, f"The deepest cut is {name_of(point)}, and no loss of accuracy was measured with an interval"
     test = f"non-inferiority, 95 %, paired{f', of {tested} tested together' if tested > 1 else ''}"
     lost = f"shown to cost less than {allowed_words(subject)} ({test})"
-    small = [point for point, verdict in zip(subject.points, verdicts, strict=True) if verdict == "negligible"]
-    # What keeps every token and saves nothing is no cut, however little it loses.
-    small = [point for point in small if (saving(point.gflops_t, base.gflops_t) or 0.0) > 0.005]
+    # What saves nothing is no cut, however little it loses; it is told where there is no other.
+    cuts = [pair for pair in judged if _saved(subject, pair[0]) > 0.005] or judged
+    small = [point for point, verdict in cuts if verdict == "negligible"]
     if small:
-        point = max(small, key=lambda point: saving(point.gflops_t, base.gflops_t))
+        point = max(small, key=lambda point: (_saved(subject, point), point.ratio))
         return point, f"The deepest cut {lost} is {name_of(point)}, with {_difference(subject, point)}"
-    point = max((p for p in subject.points if p.difference), key=lambda point: point.difference.value)
+    point = max((point for point, _ in cuts), key=lambda point: point.difference.value)
     return point, f"No cut is {lost}; the mildest, {name_of(point)}, has {_difference(subject, point)}"
+
+
+def _saved(subject: Subject, point: Point) -> float:
+    return saving(point.gflops_t, subject.baseline.gflops_t) or 0.0
 
 
 def _difference(subject: Subject, point: Point) -> str:
     value, low, high = (signed(end, subject.metric.digits) for end in point.difference[:3])
     points = " points of" if subject.metric.is_percent else ""
-    of_these = "" if point.seeds > 1 else "; of these trained models, another training may differ"
+    of_these = "" if point.seeds > 1 else f"; {ONE_TRAINING}"
     return f"{value}{points} {subject.metric.name} ({low} to {high}{of_these})"
 
 
@@ -75,4 +79,3 @@ def _clock(subject: Subject, point: Point) -> str:
         claims.append(f"{words} at batch size {size}")
     device = f" on {subject.keys['device']}" if subject.keys["device"] else ""
     return f"for the whole model{device}: {listed(claims)}" if claims else ""
-

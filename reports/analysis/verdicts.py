@@ -7,6 +7,8 @@ accuracies hold people and trainings (`intervals`); of one seed they are of thes
   `Subject.allowed_loss`. All of the interval above it: negligible (a test of non-inferiority); all below: real. Of
   several masked models of one subject the intervals are widened until any false word among them all has the chance of
   one (Holm), for a reader picks the deepest.
+- **loses more**: of `choose`; a loss that is *real* against the stated one. "Measured to" claims nothing, and
+  "undecided" leaves it open.
 - **qualifies**: of `choose`. Its loss is below the stated one and its saving above the stated one (or above none), each
   with its interval; the greater of the two doubts counts (an intersection-union test: R. L. Berger, 1982), and of all
   configurations that may be chosen together any false word has the chance of one (Holm).
@@ -16,6 +18,8 @@ accuracies hold people and trainings (`intervals`); of one seed they are of thes
 - **saves, slower, no saving shown**: time. Interval: ratio of the median times, masked over unmasked, bootstrap over
   rounds in which both were timed. Line: equal times. The ends count as they are shown, rounded to 0.1 %. All rounds are
   of one process (`posebench gate` takes several). Below 30 samples it is said that they are few.
+- **from 0.4, never up to 0.8**: break-even. From there on every measured ratio saves time, as above; not even the
+  deepest is shown to. Tested from the deepest on, each only if the one before saves, so no correction is needed.
 - **as counted, less, more than counted**: the same interval; line: the saving of the exact count.
 - **unstable**: a timing marked so, on either side, is no ground for a claim, and its saving is not told at all.
 - **leads, not told apart**: at equal compute. Interval: paired bootstrap of the difference to the mask of the highest
@@ -25,6 +29,8 @@ accuracies hold people and trainings (`intervals`); of one seed they are of thes
   share of the unmasked model's time the quotient. Line: 0, of a quotient 1. Of all that are compared in two runs the
   intervals are widened until any false word among them has the chance of one (Holm). A count has no noise: it is equal,
   or it rose or fell.
+- **passed, failed, undecided**: of a gate (`rules`): all of the interval of the change within the rule, beyond it, or
+  neither; of the rows of one rule any false "failed" has the chance of one (Holm).
 - **within the seeds' spread**: mean ± standard deviation of two models overlap; a description, no test.
 """
 
@@ -44,6 +50,8 @@ Interval = tuple[float, float]
 MANY_SAMPLES = 30
 #: of a 95 % interval
 ONE_SIDED = 0.025
+#: said of each interval of an accuracy that rests on one seed
+ONE_TRAINING = "of these trained models, another training may differ"
 
 
 def loss_verdicts(differences: Sequence[Estimate | None], allowed: float | None) -> list[str | None]:
@@ -121,12 +129,23 @@ def allowed_words(subject: Subject) -> str:
     return f"{words}, {_relative(subject.margin)} of the unmasked model's"
 
 
-def measured_saving(now: PartLatency | None, unmasked: PartLatency | None) -> Interval | None:
-    """The interval of the fraction of time saved, its ends rounded as shown; None where nothing may be claimed."""
+def time_saved(now: PartLatency | None, unmasked: PartLatency | None) -> Estimate | None:
+    """The fraction of time saved with its interval; None where nothing may be claimed."""
     if not now or not unmasked or now.ratio is None or now.unstable or unmasked.unstable:
         return None
-    _, low, high, _ = now.ratio
-    return round(1 - high, 3), round(1 - low, 3)
+    value, low, high, df = now.ratio
+    return Estimate(1 - value, 1 - high, 1 - low, df)
+
+
+def measured_saving(now: PartLatency | None, unmasked: PartLatency | None) -> Interval | None:
+    """The interval of the fraction of time saved, its ends rounded as shown; None where nothing may be claimed."""
+    saved = time_saved(now, unmasked)
+    return None if saved is None else (round(saved.low, 3), round(saved.high, 3))
+
+
+def is_saving(saved: Interval | None) -> bool:
+    """Whether time is shown to be saved."""
+    return saved is not None and saved[0] > 0
 
 
 def silence(now: PartLatency | None, unmasked: PartLatency | None) -> str:
@@ -147,7 +166,7 @@ def few_samples(*timings: PartLatency | None) -> str:
 def saving_words(saved: Interval) -> str:
     """ "saves 12 to 15 %", "12 to 15 % slower" or "no saving shown"."""
     low, high = saved
-    if low > 0:
+    if is_saving(saved):
         return f"saves {percent_range(low, high)}"
     if high < 0:
         return f"{percent_range(-high, -low)} slower"

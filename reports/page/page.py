@@ -54,7 +54,7 @@ def _told(material: Material, subject: Subject) -> list[str]:
     # A decision by counts is what the first sentence says, and that nothing was chosen stands in its section.
     own = [one for one in material.decisions if one.subject is subject]
     answers = [answer(one) for one in own if one.by.timed and one.chosen]
-    return [told, *answers, *headline(subject, loss=False)] if told else headline(subject)
+    return [*([told] if told else []), *answers, *headline(subject)]
 
 
 def _hash(script: str) -> str:

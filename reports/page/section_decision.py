@@ -34,18 +34,22 @@ def decision(material: Material) -> list[Block]:
 
 
 def open_questions(found: Decision) -> Sequence[str]:
-    """What would settle each loss that is undecided, the largest saving first; of one that is chosen, nothing."""
+    """What would settle each loss that is undecided, of what is measured to save and does not qualify already."""
     if found.settle:
         return found.settle
     allowed = found.subject.allowed_loss
     losses = [candidate.loss for candidate in found.candidates]
     verdicts = loss_verdicts([candidate.point.difference for candidate in found.candidates], allowed)
+    tested = sum(verdict is not None for verdict in verdicts)
     sentences, too_far = [], []
     for candidate, loss, verdict in zip(found.candidates, losses, verdicts, strict=True):
-        if verdict != "undecided":
+        saved = candidate.savings[found.by.name]
+        if verdict != "undecided" or candidate.qualifies or saved is None or saved.value <= 0:
             continue
         if loss.value < allowed:
-            sentences.append(settled_by(candidate.point, loss, {}, {}, allowed, found.tested))
+            sentences.append(
+                settled_by(candidate.point, loss, candidate.savings, found.min_savings, allowed, tested)
+            )
         else:
             too_far.append(f"{candidate.point.mask} at {candidate.point.ratio:g}")
     if too_far:

@@ -10,6 +10,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
 from ..analysis.break_even import BreakEven
+from ..analysis.verdicts import is_significant
 from .figure import dress, note_lines
 from .heat_map import readable_on
 from .plot import Plot, each_break_even
@@ -50,7 +51,7 @@ def break_even_map(found: list[BreakEven]) -> tuple[Figure, str] | None:
             color = COLORS(scale(saved.share))
             axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=color, edgecolor=PAPER, linewidth=1.0))
             text = f"{100 * saved.share:+.0f}"
-            sure = saved.interval is not None and (saved.interval[0] > 0 or saved.interval[1] < 0)
+            sure = saved.interval is not None and is_significant(*saved.interval)
             text = text if sure else f"({text})"
             axes.text(x, y, text, ha="center", va="center", color=readable_on(color), fontsize=_FONT_PT)
     axes.set_xlim(-0.5, len(columns) - 0.5)

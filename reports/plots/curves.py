@@ -135,11 +135,11 @@ def clipped(text: str, most: int = 32) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-def bars_note(
-    curves: Sequence[Curve], interval: str = "95 % bootstrap over people", across: str = "interquartile range"
-) -> str:
-    """What the bars and hollow marks of these curves mean; only what is really drawn is explained."""
+def bars_note(curves: Sequence[Curve], interval: str = "", across: str = "interquartile range") -> str:
+    """What the bars and hollow marks of these curves mean; only what is really drawn is explained. Unless given,
+    intervals are those of accuracies."""
     marks = [mark for curve in curves for mark in curve.marks]
+    interval = interval or f"95 % over people{' and trainings' if any(mark.seeds for mark in marks) else ''}"
     parts = []
     if any(mark.seeds for mark in marks):
         parts.append("thick bar: range over seeds")

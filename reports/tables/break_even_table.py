@@ -51,7 +51,8 @@ def _cell(one: BreakEven, size: int) -> Cell:
 
 
 def break_even_rows(found: Sequence[BreakEven]) -> list[dict[str, Any]]:
-    """The same as flat rows: one per mask, runtime and batch size, with what is saved at each ratio."""
+    """The same as flat rows: one per mask, runtime and batch size, with what is saved at each ratio, and the smallest
+    batch size from which on that ratio saves."""
     rows = []
     for one in found:
         for size in one.batch_sizes:
@@ -64,6 +65,6 @@ def break_even_rows(found: Sequence[BreakEven]) -> list[dict[str, Any]]:
                 saved = one.saved.get((size, ratio))
                 low, high = (saved.interval or (None, None)) if saved else (None, None)
                 row |= {f"saved_{ratio:g}": saved and round(saved.share, 4), f"saved_{ratio:g}_low": low,
-                        f"saved_{ratio:g}_high": high}  # fmt: skip
+                        f"saved_{ratio:g}_high": high, f"from_batch_{ratio:g}": one.smallest_batch(ratio)}  # fmt: skip
             rows.append(row)
     return rows

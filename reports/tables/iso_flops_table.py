@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ...pose.metrics import Metric
 from ..analysis.iso_flops import Difference, IsoFlopsPoint, Standing, saved_text
+from ..analysis.verdicts import ONE_TRAINING
 from ..analysis.wording import signed
 from .layout import Cell, Grid, Head, Line
 
@@ -37,7 +38,9 @@ def iso_flops_table(points: Sequence[IsoFlopsPoint]) -> Grid:
             cells += _cells(standing, has_control, control, metric)
             rows.append(Line(cells, "first" if rows and not number else ""))
     seeds = {standing.seeds for point in points for standing in point.standings} - {None}
-    over = f", mean over {min(seeds)} seeds" if len(seeds) == 1 and min(seeds) > 1 else ""
+    over = ""
+    if len(seeds) == 1:
+        over = f", mean over {min(seeds)} seeds" if min(seeds) > 1 else f"; {ONE_TRAINING}"
     return Grid(f"{points[0].model} at equal GFLOPsT (1e9 MAC){over}", heads, rows)
 
 

@@ -42,7 +42,8 @@ def test_the_smallest_batch_is_found_the_same_way(one_row):
     slow = {ratio: (1.1, 1.2) for ratio in LEFT}
     (one,) = break_evens([*rows(one_row, slow, 1), *rows(one_row, LEFT, 8), *rows(one_row, LEFT, 16)])
     assert one.batch_sizes == [1, 8, 16]
-    assert one.smallest_batch(0.6) == 8 and one.smallest_batch(0.2) is None
+    flat = break_even_rows([one])
+    assert [(row["from_batch_0.6"], row["from_batch_0.2"]) for row in flat] == [(8, None)] * 3
     assert [break_even_words(one, size) for size in one.batch_sizes] == ["never up to 0.6", "from 0.4", "from 0.4"]
 
 

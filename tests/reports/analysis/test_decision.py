@@ -17,6 +17,7 @@ from posebench.reports.analysis.pareto import front_shares, on_front
 from posebench.reports.analysis.results import Spread
 from posebench.reports.analysis.subject import Point, Subject
 from posebench.reports.analysis.what_settles import enough_people, enough_seeds
+from posebench.reports.page.section_decision import open_questions
 
 NOTHING_KEPT = EvidenceFiles([])
 Z = stats.norm.ppf(0.975)
@@ -126,6 +127,18 @@ def test_nothing_qualifies_and_what_would_is_said():
     assert "about 8 seeds instead of 2 would settle it" in far.settle[0]
     hopeless = chosen(subject([clear], [0.5]))
     assert "No measured loss is below it" in hopeless.settle[0]
+
+
+def test_the_page_asks_of_open_losses_only_where_an_answer_would_help():
+    # alone -0.0055 is shown (p = 0.012), among eight losses it is not; seven of these save nothing and are not tested
+    found = chosen(subject([around(-0.0055), *[around(-0.008)] * 7], [0.8, *[1.0] * 7]))
+    assert found.tested == 1 and found.chosen.point.mask == "a" and not open_questions(found)
+    assert not open_questions(chosen(subject([around(-0.008)], [1.0]))), "nothing was tested, and nothing is to be won"
+    # a is chosen; b, measured to lose less than is allowed, saves more: -0.0075 is open and needs people
+    found = chosen(subject([around(-0.001), around(-0.0075), around(-0.011)], [0.8, 0.7, 0.6]))
+    first, second = open_questions(found)
+    assert first.startswith("b at ratio 0.4 is measured to qualify and not shown to: about ") and "people" in first
+    assert second.startswith("Undecided, and measured to lose more than is allowed: c at 0.4")
 
 
 def timed_rows(one_row, unstable=False):

@@ -5,6 +5,7 @@ import pytest
 from posebench.reports.analysis.comparison import compare
 from posebench.reports.analysis.execution import DENSE_KERNEL, execution_sentences
 from posebench.reports.analysis.headline import headline, lead_point
+from posebench.reports.analysis.takeaway import takeaway
 from posebench.reports.plots.two_counts import exact_vs_published
 from posebench.reports.report import write_report
 from posebench.reports.tables.subject_tables import latency_table, results_table, saving_table
@@ -133,8 +134,10 @@ def test_the_headline_tells_a_cut_of_tokens_before_one_of_connections(one_row, b
 def test_a_cut_that_saves_nothing_is_not_the_deepest_with_a_negligible_loss(one_row, base):
     fine, bad = ({"ap_diff_low": low, "ap_diff_high": low + 0.005} for low in (-0.004, -0.09))
     (subject,) = compare([base, one_row("random", 0.4, gflops_t=1.0, **bad), sparse_row(one_row, **fine)])
-    text = " ".join(headline(subject))
-    assert "The masked model loses more than 0.01 AP" in text and "deepest cut" not in text
+    text = takeaway(subject)
+    assert "No cut is shown to cost less than 0.01 AP" in text and "the mildest, random at ratio 0.4, has" in text
+    (alone,) = compare([base, sparse_row(one_row, **fine)])
+    assert takeaway(alone).startswith("The deepest cut shown to cost less than 0.01 AP") and "sparse" in takeaway(alone)
 
 
 def test_the_page_says_what_a_dense_kernel_does(tmp_path, one_row, base):

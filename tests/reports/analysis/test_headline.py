@@ -6,6 +6,7 @@ from posebench.pose.errors import InputError
 from posebench.reports.analysis.comparison import compare
 from posebench.reports.analysis.headline import headline
 from posebench.reports.analysis.margin import allowed_loss
+from posebench.reports.analysis.takeaway import takeaway
 from posebench.reports.analysis.verdicts import allowed_words, loss_verdicts
 from posebench.reports.tables.subject_tables import results_table
 
@@ -13,6 +14,11 @@ from posebench.reports.tables.subject_tables import results_table
 def said(rows):
     (subject,) = compare(rows)
     return " ".join(headline(subject)).replace("\N{NO-BREAK SPACE}", " ")
+
+
+def taken(rows):
+    (subject,) = compare(rows)
+    return takeaway(subject).replace("\N{NO-BREAK SPACE}", " ")
 
 
 def pair(one_row, masked=None, base=None):
@@ -39,7 +45,10 @@ def test_savings_and_loss_are_stated_as_computed_by_hand(one_row):
         " the whole model saves 20 to 30 %, as counted (25.0 %)."
     ) in text
     assert "would call the same cut 75.0 %; counted exactly it is 50.0 %" in text
-    assert "loses more than 0.01 AP: not negligible" in text
+    assert taken(pair(one_row)).startswith(
+        "No cut is shown to cost less than 0.01 AP (non-inferiority, 95 %, paired); the mildest, random at ratio 0.4,"
+        " has -0.100 AP (-0.120 to -0.080;"
+    )
 
 
 @pytest.mark.parametrize(
@@ -101,13 +110,14 @@ def test_the_widest_interval_of_several_timings_decides_and_each_needs_one(one_r
 
 def test_a_negligible_loss_is_a_test_that_can_come_out_either_way(one_row):
     better = dict(ap=0.698, ap_diff=-0.002, ap_diff_low=-0.009, ap_diff_high=0.005)
-    assert "whose loss is negligible, that is below 0.01 AP (non-inferiority" in said(pair(one_row, better))
-    assert "random at 0.4, which removes 50.0 % of GFLOPsT" in said(pair(one_row, better))
+    text = taken(pair(one_row, better))
+    assert text.startswith("The deepest cut shown to cost less than 0.01 AP (non-inferiority")
+    assert "is random at ratio 0.4, with -0.002 AP" in text and "it removes 50.0 % of GFLOPsT" in text
     wide = dict(ap=0.698, ap_diff=-0.002, ap_diff_low=-0.02, ap_diff_high=0.016)
-    text = said(pair(one_row, wide))
-    assert "negligible" not in text and "No masked model is shown to lose less than 0.01 AP" in text
+    assert taken(pair(one_row, wide)).startswith("No cut is shown to cost less than 0.01 AP")
     nothing = dict(ap_diff=None, ap_diff_low=None, ap_diff_high=None)
-    assert "neglig" not in said(pair(one_row, nothing)) and "interval" not in said(pair(one_row, nothing))
+    assert "no loss of accuracy was measured with an interval" in taken(pair(one_row, nothing))
+    assert "shown" not in taken(pair(one_row, nothing)) and "interval" not in said(pair(one_row, nothing))
 
 
 def test_one_seed_with_a_real_loss_forbids_the_word_negligible(one_row):
@@ -133,8 +143,8 @@ def test_the_margin_is_of_the_full_scale_and_relative_at_low_accuracies(margin, 
 
 def test_the_margin_can_be_chosen_and_is_else_the_recorded_one(one_row):
     rows = pair(one_row, dict(ap_diff=-0.02, ap_diff_low=-0.03, ap_diff_high=-0.015))
-    assert "loses more than 0.01 AP" in said(rows)
-    assert "loss is negligible, that is below 0.04 AP" in said([{**row, "loss_margin": 0.04} for row in rows])
+    assert "No cut is shown to cost less than 0.01 AP" in taken(rows)
+    assert "deepest cut shown to cost less than 0.04 AP" in taken([{**row, "loss_margin": 0.04} for row in rows])
     (subject,) = compare([{**row, "loss_margin": 0.04} for row in rows], 0.02)
     assert loss_verdicts([subject.points[0].difference], subject.allowed_loss) == ["undecided"]
     with pytest.raises(InputError, match=r"loss_margin: 3\.0 is no margin"):
@@ -144,7 +154,7 @@ def test_the_margin_can_be_chosen_and_is_else_the_recorded_one(one_row):
 def test_a_loss_of_a_third_of_a_low_accuracy_is_not_negligible(one_row):
     rows = pair(one_row, dict(ap=0.019, ap_diff=-0.009, ap_diff_low=-0.0095, ap_diff_high=-0.0085), {})
     rows[0]["ap"] = 0.028
-    assert "loses more than 0.00056 AP, 2 % of the unmasked model's: not negligible" in said(rows)
+    assert "No cut is shown to cost less than 0.00056 AP, 2 % of the unmasked model's (" in taken(rows)
 
 
 def test_the_lead_is_the_best_mask_at_the_deepest_ratio_that_most_masks_share(sweep_rows):
@@ -163,8 +173,7 @@ def test_mpii_is_told_in_pckh(one_row):
 def test_where_the_unmasked_model_finds_nothing_no_loss_is_judged(one_row):
     rows = pair(one_row, dict(ap=0.0, ap_diff=0.0, ap_diff_low=0.0, ap_diff_high=0.0))
     rows[0]["ap"] = 0.0
-    text = said(rows)
-    assert "neglig" not in text and "lose" not in text
+    assert "shown" not in taken(rows) and "neglig" not in said(rows)
 
 
 def test_the_margin_of_pckh_is_told_in_points(one_row):
@@ -180,9 +189,9 @@ def test_the_loss_of_mpii_is_judged_by_its_paired_interval_in_points(one_row):
     masked = dict(own, pckh=87.25, pckh_diff=-0.5, pckh_diff_low=-0.9, pckh_diff_high=-0.1)
     rows = [one_row(**own, pckh=88.5, pckh_ci_low=87.0, pckh_ci_high=90.0), one_row("random", 0.4, **masked)]
     assert "(-0.50 points, 95 % interval -0.90 to -0.10 over the same people, of these trained models" in said(rows)
-    assert "whose loss is negligible, that is below 1 point of PCKh@0.5" in said(rows)
+    assert "deepest cut shown to cost less than 1 point of PCKh@0.5" in taken(rows)
     rows[1].update(pckh_diff_low=-1.1)
-    assert "No masked model is shown to lose less than 1 point of PCKh@0.5" in said(rows)
+    assert "No cut is shown to cost less than 1 point of PCKh@0.5" in taken(rows)
     (subject,) = compare(rows)
     assert subject.baseline.ci == (87.0, 90.0) and subject.points[0].ci is None
     table = results_table(subject)

@@ -1,6 +1,7 @@
 """Masks at equal GFLOPsT: the file is read or refused in one line, and the words, the table and the plot follow it."""
 
 import csv
+from dataclasses import replace
 
 import pytest
 
@@ -200,7 +201,9 @@ def test_every_control_is_named_and_every_method_is_held_against_the_strongest()
     assert control_sentence(IsoFlopsPoint("m", 0.4, 0.015, masks[:3], AP, ())) == ""
     alone = control_sentence(IsoFlopsPoint("m", 0.4, 0.015, [masks[2], masks[5]], AP, ("prior",)))
     assert "the control, which looks at no content, is prior (0.580): norm, the best" in alone
-    assert "is not shown to beat it" in alone
+    assert "is not shown to beat it" in alone and "another training" not in alone
+    single = [replace(masks[2], seeds=1), masks[5]]
+    assert "another training may differ" in control_sentence(IsoFlopsPoint("m", 0.4, 0.015, single, AP, ("prior",)))
 
 
 def test_a_mask_leads_where_all_others_are_told_apart_from_it(tmp_path):
@@ -283,4 +286,6 @@ def test_a_broken_file_is_one_line_on_a_page_that_is_written_all_the_same(tmp_pa
     (tmp_path / "equal_gflopst.csv").write_text("not,this\n")
     page = write_report(tmp_path, rows).read_text()
     assert page.count("equal_gflopst.csv") == 1 and "column model, saving, gflops_t and 12 more missing" in page
+    (tmp_path / "by_size.csv").write_text("cell,size,from_px,to_px,images,score\na,small,0,9,3,much\n")
+    assert "The accuracy by size of people is left out." in write_report(tmp_path).read_text()
     assert "<h2>At equal GFLOPsT</h2>" not in page and "<h2>Results</h2>" in page

@@ -116,9 +116,11 @@ def test_clock_times_are_judged_on_one_machine_only_and_as_shares_of_the_unmaske
     found = compare_runs(as_run(before), as_run(after))
     assert changes(found, "latency_vs_unmasked")["tmpose_tiny semantic 0.4"].verdict == "rose"
     assert {change.verdict for change in changes(found, "latency_ms_median").values()} == {None}
+    merged = [[row | {"timed_on": name} for row in rows] for name, rows in (("a", before), ("b", after))]
     elsewhere = [row | {"processor": "another"} for row in after]
-    found = compare_runs(as_run(before), as_run(elsewhere))
-    assert {change.verdict for change in changes(found, "latency_vs_unmasked").values()} == {None}
+    for pair in (merged, (before, elsewhere)):
+        found = compare_runs(*map(as_run, pair))
+        assert {change.verdict for change in changes(found, "latency_vs_unmasked").values()} == {None}
     assert {change.verdict for change in changes(found, "gflops_t").values()} == {"equal"}
     assert any("shown and not judged" in told and "processor" in told for told in sentences(found))
 
