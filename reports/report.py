@@ -13,6 +13,8 @@ from ..pose.files import check_replaceable, write_atomic
 from .analysis.agreement_file import read_agreements
 from .analysis.by_size import FILE_NAME as BY_SIZE
 from .analysis.by_size import read_by_size
+from .analysis.decision import Decision
+from .analysis.evidence import EvidenceFiles
 from .analysis.findings import find
 from .analysis.iso_flops_file import FILE_NAME, read_iso_flops
 from .analysis.margin import check_margin
@@ -70,8 +72,16 @@ def write_report(
     masks, people, differ = (
         sorted((directory / "plots" / name).glob("*.png")) for name in ("masks", "people", "differ")
     )
-    chosen = [decision for subject in findings.subjects for decision in decisions(subject)]
-    material = Material(findings, drawings, masks, people, chosen, differ)
+
+    def chosen(evidence: EvidenceFiles | None = None) -> list[Decision]:
+        return [decision for subject in findings.subjects for decision in decisions(subject, evidence)]
+
+    try:
+        choice = chosen(EvidenceFiles([directory]))
+    except InputError as error:
+        problems.append(f"The Pareto front is drawn from intervals alone. {error}")
+        choice = chosen()
+    material = Material(findings, drawings, masks, people, choice, differ)
     page = render_page(material, title=title or _title(findings.records), notes=notes or (), problems=problems)
     path = directory / "report.html"
     write_atomic(path, page.encode("utf-8", "backslashreplace"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..analysis.decision import Decision
-from ..analysis.decision_words import answer
+from ..analysis.decision_words import answer, front_note
 from ..analysis.verdicts import loss_verdicts
 from ..analysis.what_settles import settled_by
 from ..tables.decision_table import decision_table
@@ -21,12 +21,12 @@ def decision(material: Material) -> list[Block]:
     for found in material.decisions:
         blocks.append(Paragraph(answer(found)))
         blocks.append(Table(decision_table(found)))
+        blocks += [Paragraph(note, "note")] if (note := front_note(found)) else []
         blocks += map(Paragraph, open_questions(found))
     if blocks:
         blocks.append(
             Paragraph(
-                "Another loss, another quantity, the Pareto front and how sure it is: posebench choose, with this"
-                " folder.",
+                "Another loss or another quantity to save: posebench choose, with this folder.",
                 "note",
             )
         )

@@ -10,7 +10,7 @@ from ..analysis.break_even import break_evens, by_model
 from ..analysis.elastic import Matrix, elastic_sentences
 from ..analysis.execution import execution_sentences
 from ..analysis.iso_flops import control_sentence, iso_flops_sentence
-from ..analysis.verdicts import page_note
+from ..analysis.verdicts import page_note, short_intervals
 from ..tables.agreement_table import kept_table
 from ..tables.break_even_table import NOTE as NOTE_BREAK_EVEN
 from ..tables.break_even_table import break_even_table
@@ -173,7 +173,8 @@ def _results(material: Material) -> list[Block]:
     blocks: list[Block] = [*map(Table, tables), *map(Paragraph, execution_sentences(subjects))]
     if subjects:
         margins = dict.fromkeys(subject.margin for subject in subjects)
-        blocks.append(Paragraph(" ".join([_TABLE_NOTE, *map(page_note, margins)]), "note"))
+        few = filter(None, [short_intervals(subjects)])
+        blocks.append(Paragraph(" ".join([_TABLE_NOTE, *few, *map(page_note, margins)]), "note"))
     blocks.append(Table(all_rows_table(records), "rows", f"Every row ({len(records)})"))
     return [*blocks, Table(legend_table(records), "legend", "What the columns mean")]
 

@@ -7,6 +7,7 @@ import struct
 import zlib
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
 from posebench.pose.errors import InputError
@@ -209,3 +210,38 @@ def test_no_results_are_one_clear_line(tmp_path):
         write_report(tmp_path)
     with pytest.raises(InputError, match="no rows"):
         write_report(tmp_path, [])
+
+
+@pytest.fixture
+def with_evidence(tmp_path, sweep_rows):
+    """Rows of two masks, and evidence of people in which `scorer` is a hair above `semantic` on every one of them."""
+    rows = sweep_rows(("semantic", "scorer"), (0.4,), (0,), (1,))
+    for row in rows:
+        row |= {"cell": row["mask"], "gflops_t": 1.0 if row["mask"] == "none" else 0.7}
+        row |= {"latency_ms_median": None, "latency_transformer_ms_median": None}
+        folder = tmp_path / "cells" / row["mask"]
+        folder.mkdir(parents=True)
+        found = np.random.default_rng(3).normal(0, 20, 400) + {"none": 65, "semantic": 64, "scorer": 64.1}[row["mask"]]
+        np.savez(folder / "evidence.npz", images=np.arange(400), found=found, annotated=np.full(400, 100))
+    return tmp_path, rows
+
+
+def test_the_front_of_what_to_choose_is_drawn_from_the_same_people(with_evidence):
+    folder, rows = with_evidence
+    page = report(folder, rows)
+    assert "of people, the same for all, in which no other configuration has more AP" in page.text
+    table = page.text.partition("Another loss or another")[0]
+    assert re.search(r"scorer 0\.4 .* 100 % ", table) and re.search(r"semantic 0\.4 .* 0 % ", table), "in every draw"
+    (folder / "cells" / "scorer" / "evidence.npz").write_bytes(b"broken")
+    page = report(folder, rows)
+    assert "The Pareto front is drawn from intervals alone." in page.text and "scorer" in page.text
+    assert "each interval by itself" in page.text
+
+
+def test_below_300_people_the_plain_interval_of_ap_is_said_to_be_short(tmp_path, sweep_rows):
+    said = "Of 299 people the 95 % interval of an AP by itself is too narrow"
+    for people, told in ((299, True), (300, False)):
+        rows = sweep_rows(seeds=(0,), ratios=(0.4,), eval_people=people)
+        assert (said in report(tmp_path / str(people), rows).text) is told
+    rows = sweep_rows(seeds=(0,), ratios=(0.4,), eval_people=299, ap=None, dataset="mpii", pckh=80.0, pckh_ci_low=78.0)
+    assert said not in report(tmp_path / "mpii", rows).text, "PCKh's covers what it says"
