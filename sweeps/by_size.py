@@ -14,7 +14,7 @@ import numpy as np
 from ..pose.crops.person import Person
 from ..pose.evaluation.bootstrap import scores
 from ..pose.files import write_atomic
-from ..reports.analysis.by_size import COLUMNS, FILE_NAME
+from ..reports.analysis.parts import BY_SIZE, SIZE_COLUMNS
 from .data import load_split
 from .plan import Plan
 from .results import read_evidence
@@ -39,7 +39,7 @@ def write_by_size(store: SweepStore, plan: Plan) -> Path | None:
     """One line per cell and third of the images; None where no cell left evidence."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    writer.writerow(SIZE_COLUMNS)
     thirds: dict[str, list[SizeThird]] = {}
     found = False
     for cell in plan.cells:
@@ -60,8 +60,8 @@ def write_by_size(store: SweepStore, plan: Plan) -> Path | None:
                 found = True
     if not found:
         return None
-    write_atomic(store.root / FILE_NAME, text.getvalue().encode())
-    return store.root / FILE_NAME
+    write_atomic(store.root / BY_SIZE, text.getvalue().encode())
+    return store.root / BY_SIZE
 
 
 def size_thirds(people: Sequence[Person]) -> list[SizeThird]:

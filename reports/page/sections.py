@@ -20,7 +20,7 @@ from ..tables.row_tables import all_rows_table, failed_table, legend_table, trai
 from ..tables.runtime_table import runtime_tables
 from ..tables.subject_tables import latency_table, results_table, saving_table
 from ..tables.where_it_hurts import NOTE as NOTE_PARTS
-from ..tables.where_it_hurts import where_it_hurts_table
+from ..tables.where_it_hurts import NOTE_JOINTS, where_it_hurts_table
 from .page_text import CONVENTION, conditions, count_sentences, training_sentences
 from .pictures import read_picture
 from .section import Block, Columns, Facts, Material, Paragraph, Pictures, Section, Table, side_by_side
@@ -136,9 +136,11 @@ def _runtimes(material: Material) -> list[Block]:
 
 
 def _where_it_hurts(material: Material) -> list[Block]:
-    subjects, by_size = material.findings.subjects, material.findings.by_size
-    tables = [Table(table) for subject in subjects if (table := where_it_hurts_table(subject, by_size))]
-    return [*tables, Paragraph(NOTE_PARTS, "note")] if tables else []
+    findings = material.findings
+    grids = [where_it_hurts_table(subject, findings.by_size, findings.by_joint) for subject in findings.subjects]
+    tables = [Table(grid) for grid in grids if grid]
+    note = " ".join([NOTE_PARTS, *[NOTE_JOINTS] * bool(findings.by_joint.scores)])
+    return [*tables, Paragraph(note, "note")] if tables else []
 
 
 def _people(material: Material) -> list[Block]:
