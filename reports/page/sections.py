@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import zip_longest
+from pathlib import Path
 
 from ..analysis import agreement
 from ..analysis.break_even import break_evens, by_model
@@ -22,12 +23,13 @@ from ..tables.subject_tables import latency_table, results_table, saving_table
 from ..tables.where_it_hurts import NOTE as NOTE_PARTS
 from ..tables.where_it_hurts import NOTE_JOINTS, where_it_hurts_table
 from .page_text import CONVENTION, conditions, count_sentences, training_sentences
-from .pictures import read_picture
-from .section import Block, Columns, Facts, Material, Paragraph, Pictures, Section, Table, side_by_side
+from .pictures import gallery
+from .section import Block, Columns, Facts, Material, Paragraph, Picture, Pictures, Section, Table, side_by_side
 from .section_decision import decision
 
-_PICTURES_MOST = 48
 _WIDE_PX = 700
+#: bytes of the page for pictures of each kind: a page that can be sent has 5 MB at most
+_ROOM = {"masks": 1_200_000, "people": 1_200_000, "differ": 300_000}
 _TABLE_NOTE = (
     "Small signed percentages: change against the unmasked model. ± is the standard deviation over seeds. IQR:"
     " interquartile range of the single timings."
@@ -144,7 +146,7 @@ def _where_it_hurts(material: Material) -> list[Block]:
 
 
 def _people(material: Material) -> list[Block]:
-    shown = [picture for path in material.people_files[:_PICTURES_MOST] if (picture := read_picture(path))]
+    shown, more = _pictures(material, "people", material.people_files)
     if not shown:
         return []
     what = Paragraph(
@@ -152,7 +154,7 @@ def _people(material: Material) -> list[Block]:
         " what is left of the picture, the unmasked model's pose, and the masked model's. Chosen for being the worst,"
         " they are no sample of what usually happens."
     )
-    return [what, Pictures(shown, "wide")]
+    return [what, Pictures(shown, "wide"), *more]
 
 
 def _image_cost(material: Material) -> list[Block]:
@@ -182,12 +184,18 @@ def _results(material: Material) -> list[Block]:
 
 
 def _masks(material: Material) -> list[Block]:
-    shown = [picture for path in material.mask_files[:_PICTURES_MOST] if (picture := read_picture(path))]
+    shown, more = _pictures(material, "masks", material.mask_files)
     if not shown:
         return []
-    more = len(material.mask_files) - len(shown)
-    note = [Paragraph(f"{more} more in plots/masks.", "note")] if more else []
-    return [Pictures(shown, "wide" if any(picture.width > _WIDE_PX for picture in shown) else ""), *note]
+    return [Pictures(shown, "wide" if any(picture.width > _WIDE_PX for picture in shown) else ""), *more]
+
+
+def _pictures(material: Material, kind: str, files: Sequence[Path]) -> tuple[list[Picture], list[Block]]:
+    """What of the files there is room for, and how many more there are."""
+    models = {str(row["model"]) for row in material.records if row["model"]}
+    shown = gallery(files, models, _ROOM[kind])
+    more = len(files) - len(shown)
+    return shown, [Paragraph(f"{more} more in plots/{kind}.", "note")] if more else []
 
 
 def _agreement(material: Material) -> list[Block]:
@@ -200,8 +208,8 @@ def _agreement(material: Material) -> list[Block]:
         for one in own
         if (text := agreement.agreement_sentence(one))
     ]
-    pictures = [picture for path in material.differ_files[:_PICTURES_MOST] if (picture := read_picture(path))]
-    shown: list[Block] = [Paragraph(_DIFFER_NOTE, "note"), Pictures(pictures, "wide")] if pictures else []
+    pictures, more = _pictures(material, "differ", material.differ_files)
+    shown: list[Block] = [Paragraph(_DIFFER_NOTE, "note"), Pictures(pictures, "wide"), *more] if pictures else []
     tables = [Table(kept_table(own)) for own in models.values()]
     figures = side_by_side(material.figures("agreement"))
     return [Paragraph(_KEPT), *map(Paragraph, sentences), *tables, *figures, *shown]
