@@ -13,8 +13,8 @@ def percent(fraction: float) -> str:
 
 
 def whole(fraction: float) -> str:
-    """A fraction as a whole percentage, or with a decimal where that were nought: 87 %, 0.3 %."""
-    return percent_range(fraction, fraction)
+    """A fraction as a whole percentage: 87 %."""
+    return f"{100 * fraction:.0f}\N{NO-BREAK SPACE}%"
 
 
 def percent_range(low: float, high: float) -> str:

@@ -36,6 +36,15 @@ class Table:
     block: ClassVar[str] = "table"
 
 
+#: lines, beyond which a table is folded up that a plot or a shorter table stands for
+LONG = 24
+
+
+def folded(grid: Grid, kind: str = "stacked") -> Table:
+    """A table, folded up where it is long."""
+    return Table(grid, kind, f"{grid.caption} ({len(grid.rows)} lines)" if len(grid.rows) > LONG else "")
+
+
 @dataclass(frozen=True)
 class Figure:
     """A drawing as SVG markup of our own, the only markup that is not escaped."""

@@ -10,6 +10,7 @@ from ..analysis import agreement
 from ..analysis.break_even import break_evens, by_model
 from ..analysis.elastic import Matrix, elastic_sentences
 from ..analysis.execution import execution_sentences
+from ..analysis.headline import lead_point
 from ..analysis.iso_flops import control_sentence, iso_flops_sentence
 from ..analysis.verdicts import page_note, short_intervals
 from ..tables.agreement_table import kept_table
@@ -24,12 +25,25 @@ from ..tables.where_it_hurts import NOTE as NOTE_PARTS
 from ..tables.where_it_hurts import NOTE_JOINTS, where_it_hurts_table
 from .page_text import CONVENTION, conditions, count_sentences, training_sentences
 from .pictures import gallery
-from .section import Block, Columns, Facts, Material, Paragraph, Picture, Pictures, Section, Table, side_by_side
+from .section import (
+    LONG,
+    Block,
+    Columns,
+    Facts,
+    Material,
+    Paragraph,
+    Picture,
+    Pictures,
+    Section,
+    Table,
+    folded,
+    side_by_side,
+)  # fmt: skip
 from .section_decision import decision
 
 _WIDE_PX = 700
 #: bytes of the page for pictures of each kind: a page that can be sent has 5 MB at most
-_ROOM = {"masks": 1_200_000, "people": 1_200_000, "differ": 300_000}
+_ROOM = {"masks": 1_000_000, "people": 1_000_000, "differ": 300_000}
 _TABLE_NOTE = (
     "Small signed percentages: change against the unmasked model. ± is the standard deviation over seeds. IQR:"
     " interquartile range of the single timings."
@@ -81,7 +95,7 @@ def _iso_flops(material: Material) -> list[Block]:
         for model, points in by_model.items()
         for sentence in (*map(iso_flops_sentence, points), *filter(None, map(control_sentence, points)))
     ]
-    tables = [Table(iso_flops_table(points)) for points in by_model.values()]
+    tables = [folded(iso_flops_table(points)) for points in by_model.values()]
     return [what, *sentences, *side_by_side(material.figures("iso_flops")), *tables, Paragraph(NOTE, "note")]
 
 
@@ -108,14 +122,14 @@ def _break_even(material: Material) -> list[Block]:
     if not figures:
         return []
     groups = by_model(break_evens(material.records)).values()
-    tables = [Table(break_even_table(found)) for found in groups]
+    tables = [folded(break_even_table(found)) for found in groups]
     return [*tables, *side_by_side(figures), Paragraph(NOTE_BREAK_EVEN, "note")]
 
 
 def _savings(material: Material) -> list[Block]:
     figures = material.figures("saving")
     tables = [
-        Table(table)
+        folded(table)
         for subject in material.findings.subjects
         for size in subject.batch_sizes
         if (table := saving_table(subject, size))
@@ -134,13 +148,18 @@ def _savings(material: Material) -> list[Block]:
 
 
 def _runtimes(material: Material) -> list[Block]:
-    return [Table(table) for table in runtime_tables(material.findings.subjects)]
+    return [folded(table) for table in runtime_tables(material.findings.subjects)]
 
 
 def _where_it_hurts(material: Material) -> list[Block]:
     findings = material.findings
-    grids = [where_it_hurts_table(subject, findings.by_size, findings.by_joint) for subject in findings.subjects]
-    tables = [Table(grid) for grid in grids if grid]
+    tables = []
+    for subject in findings.subjects:
+        parts = (subject, findings.by_size, findings.by_joint)
+        if grid := where_it_hurts_table(*parts):
+            if len(grid.rows) > LONG:
+                tables.append(Table(where_it_hurts_table(*parts, lead_point(subject).ratio)))
+            tables.append(folded(grid))
     note = " ".join([NOTE_PARTS, *[NOTE_JOINTS] * bool(findings.by_joint.scores)])
     return [*tables, Paragraph(note, "note")] if tables else []
 
@@ -172,9 +191,9 @@ def _counts(material: Material) -> list[Block]:
 
 def _results(material: Material) -> list[Block]:
     subjects, records = material.findings.subjects, material.records
-    tables = [results_table(subject) for subject in subjects]
-    tables += [table for subject in subjects if (table := latency_table(subject))]
-    blocks: list[Block] = [*map(Table, tables), *map(Paragraph, execution_sentences(subjects))]
+    blocks: list[Block] = [Table(results_table(subject)) for subject in subjects]
+    blocks += [folded(table) for subject in subjects if (table := latency_table(subject))]
+    blocks += map(Paragraph, execution_sentences(subjects))
     if subjects:
         margins = dict.fromkeys(subject.margin for subject in subjects)
         few = filter(None, [short_intervals(subjects)])
@@ -210,7 +229,7 @@ def _agreement(material: Material) -> list[Block]:
     ]
     pictures, more = _pictures(material, "differ", material.differ_files)
     shown: list[Block] = [Paragraph(_DIFFER_NOTE, "note"), Pictures(pictures, "wide"), *more] if pictures else []
-    tables = [Table(kept_table(own)) for own in models.values()]
+    tables = [folded(kept_table(own)) for own in models.values()]
     figures = side_by_side(material.figures("agreement"))
     return [Paragraph(_KEPT), *map(Paragraph, sentences), *tables, *figures, *shown]
 

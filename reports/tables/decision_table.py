@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..analysis.decision import Candidate, Decision
 from ..analysis.place import place_name
 from ..analysis.quantities import QUANTITIES
@@ -9,9 +11,9 @@ from ..analysis.wording import amount_text, percent, percent_range, signed, whol
 from .layout import Cell, Grid, Head, Line
 
 
-def decision_table(decision: Decision) -> Grid:
-    """One line per masked configuration, those that qualify first, then by what they save. Front: the share of draws in
-    which it is on the Pareto front (see `pareto`).
+def decision_table(decision: Decision, candidates: Sequence[Candidate] | None = None) -> Grid:
+    """One line per masked configuration, or for some candidates, those that qualify first, then by what they save.
+    Front: the share of draws in which it is on the Pareto front (see `pareto`).
     """
     metric = decision.subject.metric
     names = list(decision.min_savings)
@@ -27,7 +29,7 @@ def decision_table(decision: Decision) -> Grid:
         return candidate is not decision.chosen, not candidate.qualifies, -(saved.value if saved else -1.0)
 
     rows = []
-    for candidate in sorted(decision.candidates, key=rank):
+    for candidate in sorted(decision.candidates if candidates is None else candidates, key=rank):
         point, lost = candidate.point, candidate.point.difference
         cells = [Cell(f"{point.mask} {point.ratio:g}", kind="")]
         ends = f"{signed(lost.low, metric.digits)} to {signed(lost.high, metric.digits)}" if lost else ""

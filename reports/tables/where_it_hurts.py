@@ -42,12 +42,14 @@ class _Group:
     full_scale: float
 
 
-def where_it_hurts_table(subject: Subject, by_size: Parts, by_joint: Parts) -> Grid | None:
-    """One line per mask and ratio, behind each accuracy its difference to the unmasked model's; None where there are
-    no two parts to compare."""
+def where_it_hurts_table(
+    subject: Subject, by_size: Parts, by_joint: Parts, ratio: float | None = None
+) -> Grid | None:
+    """One line per mask and ratio, or per mask at one ratio, behind each accuracy its difference to the unmasked
+    model's; None where there are no two parts to compare."""
     if not subject.baseline or not subject.points:
         return None
-    points = [subject.baseline, *subject.points]
+    points = [subject.baseline, *(point for point in subject.points if ratio in (None, point.ratio))]
     groups = [group for group in _groups(subject, points, by_size, by_joint) if len(group.heads) > 1]
     if not groups:
         return None
@@ -60,7 +62,8 @@ def where_it_hurts_table(subject: Subject, by_size: Parts, by_joint: Parts) -> G
         rows.append(Line(cells, "baseline" if is_base else "", place_name(subject, point)))
     heads = [Head("mask, ratio", numeric=False), *(head for group in groups for head in group.heads.values())]
     titles = [("", 1), *((group.title, len(group.heads)) for group in groups)]
-    return Grid(f"{subject.label}: accuracy by part; the darker, the more is lost", heads, rows, titles)
+    where = "" if ratio is None else f" at mask ratio {ratio:g}"
+    return Grid(f"{subject.label}: accuracy by part{where}; the darker, the more is lost", heads, rows, titles)
 
 
 def _groups(subject: Subject, points: Sequence[Point], by_size: Parts, by_joint: Parts) -> list[_Group]:
