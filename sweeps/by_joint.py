@@ -5,38 +5,39 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections.abc import Iterable
 from pathlib import Path
+
+import numpy as np
 
 from ..pose.files import write_atomic
 from ..pose.keypoints import Skeleton
 from ..reports.analysis.parts import BY_JOINT, JOINT_COLUMNS
-from .plan import Plan
+from .config import CellConfig
 from .results import read_evidence
 from .store import SweepStore
 
 
-def write_by_joint(store: SweepStore, plan: Plan) -> Path | None:
+def write_by_joint(store: SweepStore, cells: Iterable[CellConfig]) -> Path | None:
     """One line per cell and joint that is annotated in anybody; None where no cell left evidence of joints: with PCKh,
     whose rows have it by joint, or of evaluations that did not keep it yet."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(JOINT_COLUMNS)
-    found = False
-    for cell in plan.cells:
+    lines = []
+    for cell in cells:
         if not cell.evaluates or cell.is_elastic or not store.is_done(cell.key):
             continue
         evidence = read_evidence(store, cell.key)
-        if "joint_people" not in evidence:
-            continue
         skeleton = cell.model.skeleton
-        people = evidence["joint_people"].sum(axis=0, dtype=int)
-        sums = evidence["joint_similarity"].sum(axis=0, dtype=float)
+        both = [evidence.get(name, np.zeros(0)) for name in ("joint_people", "joint_similarity")]
+        if any(array.shape[1:] != (skeleton.num_keypoints,) for array in both):
+            continue
+        people, sums = (array.sum(axis=0, dtype=float) for array in both)
         for joint, part, number, total in zip(skeleton.keypoints, parts_of(skeleton), people, sums, strict=True):
             if number:
-                writer.writerow([cell.key, joint, part, number, repr(float(total / number))])
-                found = True
-    if not found:
+                lines.append([cell.key, joint, part, int(number), repr(float(total / number))])
+    if not lines:
         return None
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows([JOINT_COLUMNS, *lines])
     write_atomic(store.root / BY_JOINT, text.getvalue().encode())
     return store.root / BY_JOINT
 
