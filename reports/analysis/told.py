@@ -1,4 +1,4 @@
-"""Which of many masks a plot tells in colour: more than a few cannot be told apart."""
+"""Which of many masks are told first: those on the front of what was measured."""
 
 from __future__ import annotations
 
@@ -6,9 +6,17 @@ import numpy as np
 
 from .headline import lead_point
 from .pareto import on_front
-from .subject import Subject
+from .subject import Point, Subject
 
 MOST = 8
+
+
+def measured_front(subject: Subject) -> list[Point]:
+    """The masked points that no other beats in both accuracy and GFLOPsT, as they were measured."""
+    points = [point for point in subject.points if point.accuracy and point.gflops_t is not None]
+    accuracy = np.array([[point.accuracy.mean] for point in points]).reshape(-1, 1)
+    cost = np.array([[point.gflops_t] for point in points]).reshape(-1, 1)
+    return [point for point, there in zip(points, on_front(accuracy, cost)[:, 0], strict=True) if there]
 
 
 def told_masks(subject: Subject) -> frozenset[str]:
@@ -16,11 +24,8 @@ def told_masks(subject: Subject) -> frozenset[str]:
     accurate at the ratio that the headline tells."""
     if len(subject.series) <= MOST:
         return frozenset(subject.series)
-    points = [point for point in subject.points if point.accuracy and point.gflops_t is not None]
-    accuracy = np.array([[point.accuracy.mean] for point in points]).reshape(-1, 1)
-    cost = np.array([[point.gflops_t] for point in points]).reshape(-1, 1)
-    front = {point.mask for point, there in zip(points, on_front(accuracy, cost)[:, 0], strict=True) if there}
+    front = {point.mask for point in measured_front(subject)}
     ratio = lead_point(subject).ratio
-    at_ratio = {point.mask: point.accuracy.mean for point in points if point.ratio == ratio}
+    at_ratio = {point.mask: point.accuracy.mean for point in subject.points if point.ratio == ratio and point.accuracy}
     ranked = sorted(subject.series, key=lambda mask: (mask not in front, -at_ratio.get(mask, 0.0)))
     return frozenset(ranked[:MOST])
