@@ -17,8 +17,9 @@ from ..analysis.subject import Subject
 from ..analysis.takeaway import takeaway
 from ..plots.style import dark_colors, known_looks, page_colors
 from .page_text import byline, warnings
-from .section import Material
+from .section import Facts, Material, texts_of
 from .sections import SECTIONS
+from .words import words_on
 
 _HERE = Path(__file__).parent
 
@@ -32,15 +33,17 @@ def render_page(material: Material, *, title: str, notes: Sequence[str] = (), pr
     script = (_HERE / "script.js").read_text(encoding="utf-8")
     subjects = material.findings.subjects
     sections = [(section.title, section.build(material)) for section in SECTIONS]
+    headlines = [(subject.label, [*_told(material, subject), *_controls(subject, material)]) for subject in subjects]
+    told = [text for _, statements in headlines for text in statements]
+    words = words_on([*told, *(text for _, blocks in sections for text in texts_of(blocks))])
+    sections.append(("What the words mean", [Facts(words)] if words else []))
     return environment.get_template("template.html").render(
         title=title,
         byline=byline(material.records),
         css=Markup(_css()),
         script=Markup(script),
         script_hash=Markup(_hash(script)),
-        headlines=[
-            (subject.label, [*_told(material, subject), *_controls(subject, material)]) for subject in subjects
-        ],
+        headlines=headlines,
         warnings=[*problems, *warnings(material.records, subjects)],
         notes=list(notes),
         sections=[(title, blocks) for title, blocks in sections if blocks],

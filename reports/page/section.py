@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -126,6 +126,19 @@ class Section:
 
     title: str
     build: Callable[[Material], Sequence[Block]]
+
+
+def texts_of(blocks: Sequence[Block]) -> Iterator[str]:
+    """What the blocks say in words, and what their tables' columns are called."""
+    for block in blocks:
+        if isinstance(block, Paragraph):
+            yield block.text
+        elif isinstance(block, Columns):
+            for column in block.columns:
+                yield from texts_of(column)
+        elif isinstance(block, Table):
+            yield block.grid.caption
+            yield from (f"{head.label} {head.unit}" for head in block.grid.heads)
 
 
 def side_by_side(figures: Sequence[Figure]) -> list[Block]:

@@ -114,6 +114,7 @@ def test_the_sections_of_a_whole_sweep_are_there(tmp_path, sweep_rows):
         "Training",
         "Conditions",
         "Cells that failed",
+        "What the words mean",
     ]
     assert page.tags.count("svg") == 4
     assert ("img", "src", f"data:image/png;base64,{base64.b64encode(picture).decode()}") in page.attributes
@@ -135,6 +136,17 @@ def test_the_sections_of_a_whole_sweep_are_there(tmp_path, sweep_rows):
         "one image, everything behind the backbone's feature map",
     ):
         assert words in page.text, words
+
+
+def test_words_that_occur_are_explained_and_no_others(tmp_path, sweep_rows):
+    page = report(tmp_path / "ap", sweep_rows())
+    meanings = page.text.partition("What the words mean")[2].partition("Numbers: results.csv")[0]
+    for word in ("mask ratio", "GFLOPsT", "OKS", "tested together, Holm", "Pareto front", "IQR"):
+        assert f" {word} " in meanings, word
+    assert "PCKh" not in meanings and "max-T" not in meanings
+    page = report(tmp_path / "pckh", sweep_rows(dataset="mpii", ap=None, pckh=80.0, pckh_ci_low=78.0))
+    meanings = page.text.partition("What the words mean")[2]
+    assert " PCKh " in meanings and "COCO's average precision" not in meanings
 
 
 def test_a_timing_shared_by_seeds_is_counted_once(tmp_path, sweep_rows):
