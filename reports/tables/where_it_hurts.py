@@ -27,8 +27,8 @@ NOTE = (
 NOTE_JOINTS = (
     "Keypoint similarity: how near a joint comes to the truth, 1 at no distance, by the person's size and COCO's"
     " tolerance for that joint; the mean over a person's joints is OKS, from which AP is made (by joint: Ronchi and"
-    " Perona, ICCV 2017). Here its mean over the people in whom the joint is annotated, left and right together; who was"
-    " not found has 0."
+    " Perona, ICCV 2017). Here its mean over the people in whom the joint is annotated, left and right together; who"
+    " was not found has 0."
 )
 
 
