@@ -36,6 +36,7 @@ class Table:
     block: ClassVar[str] = "table"
 
 
+_CELL_BYTES = 65
 #: lines, beyond which a table is folded up that a plot or a shorter table stands for
 LONG = 24
 
@@ -95,7 +96,7 @@ Block = Paragraph | Table | Figure | Columns | Facts | Pictures
 @dataclass(frozen=True)
 class Material:
     """What sections are built from: the findings, every plot, the files of pictures (of masks, of people that they
-    lose, of where two masks differ), and what is to be chosen."""
+    lose, of where two masks differ), and what is to be chosen. room: bytes of the page for all pictures."""
 
     findings: Findings
     drawings: Sequence[Drawing] = ()
@@ -103,15 +104,17 @@ class Material:
     people_files: Sequence[Path] = ()
     decisions: Sequence[Decision] = ()
     differ_files: Sequence[Path] = ()
+    room: int = 2_400_000
 
     @property
     def records(self) -> Sequence[Mapping[str, Any]]:
         """The rows of results.csv."""
         return self.findings.records
 
-    def figures(self, section: str) -> list[Figure]:
-        """The plots of a section, what belongs to one subject side by side."""
+    def figures(self, section: str, shown: Callable[..., bool] = lambda *given: True) -> list[Figure]:
+        """The plots of a section, what belongs to one subject side by side; `shown` is asked with what each is of."""
         own = [(number, one) for number, one in enumerate(self.drawings) if one.plot.section == section]
+        own = [(number, one) for number, one in own if shown(*one.case.given)]
         subjects = list(dict.fromkeys(drawing.case.subject for _, drawing in own))
         own.sort(key=lambda numbered: subjects.index(numbered[1].case.subject))
         return [_figure(drawing, f"p{number}") for number, drawing in own]
@@ -121,11 +124,13 @@ class Material:
 class Section:
     """One section of the page. A new one is a function and its line in sections.py.
 
-    build: what stands below the title; with nothing to show there is no section.
+    build: what stands below the title; with nothing to show there is no section. fills: with pictures, what room the
+    other sections leave.
     """
 
     title: str
     build: Callable[[Material], Sequence[Block]]
+    fills: bool = False
 
 
 def texts_of(blocks: Sequence[Block]) -> Iterator[str]:
@@ -139,6 +144,21 @@ def texts_of(blocks: Sequence[Block]) -> Iterator[str]:
         elif isinstance(block, Table):
             yield block.grid.caption
             yield from (f"{head.label} {head.unit}" for head in block.grid.heads)
+
+
+def weight(blocks: Sequence[Block]) -> int:
+    """About how many bytes the blocks take in the page: nearly all of it are drawings and cells of tables."""
+    total = 0
+    for block in blocks:
+        if isinstance(block, Columns):
+            total += sum(map(weight, block.columns))
+        elif isinstance(block, Figure):
+            total += len(block.svg)
+        elif isinstance(block, Table):
+            total += _CELL_BYTES * len(block.grid.rows) * len(block.grid.heads)
+        elif isinstance(block, Pictures):
+            total += sum(len(picture.source) for picture in block.pictures)
+    return total
 
 
 def side_by_side(figures: Sequence[Figure]) -> list[Block]:

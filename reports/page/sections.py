@@ -12,6 +12,7 @@ from ..analysis.elastic import Matrix, elastic_sentences
 from ..analysis.execution import execution_sentences
 from ..analysis.headline import lead_point
 from ..analysis.iso_flops import control_sentence, iso_flops_sentence
+from ..analysis.told import MOST
 from ..analysis.verdicts import page_note, short_intervals
 from ..tables.agreement_table import kept_table
 from ..tables.break_even_table import NOTE as NOTE_BREAK_EVEN
@@ -42,8 +43,8 @@ from .section import (
 from .section_decision import decision
 
 _WIDE_PX = 700
-#: bytes of the page for pictures of each kind: a page that can be sent has 5 MB at most
-_ROOM = {"masks": 1_000_000, "people": 1_000_000, "differ": 300_000}
+#: of the room for pictures
+_SHARES = {"masks": 0.45, "people": 0.45, "differ": 0.1}
 _TABLE_NOTE = (
     "Small signed percentages: change against the unmasked model. ± is the standard deviation over seeds. IQR:"
     " interquartile range of the single timings."
@@ -212,7 +213,7 @@ def _masks(material: Material) -> list[Block]:
 def _pictures(material: Material, kind: str, files: Sequence[Path]) -> tuple[list[Picture], list[Block]]:
     """What of the files there is room for, and how many more there are."""
     models = {str(row["model"]) for row in material.records if row["model"]}
-    shown = gallery(files, models, _ROOM[kind])
+    shown = gallery(files, models, int(_SHARES[kind] * material.room))
     more = len(files) - len(shown)
     return shown, [Paragraph(f"{more} more in plots/{kind}.", "note")] if more else []
 
@@ -230,7 +231,11 @@ def _agreement(material: Material) -> list[Block]:
     pictures, more = _pictures(material, "differ", material.differ_files)
     shown: list[Block] = [Paragraph(_DIFFER_NOTE, "note"), Pictures(pictures, "wide"), *more] if pictures else []
     tables = [folded(kept_table(own)) for own in models.values()]
-    figures = side_by_side(material.figures("agreement"))
+    # Of many masks a matrix is large: those of the deepest ratio stand for the others.
+    told = [id(one) for own in models.values() for one in own if len(one.masks) <= MOST or one is own[-1]]
+    figures = side_by_side(material.figures("agreement", lambda one: id(one) in told))
+    if sum(map(len, models.values())) > len(told):
+        figures.append(Paragraph("The same at other ratios: the folder plots.", "note"))
     return [Paragraph(_KEPT), *map(Paragraph, sentences), *tables, *figures, *shown]
 
 
@@ -270,9 +275,9 @@ SECTIONS: tuple[Section, ...] = (
     Section("More plots", _more),
     Section("Results", _results),
     Section("Where masks hurt", _where_it_hurts),
-    Section("People that a mask loses", _people),
+    Section("People that a mask loses", _people, fills=True),
     Section("Which tokens are kept", _agreement),
-    Section("Masks on sample images", _masks),
+    Section("Masks on sample images", _masks, fills=True),
     Section("Training", _training),
     Section("Conditions", _conditions),
     Section("Cells that failed", _failed),

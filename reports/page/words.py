@@ -19,7 +19,7 @@ _WORDS = (
     ("95 % interval", "in 95 of 100 repetitions, with other people and, where several seeds were trained, other"
      " trainings, such an interval holds the true value"),
     ("paired", "both models judged on the same people, or timed in the same rounds: what these have in common cancels"),
-    ("margin", "the loss of accuracy that counts as negligible; chosen before the sweep (--margin)"),
+    ("margin", "the loss of accuracy that counts as negligible, which is the reader's to say (--margin)"),
     ("non-inferiority", "a test that the loss is below the margin, where others test only that there is any loss"),
     ("tested together, Holm", "of many tests some pass by luck; Holm's correction makes each stricter, so that the"
      " chance of any false word among them is that of a single one"),

@@ -10,6 +10,8 @@ import pytest
 from browser import Browser
 from invented_rows import ACCURACY, sweep_rows
 
+from posebench.reports.analysis.agreement import Agreement, Kept, Pair
+from posebench.reports.analysis.agreement_file import write_agreements
 from posebench.reports.analysis.parts import JOINT_COLUMNS
 from posebench.reports.report import write_report
 
@@ -81,7 +83,7 @@ def page(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def crowded(tmp_path_factory):
-    """Sixteen reductions, three ratios, two models, two seeds, two batch sizes; accuracy by joint; all pictures."""
+    """Sixteen reductions, three ratios, two models, two seeds, two batch sizes; by joint; what they keep; pictures."""
     folder = tmp_path_factory.mktemp("crowded")
     masks, models = tuple(ACCURACY), ("tmpose_tiny", "vitpose_tiny")
     rows = [row for model in models for row in sweep_rows(masks, (0.2, 0.4, 0.6), (0, 1), (1, 32), model=model)]
@@ -93,10 +95,19 @@ def crowded(tmp_path_factory):
         for cell, ap in {row["cell"]: row["ap"] for row in rows}.items():
             parts = enumerate(("nose", "eye", "ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle"))
             writer.writerows([cell, part, part, 1500, ap - 0.01 * number] for number, part in parts)
+    write_agreements(folder, [kept_alike(model, masks, ratio) for model in models for ratio in (0.2, 0.4, 0.6)])
     names = [f"{model}_{mask}_{{}}" for model in models for mask in masks]
     deep = [name.format(0.6) for name in names]
     draw_pictures(folder, {"masks": [name.format(r) for name in names for r in (0.2, 0.4, 0.6)], "people": deep})
     return write_report(folder, rows)
+
+
+def kept_alike(model, masks, ratio):
+    """What sixteen masks keep: all pairs as alike as by lot."""
+    maps = np.random.default_rng(1).random((len(masks), 8, 6))
+    kept = [Kept(mask, 48 * (1 - ratio), 20, 30, 1 - ratio, None, own) for mask, own in zip(masks, maps, strict=True)]
+    pairs = {(a, b): Pair(a, b, 1 - ratio, 1 - ratio, 0.5, "scores") for a in masks for b in masks}
+    return Agreement(model, ratio, 500, 2, kept, pairs, maps[0])
 
 
 def draw_pictures(folder, named):
