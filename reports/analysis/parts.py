@@ -20,8 +20,8 @@ JOINT_COLUMNS = ("cell", "joint", "part", "people", "similarity")
 
 @dataclass(frozen=True)
 class Parts:
-    """scores: by cell, then by part; about: what each part is of: its range of the people's roots of area in px, or in
-    how many people its joints are annotated."""
+    """scores: by cell, then by part; about: what each part is of: its range of the people's roots of area in px, or how
+    many of its joints are annotated."""
 
     scores: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     about: Mapping[str, str] = field(default_factory=dict)

@@ -111,6 +111,13 @@ class Material:
         """The rows of results.csv."""
         return self.findings.records
 
+    @property
+    def is_timed(self) -> bool:
+        """Whether any model was timed."""
+        subjects = self.findings.subjects
+        points = [point for one in subjects for point in (one.baseline, *one.points) if point]
+        return any(timing.whole or timing.transformer for point in points for timing in point.timings.values())
+
     def figures(self, section: str, shown: Callable[..., bool] = lambda *given: True) -> list[Figure]:
         """The plots of a section, what belongs to one subject side by side; `shown` is asked with what each is of."""
         own = [(number, one) for number, one in enumerate(self.drawings) if one.plot.section == section]

@@ -46,9 +46,9 @@ _WIDE_PX = 700
 #: of the room for pictures
 _SHARES = {"masks": 0.45, "people": 0.45, "differ": 0.1}
 _TABLE_NOTE = (
-    "Small signed percentages: change against the unmasked model. ± is the standard deviation over seeds. IQR:"
-    " interquartile range of the single timings."
+    "Small signed percentages: change against the unmasked model. ± is the standard deviation over seeds."
 )
+_TIMES_NOTE = "IQR: interquartile range of the single timings."
 
 
 _KEPT = (
@@ -76,9 +76,10 @@ def _accuracy(material: Material) -> list[Block]:
     own = material.figures("accuracy")
     if not own:
         return []
+    latency = "; latency is that of the whole model, measured" if material.is_timed else ""
     what = Paragraph(
         "Up and to the left is better. GFLOPsT is the exact number of multiply-adds behind the backbone, choosing the"
-        " tokens included; latency is that of the whole model, measured."
+        f" tokens included{latency}."
     )
     return [what, *side_by_side(material.figures("all_models")), *side_by_side(own)]
 
@@ -197,8 +198,8 @@ def _results(material: Material) -> list[Block]:
     blocks += map(Paragraph, execution_sentences(subjects))
     if subjects:
         margins = dict.fromkeys(subject.margin for subject in subjects)
-        few = filter(None, [short_intervals(subjects)])
-        blocks.append(Paragraph(" ".join([_TABLE_NOTE, *few, *map(page_note, margins)]), "note"))
+        notes = [_TABLE_NOTE, _TIMES_NOTE if material.is_timed else "", short_intervals(subjects)]
+        blocks.append(Paragraph(" ".join(filter(None, [*notes, *map(page_note, margins)])), "note"))
     blocks.append(Table(all_rows_table(records), "rows", f"Every row ({len(records)})"))
     return [*blocks, Table(legend_table(records), "legend", "What the columns mean")]
 

@@ -27,8 +27,8 @@ NOTE = (
 NOTE_JOINTS = (
     "Keypoint similarity: how near a joint comes to the truth, 1 at no distance, by the person's size and COCO's"
     " tolerance for that joint; the mean over a person's joints is OKS, from which AP is made (by joint: Ronchi and"
-    " Perona, ICCV 2017). Here its mean over the people in whom the joint is annotated, left and right together; who"
-    " was not found has 0."
+    " Perona, ICCV 2017). Here its mean over the annotated joints (so many), left and right together; those of a"
+    " person who was not found have 0."
 )
 
 
@@ -86,7 +86,7 @@ def _groups(subject: Subject, points: Sequence[Point], by_size: Parts, by_joint:
         of_rows("AP by COCO's sizes", _SIZES),
         of_rows("AP by how crowded", _CROWDING),
         of_rows("PCKh by joint", _JOINTS),
-        of_parts("keypoint similarity", by_joint, "{} people", 3, 1.0),
+        of_parts("keypoint similarity", by_joint, "{} joints", 3, 1.0),
     ]
 
 

@@ -149,6 +149,15 @@ def test_words_that_occur_are_explained_and_no_others(tmp_path, sweep_rows):
     assert " PCKh " in meanings and "COCO's average precision" not in meanings
 
 
+def test_where_nothing_was_timed_no_sentence_explains_times(tmp_path, sweep_rows):
+    untimed = dict.fromkeys(("latency_ms_median", "latency_transformer_ms_median"))
+    text = report(tmp_path, sweep_rows(**untimed)).text
+    assert "latency is that of" not in text and "single timings" not in text
+    assert "tmpose_tiny: peak memory, cpu" in text
+    text = report(tmp_path, sweep_rows()).text
+    assert "latency is that of the whole model" in text and "tmpose_tiny: median latency and peak memory, cpu" in text
+
+
 def test_a_timing_shared_by_seeds_is_counted_once(tmp_path, sweep_rows):
     rows = sweep_rows(ratios=(0.4,))
     for row in rows:

@@ -31,7 +31,7 @@ def test_left_and_right_are_one_part_by_their_people_and_losses_are_shaded(by_jo
     (subject,) = compare(sweep_rows(("random",), (0.4,), (0,), (1,), loss_margin=0.01))
     table = where_it_hurts_table(subject, Parts(), read_by_joint(by_joint))
     heads = [(head.label, head.unit) for head in table.heads]
-    assert heads == [("mask, ratio", ""), ("nose", "20 people"), ("shoulder", "40 people")]
+    assert heads == [("mask, ratio", ""), ("nose", "20 joints"), ("shoulder", "40 joints")]
     unmasked, masked = ([(cell.text, cell.aside, cell.kind) for cell in row.cells] for row in table.rows)
     assert unmasked == [("unmasked", "", ""), ("0.800", "", "n"), ("0.825", "", "n")]
     # (30 * 0.9 + 10 * 0.59) / 40; lost 0.1, the most, and 0.0025, less than the margin
