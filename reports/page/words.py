@@ -8,7 +8,7 @@ _WORDS = (
     ("mask", "a way to spend less on visual tokens, the pieces of the picture that a transformer works on: some are"
      " dropped, merged, or cut off from each other"),
     ("mask ratio", "the share of the visual tokens that is gone after the last block"),
-    ("control", "a mask that looks at no content, such as a random one; one that looks must beat it"),
+    ("control", "a mask that looks at no content, as one that draws lots; one that looks must beat it"),
     ("GFLOPs, MAC", "1e9 multiply-adds for one image, counted exactly; a fused one (MAC) counts once"),
     ("GFLOPsT", "the same for all that comes behind the backbone: patch embedding, choosing tokens, transformer, head"),
     ("published convention", "how the papers' tables count, which is not what is executed; shown for comparison only"),
