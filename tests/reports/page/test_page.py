@@ -260,7 +260,7 @@ def test_the_front_of_what_to_choose_is_drawn_from_the_same_people(with_evidence
 
 
 def test_below_300_people_the_plain_interval_of_ap_is_said_to_be_short(tmp_path, sweep_rows):
-    said = "Of 299 people the 95 % interval of an AP by itself is too narrow"
+    said = "95 % interval of an AP by itself is too narrow"
     for people, told in ((299, True), (300, False)):
         rows = sweep_rows(seeds=(0,), ratios=(0.4,), eval_people=people)
         assert (said in report(tmp_path / str(people), rows).text) is told

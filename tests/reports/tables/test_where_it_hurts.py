@@ -38,6 +38,13 @@ def test_left_and_right_are_one_part_by_their_people_and_losses_are_shaded(by_jo
     assert masked == [("random 0.4", "", ""), ("0.700", "-0.100", "n lost4"), ("0.823", "-0.002", "n")]
 
 
+def test_losses_below_the_margin_are_not_shaded_though_they_are_the_largest(by_joint, sweep_rows):
+    by_joint.write_text(by_joint.read_text().replace("0.7\n", "0.795\n").replace("0.59\n", "0.6\n"))
+    (subject,) = compare(sweep_rows(("random",), (0.4,), (0,), (1,), loss_margin=0.01))
+    (_, masked) = where_it_hurts_table(subject, Parts(), read_by_joint(by_joint)).rows
+    assert [(cell.aside, cell.kind) for cell in masked.cells[1:]] == [("-0.005", "n"), ("+0.000", "n")]
+
+
 def test_a_model_without_any_of_it_has_no_table(sweep_rows):
     (subject,) = compare(sweep_rows(("random",), (0.4,), (0,), (1,)))
     assert where_it_hurts_table(subject, Parts(), Parts()) is None
