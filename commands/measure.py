@@ -13,16 +13,17 @@ from .model_options import (
     DEFAULT_MODEL,
     MASKS,
     OWN,
-    PRECISION_NAMES,
     RATIOS,
-    RUNTIME_NAMES,
     Decoder,
     InputSize,
     JointMask,
+    Precisions,
+    Runtimes,
     masks_of,
 )
 from .options import (
     Bar,
+    Device,
     Format,
     Quiet,
     Tf32,
@@ -79,9 +80,9 @@ def profile(
     input_size: InputSize = None,
     joint_mask: JointMask = None,
     decoder: Decoder = None,
-    device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
-    runtime: Annotated[str, typer.Option(help=RUNTIME_NAMES)] = "eager",
-    precision: Annotated[str, typer.Option("--precision", "--dtype", help=PRECISION_NAMES)] = "float32",
+    device: Device = "cpu",
+    runtime: Runtimes = "eager",
+    precision: Precisions = "float32",
     calibration: Annotated[
         Path | None,
         typer.Option(
