@@ -65,22 +65,14 @@ class OpenvinoModel:
     def _compile(self, inputs: tuple[torch.Tensor, ...]) -> tuple[Any, tuple[int, ...]]:
         import openvino
 
-        threads, hint = self.task.threads or torch.get_num_threads(), HINTS[self.task.precision]
         core = openvino.Core()
         ids = {f"input_{n}": tensor.numpy() for n, tensor in enumerate(inputs) if not tensor.is_floating_point()}
         model = core.read_model(with_constants(self.file, ids))
         ports = {port: int(port.any_name.removeprefix("input_")) for port in model.inputs}
         model.reshape({port: list(inputs[place].shape) for port, place in ports.items()})
-        options = compile_options(self.task.precision, threads)
-        compiled = core.compile_model(model, "CPU", options | ({"PERF_COUNT": True} if self.counters else {}))
-        nodes = _precisions(compiled)
-        if not nodes.get(hint):
-            used = ", ".join(name for name, _ in nodes.most_common())
-            precision = self.task.precision
-            raise InputError(f"runtime openvino: this processor does not compute in {precision} (nodes run in {used})")
-        devices = ", ".join(compiled.get_property("EXECUTION_DEVICES"))
-        counts = ", ".join(f"{count} nodes {name}" for name, count in nodes.most_common())
-        self._about = Provenance(f"openvino {openvino.__version__}", f"{devices}: {counts}", threads, options)
+        compiled, self._about = compile_model(
+            core, model, self.task.precision, self.task.threads, counters=self.counters
+        )
         return compiled.create_infer_request(), tuple(ports.values())
 
 
@@ -92,15 +84,31 @@ def prepare(task: Task) -> OpenvinoModel:
     return prepared
 
 
-def compile_options(precision: str, threads: int) -> dict[str, Any]:
-    """What every model of ours is compiled with. Without the hint the plug-in computes in bfloat16 where it can."""
-    return {
+def compile_model(
+    core: Any, model: Any, precision: str = "float32", threads: int | None = None, *, counters: bool = False
+) -> tuple[Any, Provenance]:
+    """A graph compiled for the CPU, as every one of ours is: for one call at a time. threads: None: as torch has.
+
+    InputError where no node runs in `precision`. Without the hint the plug-in computes in bfloat16 where it can.
+    """
+    import openvino
+
+    threads = threads or torch.get_num_threads()
+    options = {
         "INFERENCE_PRECISION_HINT": HINTS[precision],
         "INFERENCE_NUM_THREADS": threads,
         "NUM_STREAMS": 1,
         "PERFORMANCE_HINT": "LATENCY",
         "ENABLE_CPU_PINNING": False,
     }
+    compiled = core.compile_model(model, "CPU", options | ({"PERF_COUNT": True} if counters else {}))
+    nodes = _precisions(compiled)
+    if not nodes.get(HINTS[precision]):
+        used = ", ".join(name for name, _ in nodes.most_common())
+        raise InputError(f"runtime openvino: this processor does not compute in {precision} (nodes run in {used})")
+    devices = ", ".join(compiled.get_property("EXECUTION_DEVICES"))
+    counts = ", ".join(f"{count} nodes {name}" for name, count in nodes.most_common())
+    return compiled, Provenance(f"openvino {openvino.__version__}", f"{devices}: {counts}", threads, options)
 
 
 def _precisions(compiled: Any) -> Counter[str]:
