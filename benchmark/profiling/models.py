@@ -153,7 +153,7 @@ def profile_models(
         for config, run in product(chosen, runs):
             now = conditions(device, run.dtype, threads, size) | {"precision": precision_text(run, device)}
             rows.append({"status": STATUS_OK, **counts[config, run.runtime], **now, **timed[config, run]})
-            memory.append(partial(_memory, config, models[config], size, run, device, weights))
+            memory.append(partial(row_memory, config, models[config], size, run, device, weights))
     if how.memory:
         for done, (row, measure) in enumerate(zip(rows, memory, strict=True), start=1):
             if row["status"] == STATUS_OK:
@@ -270,10 +270,10 @@ def crops_for(spec: ModelSpec, runs: Sequence[RunConfig], data: str | None) -> C
     return Crops(load_crops(data, "train", spec, CALIBRATION), compared, "crops of people")
 
 
-def _memory(
-    config: ModelConfig, model: PoseModel, size: int, run: RunConfig, device: torch.device, weights: Weights
+def row_memory(
+    config: ModelConfig, model: PoseModel, size: int, run: RunConfig, device: torch.device, weights: Weights = None
 ) -> MemoryResult:
-    """The memory of one row, from a process of its own. A file that a runtime reads is written already."""
+    """The memory of one row, from a process of its own. A file that a runtime reads is written already: time first."""
     if find_runtime(run.runtime).in_torch:
         return in_own_process(model_memory, config, size, run, device, weights)
     images = example_images(model, size)
