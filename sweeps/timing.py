@@ -131,7 +131,8 @@ def measure(folder: Path, job: TimingJob, reporter: Reporter) -> dict[str, Any]:
     from ..benchmark.instruments.allocator import keep_freed_memory
     from ..benchmark.instruments.device import use_device
     from ..benchmark.instruments.environment import conditions
-    from ..benchmark.profiling.models import executed_row, precision_text, row_memory, time_models
+    from ..benchmark.profiling.in_runtime import precision_text
+    from ..benchmark.profiling.models import executed_row, row_memory, time_models
     from ..benchmark.profiling.modules import memory_or_error
     from .work import build_model
 

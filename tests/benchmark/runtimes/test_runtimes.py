@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 import torch
+from torch import nn
 
 from posebench import create_model
 from posebench.benchmark.profiling.config import ProfileConfig, RunConfig, runs_of
@@ -69,6 +70,54 @@ def test_what_differs_from_eager_in_float32_is_not_timed_and_says_by_how_much(mo
     assert ours["status"] == "ok" and ours["latency_samples"] == 10 and ours["runtime"] == "eager"
     assert wrong["status"] == "failed" and "differ from eager's by 0.0002" in wrong["error"]
     assert "latency_ms_median" not in wrong and wrong["drift_heatmap"] == pytest.approx(2e-4, rel=0.01)
+
+
+def a_module():
+    """One of nobody's zoo: 3 x 4 x 9 multiply-adds at each of 8 x 8 places, and statistics that are not the first's."""
+    torch.manual_seed(4)
+    module = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4), nn.ReLU())
+    nn.init.uniform_(module[1].running_mean)
+    nn.init.uniform_(module[1].running_var, 0.5, 2.0)
+    return module.eval()
+
+
+def test_any_module_is_run_in_each_runtime_and_compared_with_eager(monkeypatch):
+    wrong = f"{__name__}:WRONG"
+    monkeypatch.setitem(__import__("sys").modules, __name__, __import__("types").SimpleNamespace(WRONG=WRONG))
+    find_runtime.cache_clear()
+    asked = {"runtimes": ("eager", "fused", wrong), "batch_sizes": (2,)}
+    eager, fused, failed = profile(a_module(), inputs=torch.randn(1, 3, 8, 8), **asked, **BRIEFLY)
+    assert [row["runtime"] for row in (eager, fused, failed)] == ["eager", "fused", wrong]
+    assert eager["macs"] == fused["macs"] == 3 * 4 * 9 * 8 * 8
+    assert fused["runtime_options"].startswith("batch_norms=folded") and fused["drift_images"] == "2 example inputs"
+    assert fused["latency_x_eager"] == pytest.approx(eager["latency_ms_median"] / fused["latency_ms_median"])
+    assert failed["status"] == "failed" and "what it gives differs from eager's by 0.0002" in failed["error"]
+    assert eager["status"] == fused["status"] == "ok" and "latency_ms_median" not in failed
+
+
+def test_a_module_that_gives_no_single_tensor_runs_in_eager_alone():
+    class Two(nn.Module):
+        def forward(self, x):
+            return x + 1, x
+
+    asked = {"inputs": torch.ones(1, 3), "runtimes": ("eager", "fused"), "precisions": ("float32", "bfloat16")}
+    rows = profile(Two(), **asked, **BRIEFLY)
+    assert {(row["runtime"], row["status"]) for row in rows} == {("eager", "ok"), ("fused", "failed")}
+    assert "gives one tensor can be compared, not a tuple" in rows[-1]["error"]
+
+
+@pytest.mark.onnx
+def test_any_module_has_its_memory_in_each_runtime():
+    pytest.importorskip("openvino")
+    asked = {"runtimes": ("eager", "fused", "onnxruntime", "openvino"), "precisions": ("float32", "int8")}
+    rows = profile(a_module(), inputs=torch.randn(1, 3, 8, 8), **asked, **BRIEFLY | {"memory": True})
+    by_run = {(row["runtime"], row["dtype"]): row for row in rows}
+    assert len(by_run) == 5 and all(row["status"] == "ok" and row["peak_rss_mib"] > 50 for row in rows)
+    inputs_and_outputs = 4 * 8 * 8 * (3 + 4)
+    for runtime in ("eager", "fused"):
+        assert by_run[runtime, "float32"]["peak_memory_mib"] * 2**20 >= inputs_and_outputs
+    assert by_run["openvino", "float32"]["peak_memory_mib"] is None
+    assert 0 < by_run["onnxruntime", "int8"]["drift_heatmap"] < 0.5
 
 
 def test_a_saving_is_within_one_precision_and_x_of_eager_against_eager_float32():
