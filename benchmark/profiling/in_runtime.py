@@ -39,6 +39,11 @@ class Crops:
     compared: torch.Tensor
     about: str
 
+    @property
+    def inputs(self) -> list[Inputs]:
+        """What a whole model is calibrated on: images one by one, with their ids."""
+        return [(image[None], torch.tensor([number])) for number, image in enumerate(self.calibration)]
+
 
 @dataclass(frozen=True)
 class InRuntime:
@@ -86,9 +91,7 @@ def _place_model(
     model: PoseModel, run: RunConfig, device: torch.device, images: torch.Tensor, crops: Crops | None
 ) -> InRuntime:
     ids = torch.arange(len(images))
-    calibration: list[Inputs] = []
-    if crops is not None:
-        calibration = [(image[None], torch.tensor([number])) for number, image in enumerate(crops.calibration)]
+    calibration = crops.inputs if crops else []
     runtime = find_runtime(run.runtime)
     shared = runtime.in_torch and runtime.form is None and device.type != "cpu"
     body, seen = model, images
@@ -137,6 +140,15 @@ def _place_module(module: nn.Module, inputs: Inputs, run: RunConfig, device: tor
 def must_be_equal(run: RunConfig) -> bool:
     """Whether it computes in float32 and has something to be compared with."""
     return run.dtype == FLOAT32 and not run.is_reference and not run.tf32
+
+
+def check_equal(model: PoseModel, prepared: Prepared, run: RunConfig, images: torch.Tensor) -> None:
+    """InputError where it must give eager's heatmaps and does not."""
+    if not must_be_equal(run):
+        return
+    unequal = _unequal(compare(model, prepared, images, None)["drift_heatmap"])
+    if unequal:
+        raise InputError(f"runtime {run.runtime}, {model.spec.mask}: {unequal}")
 
 
 def precision_text(run: RunConfig, device: torch.device) -> str:

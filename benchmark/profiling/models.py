@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import product
@@ -128,7 +128,7 @@ def profile_models(
         models[config] = _build(config, weights).eval()
         for name in {run.runtime for run in runs}:
             counts[config, name] = executed_row(models[config], name)
-    _check_room(models, max(sizes))
+    check_room_for(models.values(), max(sizes))
     rows: list[Row] = []
     memory: list[Callable[[], MemoryResult]] = []
     for size in sizes:
@@ -194,7 +194,7 @@ def time_models(
     """
     subjects, columns, failed = {}, {}, {}
     try:
-        _check_room(models, batch_size)
+        check_room_for(models.values(), batch_size)
     except InputError as error:  # of this batch size: others were, or will be, measured
         none = {"status": STATUS_FAILED, "error": str(error)}
         return {(name, run): {"runtime": run.runtime} | none for name in models for run in runs}
@@ -226,8 +226,9 @@ def time_models(
     return {key: about | rows[key] for key, about in columns.items()}
 
 
-def _check_room(models: Mapping[Any, PoseModel], batch_size: int) -> None:
-    check_room(batch_size, max(3 * prod(model.spec.input_size) for model in models.values()))
+def check_room_for(models: Iterable[PoseModel], batch_size: int) -> None:
+    """InputError where a batch of their images does not fit into memory."""
+    check_room(batch_size, max(3 * prod(model.spec.input_size) for model in models))
 
 
 def _reference(runs: Sequence[RunConfig]) -> RunConfig | None:

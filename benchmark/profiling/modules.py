@@ -24,6 +24,7 @@ from ..instruments.environment import conditions
 from ..instruments.memory import RSS_METHOD, MemoryResult, peak_memory, peak_rss_bytes, storage_bytes
 from ..instruments.own_process import in_own_process
 from ..instruments.precision import Precision
+from ..instruments.shortage import first_line
 from ..instruments.timing import Row, Subject
 from ..runtimes.catalogue import EAGER
 from ..runtimes.onnx_file import written
@@ -127,7 +128,12 @@ def memory_or_error(measure: Callable[[], MemoryResult]) -> Row:
     try:
         return memory_columns(measure())
     except (RuntimeError, InputError) as error:
-        return {"error": f"memory was not measured: {str(error).splitlines()[0]}"}
+        return not_measured(error)
+
+
+def not_measured(error: Exception) -> Row:
+    """The column that says why there is no memory, which is no word on the rest of the row."""
+    return {"error": f"memory was not measured: {first_line(error)}"}
 
 
 def _mib(size: int | None) -> float | None:

@@ -53,7 +53,7 @@ class Running(nn.Module):
             calibration: list[Inputs] = []
             if self.run.dtype == INT8:
                 crops = load_crops(self.data, "train", self.spec, CALIBRATION)
-                calibration = [(crop[None], torch.tensor([number])) for number, crop in enumerate(crops)]
+                calibration = Crops(crops, crops[:0], "").inputs
             example = images.contiguous(), sample_ids
             task = Task(self._model[0], example, self.run.dtype, self.device, self.run.threads, calibration)
             self._prepared = len(images), prepare(self.run.runtime, task)

@@ -30,6 +30,10 @@ from posebench.commands.options import count
         ("profile --batch-sizes ,", "--batch-sizes is empty"),
         ("profile --batch-sizes 0", "batch size 0"),
         ("profile --samples 0", "--samples"),
+        ("profile --people 3", "--people is of --deployed"),
+        ("profile --train --energy --runtime fused", "leave out --energy and --runtime"),
+        ("profile --deployed --no-memory", "leave out --no-memory"),
+        ("profile --data people --calibration people", "leave out --calibration"),
         ("flops --model tmpose_tiny --save . --force", "is a folder"),
         ("data check nowhere", "nowhere: no such data folder"),
         ("report .", "results.csv"),
@@ -97,3 +101,18 @@ def test_every_number_that_can_be_given_has_bounds():
         if kinds & {int, float} and declared.max is None and not (float in kinds and declared.callback)
     }
     assert endless == own_sentence
+
+
+@pytest.mark.parametrize("mode", ["--train", "--deployed", "--data=people", "--no-memory"])
+def test_whatever_is_profiled_is_in_the_float32_that_was_asked_for(mode, posebench, monkeypatch):
+    class Told(Exception):
+        pass
+
+    def use_device(device, *, tf32=False):
+        raise Told(device, tf32)
+
+    for place in ("instruments.device", "profiling.deployed", "profiling.models"):
+        monkeypatch.setattr(f"posebench.benchmark.{place}.use_device", use_device)
+    with pytest.raises(Told) as told:
+        posebench("profile", mode, "--tf32", "on", "--device", "cuda")
+    assert told.value.args == ("cuda", True)
