@@ -10,10 +10,14 @@ import numpy as np
 import torch
 
 from ...pose.errors import InputError
+from .descriptor import INT8
+from .int8 import quantised_file
 from .onnx_file import onnx_file, with_constants
 from .prepared import Provenance, Task
 
-HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
+HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16", INT8: "f32"}
+#: formats of nodes that show that a precision is computed in
+_SHOWN = {**{name: (hint,) for name, hint in HINTS.items()}, INT8: ("u8", "i8")}
 
 
 class OpenvinoModel:
@@ -25,7 +29,8 @@ class OpenvinoModel:
     """
 
     def __init__(self, task: Task, *, counters: bool = False):
-        self.task, self.file, self.counters = task, onnx_file(task.module, task.inputs), counters
+        self.task, self.counters = task, counters
+        self.file = quantised_file(task) if task.precision == INT8 else onnx_file(task.module, task.inputs)
         self._compiled: dict[bytes, tuple[Any, tuple[int, ...]]] = {}
         self._about: Provenance | None = None
 
@@ -89,7 +94,8 @@ def compile_model(
 ) -> tuple[Any, Provenance]:
     """A graph compiled for the CPU, as every one of ours is: for one call at a time. threads: None: as torch has.
 
-    InputError where no node runs in `precision`. Without the hint the plug-in computes in bfloat16 where it can.
+    An int8 graph is quantised before (see int8.py), and the rest of it float32. InputError where no node runs in
+    `precision`. Without the hint the plug-in computes in bfloat16 where it can.
     """
     import openvino
 
@@ -103,7 +109,7 @@ def compile_model(
     }
     compiled = core.compile_model(model, "CPU", options | ({"PERF_COUNT": True} if counters else {}))
     nodes = _precisions(compiled)
-    if not nodes.get(HINTS[precision]):
+    if not any(nodes.get(shown) for shown in _SHOWN[precision]):
         used = ", ".join(name for name, _ in nodes.most_common())
         raise InputError(f"runtime openvino: this processor does not compute in {precision} (nodes run in {used})")
     devices = ", ".join(compiled.get_property("EXECUTION_DEVICES"))
