@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -37,11 +38,8 @@ class SizeThird(NamedTuple):
 
 def write_by_size(store: SweepStore, plan: Plan) -> Path | None:
     """One line per cell and third of the images; None where no cell left evidence."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
     thirds: dict[str, list[SizeThird]] = {}
-    found = False
+    lines = []
     for cell in plan.cells:
         if not cell.evaluates or cell.is_elastic or not store.is_done(cell.key):
             continue
@@ -56,10 +54,24 @@ def write_by_size(store: SweepStore, plan: Plan) -> Path | None:
         for third, score in zip(own, scores(evidence, np.array(chosen, dtype=np.int64)), strict=True):
             if math.isfinite(score):
                 ends = f"{third.low:.0f}", f"{third.high:.0f}"
-                writer.writerow([cell.key, third.name, *ends, third.images, repr(float(score))])
-                found = True
-    if not found:
+                lines.append([cell.key, third.name, *ends, third.images, repr(float(score))])
+    return _write(store, lines)
+
+
+def join_by_size(store: SweepStore, sources: Mapping[str, SweepStore]) -> Path | None:
+    """The lines of cells that are taken from other sweeps, by key. What cannot be read is left out: it is derived."""
+    lines = []
+    for source in dict.fromkeys(sources.values()):
+        with contextlib.suppress(OSError, ValueError, csv.Error), open(source.root / FILE_NAME, newline="") as file:
+            lines += [row for row in csv.reader(file) if row and sources.get(row[0]) is source]
+    return _write(store, lines)
+
+
+def _write(store: SweepStore, lines: Sequence[Sequence[Any]]) -> Path | None:
+    if not lines:
         return None
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows([COLUMNS, *lines])
     write_atomic(store.root / FILE_NAME, text.getvalue().encode())
     return store.root / FILE_NAME
 

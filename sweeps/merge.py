@@ -14,6 +14,7 @@ from ..pose.errors import InputError
 from ..pose.records import digest, to_plain
 from ..reports.analysis.results import read_results, write_results
 from .agreement import write_agreement
+from .by_size import join_by_size
 from .cell_result import CellResult, read_cell_result
 from .config import CellConfig
 from .data import DataFacts
@@ -164,9 +165,8 @@ def _write(store: SweepStore, sources: Sequence[StoredSweep], chosen: dict[str, 
         for key in source.bases:
             if is_ok(source.store.base_dir(key)) and not store.base_dir(key).exists():
                 _copy(source.store.base_dir(key), store.base_dir(key))
-        pictures = source.store.root / "plots" / "masks"
-        if pictures.is_dir():
-            _copy(pictures, store.root / "plots" / "masks")
+        for pictures in ("plots/masks", "plots/people"):
+            _copy(source.store.root / pictures, store.root / pictures)
     for key, source in chosen.items():
         _copy(source.store.cell_dir(key), store.cell_dir(key))
     write_origins(store, _origins(store, sources, chosen))
@@ -181,6 +181,7 @@ def _write(store: SweepStore, sources: Sequence[StoredSweep], chosen: dict[str, 
     if can_compare(ended):
         write_equal(store, ended, request.budgets or ())
     write_agreement(store, ended)
+    join_by_size(store, {key: source.store for key, source in chosen.items()})
 
 
 def _joined(sources: Sequence[StoredSweep]) -> SweepRequest:

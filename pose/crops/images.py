@@ -111,7 +111,10 @@ class Heard:
         return next((line for line in self.text.splitlines() if _DAMAGE.search(line)), "")
 
 
-_LISTENER = threading.Lock()
+_LISTENER = threading.RLock()
+# a process that is forked while one listens would keep the lock, and its standard error would go nowhere
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_LISTENER.acquire, after_in_parent=_LISTENER.release, after_in_child=_LISTENER.release)
 
 
 @contextlib.contextmanager

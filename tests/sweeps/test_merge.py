@@ -39,6 +39,21 @@ def test_the_cells_of_two_machines_are_one_table_with_machine_revision_and_folde
     assert (tmp_path / "both" / "equal_gflopst.csv").is_file(), "masks that no machine had side by side"
 
 
+def test_the_accuracy_by_size_and_the_people_lost_come_with_the_cells(tmp_path):
+    for name, mask, score in (("a", "random", 0.25), ("b", "semantic", 0.75)):
+        folder = write_sweep(tmp_path / name, name, masks=(mask,))
+        lines = [f"{cell.name},small,10,20,4,{score}" for cell in (folder / "cells").iterdir()]
+        (folder / "by_size.csv").write_text("\n".join(["cell,size,from_px,to_px,images,score", *lines]))
+        (folder / "plots" / "people").mkdir(parents=True)
+        (folder / "plots" / "people" / f"{mask}_0.4.png").write_bytes(b"a picture")
+    merge_sweeps([tmp_path / "a", tmp_path / "b"], tmp_path / "both")
+    with open(tmp_path / "both" / "by_size.csv", newline="") as file:
+        found = {row["cell"]: float(row["score"]) for row in csv.DictReader(file)}
+    keys = {mask: row["cell"] for (mask, _), row in rows_of(tmp_path / "both").items()}
+    assert found == {keys["none"]: 0.25, keys["random"]: 0.25, keys["semantic"]: 0.75}
+    assert {file.name for file in (tmp_path / "both/plots/people").iterdir()} == {"random_0.4.png", "semantic_0.4.png"}
+
+
 def test_seeds_of_two_machines_keep_their_own_times_though_they_timed_the_same_models(tmp_path):
     write_sweep(tmp_path / "a", "one", seeds=(0,), milliseconds=10.0)
     write_sweep(tmp_path / "b", "two", seeds=(1,), milliseconds=70.0)

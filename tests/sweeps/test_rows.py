@@ -22,7 +22,8 @@ def timing_of(number):
     """Columns in which no two numbers are the same, with more samples than any percentile needs."""
     names = [field.name for field in dataclasses.fields(PartTiming)]
     values = {name: 100.0 * number + place for place, name in enumerate(names)}
-    values |= {"samples": 700 + number, "unstable": True, "contended": False, "ms_samples": [1.0, 2.0]}
+    values |= {"samples": 700 + number, "ms_samples": [1.0, 2.0]}
+    values |= {"unstable": True, "contended": False, "launch_bound": True}
     part = {name: value if isinstance(value, bool | list) else value + 50 for name, value in values.items()}
     return flat("latency", PartTiming(**values)) | flat("latency_transformer", PartTiming(**part))
 

@@ -1,11 +1,14 @@
 """Image files as they are found on disks: whole, cut, mislabelled, absent."""
 
+import os
+import threading
+
 import cv2
 import numpy as np
 import pytest
 from photographs import TURNED, with_segment
 
-from posebench.pose.crops.images import read_image, structure_fault
+from posebench.pose.crops.images import listening, read_image, structure_fault
 from posebench.pose.errors import InputError
 
 
@@ -93,3 +96,27 @@ def test_what_is_no_image_is_named(content, message, tmp_path):
     with pytest.raises(InputError, match=message) as caught:
         read_image(path)
     assert str(path) in str(caught.value)
+
+
+def test_a_process_forked_while_another_thread_decodes_can_decode_and_be_heard(tmp_path, capfd):
+    path = tmp_path / "person.png"
+    cv2.imwrite(str(path), np.zeros((8, 8, 3), np.uint8))
+    inside, enough = threading.Event(), threading.Event()
+
+    def decodes():
+        with listening():
+            inside.set()
+            enough.wait(0.2)
+
+    other = threading.Thread(target=decodes)
+    other.start()
+    inside.wait()
+    child = os.fork()
+    if not child:
+        threading.Timer(10, os._exit, [1]).start()
+        read_image(path)
+        os.write(2, b"heard")
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    other.join()
+    assert "heard" in capfd.readouterr().err

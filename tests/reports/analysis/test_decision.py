@@ -210,4 +210,7 @@ def test_draws_of_the_same_people_tell_a_front_that_intervals_leave_open(kept):
     shares, paired = front_shares(of, points, savings, NOTHING_KEPT)
     assert not paired and shares[1] == pytest.approx(0.5, abs=0.1), "two equal intervals, drawn by themselves"
     assert shares[1] + shares[2] == pytest.approx(1.0), "one of the two is behind in each draw"
+    worse = [points[0], Point(**{**vars(points[1]), "difference": Estimate(-0.02, -0.02 - Z * 0.01, -0.02 + Z * 0.01)})]
+    shares, _ = front_shares(of, worse, [Estimate(s, s, s) for s in (0.2, 0.0)], NOTHING_KEPT)
+    assert shares == [1.0, pytest.approx(stats.norm.cdf(-2.0), abs=0.01)], "on it where it beats the cheaper one"
     assert "as no evidence is kept" in front_note(chosen(subject([around(-0.001)], [0.8])))

@@ -132,7 +132,9 @@ def test_the_headline_tells_a_cut_of_tokens_before_one_of_connections(one_row, b
 
 
 def test_a_cut_that_saves_nothing_is_not_the_deepest_with_a_negligible_loss(one_row, base):
-    fine, bad = ({"ap_diff_low": low, "ap_diff_high": low + 0.005} for low in (-0.004, -0.09))
+    fine, bad = (
+        {"ap_diff": low + 0.0025, "ap_diff_low": low, "ap_diff_high": low + 0.005} for low in (-0.004, -0.09)
+    )
     (subject,) = compare([base, one_row("random", 0.4, gflops_t=1.0, **bad), sparse_row(one_row, **fine)])
     text = takeaway(subject)
     assert "No cut is shown to cost less than 0.01 AP" in text and "the mildest, random at ratio 0.4, has" in text

@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 from posebench.reports.analysis.intervals import Estimate, SeedSpread, all_differences, combined, holm, over_seeds
+from posebench.reports.analysis.verdicts import move_verdicts, told_apart
 from posebench.sweeps.equal import Accuracy, Point, at_gflops_t
 
 ROUNDS = 2000
@@ -52,9 +53,42 @@ def test_a_doubt_is_at_its_level_where_the_interval_ends():
         assert found.doubt_above(0.1) == pytest.approx(0.5) and found.doubt_above(0.03) < 0.025
 
 
+def test_what_has_no_width_is_on_its_side_of_a_line_or_in_full_doubt():
+    exact = Estimate(1.0, 1.0, 1.0)
+    assert [exact.doubt_above(line) for line in (0.9, 1.0, 1.1)] == [0.0, 1.0, 1.0]
+    assert [exact.doubt_below(line) for line in (0.9, 1.0, 1.1)] == [1.0, 1.0, 0.0]
+
+
+def test_what_all_models_of_a_seed_share_is_no_spread_between_them():
+    # residuals from the means of rows (5, 7.5, 5.5), columns (1, 11) and all (6), by hand: 0, 0; -1.5, 1.5; 1.5, -1.5
+    table = np.array([[0.0, 10.0], [1.0, 14.0], [2.0, 9.0]])
+    assert SeedSpread.beside_each_other(table) == SeedSpread(pytest.approx(4 * 1.5**2 / 2), 2)
+    seeds = np.array([100.0, -7.0])
+    assert SeedSpread.beside_each_other(table + seeds).variance == pytest.approx(4 * 1.5**2 / 2)
+
+
+def test_two_are_told_apart_beyond_the_interval_of_their_difference():
+    # independent, half widths 0.05 each: that of the difference is 0.0707
+    low = Estimate(1.0, 0.95, 1.05)
+    for distance, apart in ((0.07, False), (0.072, True)):
+        high = Estimate(1.0 + distance, 0.95 + distance, 1.05 + distance)
+        assert told_apart(low, high) is apart and told_apart(high, low) is apart
+    assert not told_apart(Estimate(1.0, 1.0, 1.0), Estimate(1.0, 1.0, 1.0))
+
+
+def test_a_move_is_judged_on_both_sides_and_among_all_that_are_compared():
+    def change(z):
+        return Estimate(z, z - 1.96, z + 1.96)
+
+    assert move_verdicts([change(2.0)], [0.0]) == ["rose"], "two-sided p 0.046"
+    assert move_verdicts([change(-2.0)], [0.0]) == ["fell"] and move_verdicts([change(1.9)], [0.0]) == ["within noise"]
+    assert move_verdicts([change(2.0), change(0.5)], [0.0, 0.0]) == ["within noise"] * 2, "of two compared"
+
+
 def test_holm_is_the_textbook():
     assert holm([0.01, 0.04, 0.03, 0.005], 0.05) == [True, False, False, True]
     assert holm([0.03], 0.05) == [True] and holm([], 0.05) == []
+    assert holm([0.01, 0.02, 0.04], 0.05) == [True, True, True], "the later the less is asked"
 
 
 @pytest.mark.parametrize(("models", "seeds"), [(3, 2), (7, 2), (4, 1)])
