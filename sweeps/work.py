@@ -20,7 +20,7 @@ from ..benchmark.profiling.modules import memory_columns, not_measured, placed_m
 from ..benchmark.profiling.running import Running
 from ..pose.crops.dataset import PoseDataset
 from ..pose.crops.person import DataSplit
-from ..pose.errors import InputError, is_shortage
+from ..pose.errors import InputError, NumericalError, is_shortage
 from ..pose.evaluation.evaluate import Evaluation, evaluate
 from ..pose.files import atomic_path
 from ..pose.models.config import ModelConfig
@@ -159,7 +159,7 @@ def evaluate_runs(model: PoseModel, job: Job, folder: Path, reporter: Reporter) 
             running = Running(model, run, use_device(job.device, tf32=run.tf32), job.data_root)
             found = evaluate_model(running, job, folder, reporter, f"evidence_{run_name(run)}.npz", "cpu")
             columns = accuracy_columns(job.config, found) | running.columns() | running.drift(job.data_root)
-        except InputError as error:
+        except (InputError, NumericalError) as error:
             columns = {"status": STATUS_FAILED, "error": str(error)}
         write_json(run_file(folder, run), columns)
 

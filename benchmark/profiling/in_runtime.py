@@ -112,7 +112,7 @@ def _place_model(
     columns = {"runtime": run.runtime} | whole.provenance().columns()
     if not run.is_reference:
         columns |= compare(model, whole, images, crops)
-    unequal = _unequal(columns["drift_heatmap"]) if must_be_equal(run) else None
+    unequal = _wrong(run, columns.get("drift_heatmap", 0.0))
     calls = whole.bind(images, ids), part.bind(*inputs)
     graphs = [_graph(one) for one in (task, of_part)] if run.runtime == EAGER else (None, None)
     if device.type == "cuda" and runtime.in_torch:
@@ -129,26 +129,20 @@ def _place_module(module: nn.Module, inputs: Inputs, run: RunConfig, device: tor
         if isinstance(eager, torch.Tensor):
             drift = float((prepared.run(*inputs) - eager.float()).abs().max())
             columns |= {"drift_heatmap": drift, "drift_images": f"{len(eager)} example inputs"}
-            largest = max(1.0, float(eager.abs().max()))
-            unequal = _unequal(drift, largest, "what it gives differs") if must_be_equal(run) else None
+            unequal = _wrong(run, drift, max(1.0, float(eager.abs().max())), "what it gives differs")
         elif run.runtime != EAGER:
             kind = type(eager).__name__
             raise InputError(f"runtime {run.runtime}: a module that gives one tensor can be compared, not a {kind}")
     return InRuntime(prepared.bind(*inputs), None, columns, unequal)
 
 
-def must_be_equal(run: RunConfig) -> bool:
-    """Whether it computes in float32 and has something to be compared with."""
-    return run.dtype == FLOAT32 and not run.is_reference and not run.tf32
-
-
 def check_equal(model: PoseModel, prepared: Prepared, run: RunConfig, images: torch.Tensor) -> None:
-    """InputError where it must give eager's heatmaps and does not."""
-    if not must_be_equal(run):
+    """InputError where it gives NaN, or in float32 other heatmaps than eager."""
+    if run.is_reference:
         return
-    unequal = _unequal(compare(model, prepared, images, None)["drift_heatmap"])
-    if unequal:
-        raise InputError(f"runtime {run.runtime}, {model.spec.mask}: {unequal}")
+    wrong = _wrong(run, compare(model, prepared, images, None)["drift_heatmap"])
+    if wrong:
+        raise InputError(f"runtime {run.runtime}, {model.spec.mask}: {wrong}")
 
 
 def precision_text(run: RunConfig, device: torch.device) -> str:
@@ -197,7 +191,10 @@ def compare(
     }
 
 
-def _unequal(drift: float, scale: float = 1.0, what: str = "heatmaps differ") -> str | None:
-    if drift <= TOLERANCE * scale:
+def _wrong(run: RunConfig, drift: float, scale: float = 1.0, what: str = "heatmaps differ") -> str | None:
+    """Why a run must not be timed: in no precision may it give NaN, and in float32 it must be equal to eager."""
+    if not math.isfinite(drift):
+        return f"not timed: in {run.dtype} it gives NaN or infinity; take another precision"
+    if run.dtype != FLOAT32 or run.tf32 or drift <= TOLERANCE * scale:
         return None
     return f"not timed: {what} from eager's by {drift:.2g}, more than {TOLERANCE * scale:g}"

@@ -1,21 +1,27 @@
 """What a sweep says of a cell in another runtime than eager: what that executes, and what it takes."""
 
+import json
 from dataclasses import replace
 
 import pytest
 import torch
-from small_sweeps import RUN
+from small_sweeps import RUN, unmasked
 
 from posebench.benchmark.counting.flops import count_flops
-from posebench.benchmark.profiling.models import model_memory
+from posebench.benchmark.profiling.models import model_memory, time_models
+from posebench.benchmark.runtimes.descriptor import Runtime
+from posebench.benchmark.runtimes.eager import about_torch
+from posebench.benchmark.runtimes.registry import find_runtime
 from posebench.pose.fusion.fuse import fuse
 from posebench.pose.models.choices import asked_model
 from posebench.pose.models.zoo import create_model
 from posebench.reports.analysis.results import is_missing, read_results, records_of
-from posebench.sweeps.config import timing_key
+from posebench.sweeps.config import Job, timing_key
 from posebench.sweeps.request import parse
 from posebench.sweeps.runner import run_sweep
+from posebench.sweeps.store import run_file
 from posebench.sweeps.timing import TimingJob, measure
+from posebench.sweeps.work import evaluate_runs
 
 
 class Silent:
@@ -34,6 +40,37 @@ def test_a_fused_model_has_the_counts_of_what_is_executed_and_the_memory_of_that
     found = model_memory(config, 2, fused, torch.device("cpu"))
     assert row["peak_memory_mib"] == pytest.approx(found.peak_bytes / 2**20, rel=1e-6)
     assert not {"macs", "peak_memory_mib"} & timings[timing_key(config, RUN)]["2"].keys(), "the cell measures its own"
+
+
+class Broken:
+    """A runtime whose heatmaps are not numbers."""
+
+    def __init__(self, task):
+        self.task = task
+
+    def run(self, *inputs):
+        return torch.full((len(inputs[0]), 17, 24, 18), float("nan"))
+
+    def bind(self, *inputs):
+        return lambda: self.run(*inputs)
+
+    def provenance(self):
+        return about_torch(self.task, "by hand")
+
+
+def test_a_runtime_that_gives_nan_is_an_error_of_its_rows_and_of_nothing_else(people, tmp_path, monkeypatch):
+    broken = Runtime("broken", Broken, "gives NaN")
+    monkeypatch.setattr("posebench.benchmark.runtimes.registry.RUNTIMES", {"broken": broken})
+    find_runtime.cache_clear()
+    config, run = asked_model("tmpose_tiny", "none"), replace(RUN, runtime="broken", dtype="bfloat16")
+    model = create_model(config)
+    row = time_models({"model": model.eval()}, 1, [run], device=torch.device("cpu"), threads=1)["model", run]
+    assert row["status"] == "failed" and "in bfloat16 it gives NaN" in row["error"]
+    job = Job(unmasked(model=config), str(people), "gt", "cpu", runs=(run,))
+    evaluate_runs(model, job, tmp_path, Silent())
+    written = json.loads(run_file(tmp_path, run).read_text())
+    assert written["status"] == "failed" and "NaN" in written["error"]
+    find_runtime.cache_clear()
 
 
 @pytest.mark.onnx
