@@ -31,8 +31,9 @@ class OpenvinoModel:
     def __init__(self, task: Task, *, counters: bool = False):
         self.task, self.counters = task, counters
         self.file = quantised_file(task) if task.precision == INT8 else onnx_file(task.module, task.inputs)
-        self._compiled: dict[bytes, tuple[Any, tuple[int, ...]]] = {}
+        self._compiled: dict[tuple[object, ...], tuple[Any, tuple[int, ...]]] = {}
         self._about: Provenance | None = None
+        self._uses_ids = True  # until it is compiled
 
     def run(self, *inputs: torch.Tensor) -> torch.Tensor:
         self.bind(*inputs)()
@@ -62,17 +63,24 @@ class OpenvinoModel:
 
     def request(self, inputs: tuple[torch.Tensor, ...]) -> tuple[Any, tuple[int, ...]]:
         """An inference request for these inputs' ids, and the places of the inputs that it takes."""
-        ids = b"".join(tensor.numpy().tobytes() for tensor in inputs if not tensor.is_floating_point())
-        if ids not in self._compiled:
-            self._compiled = {ids: self._compile(inputs)}
-        return self._compiled[ids]
+        if self._key(inputs) not in self._compiled:
+            compiled = self._compile(inputs)
+            self._compiled = {self._key(inputs): compiled}
+        return self._compiled[self._key(inputs)]
+
+    def _key(self, inputs: tuple[torch.Tensor, ...]) -> tuple[object, ...]:
+        """What a graph is compiled for: shapes, and ids where it uses them."""
+        ids = [tensor.numpy().tobytes() for tensor in inputs if not tensor.is_floating_point() and self._uses_ids]
+        return (*(tensor.shape for tensor in inputs), *ids)
 
     def _compile(self, inputs: tuple[torch.Tensor, ...]) -> tuple[Any, tuple[int, ...]]:
         import openvino
 
         core = openvino.Core()
         ids = {f"input_{n}": tensor.numpy() for n, tensor in enumerate(inputs) if not tensor.is_floating_point()}
-        model = core.read_model(with_constants(self.file, ids))
+        graph = with_constants(self.file, ids)
+        self._uses_ids = graph != self.file
+        model = core.read_model(graph)
         ports = {port: int(port.any_name.removeprefix("input_")) for port in model.inputs}
         model.reshape({port: list(inputs[place].shape) for port, place in ports.items()})
         compiled, self._about = compile_model(

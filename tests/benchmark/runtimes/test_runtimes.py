@@ -201,6 +201,22 @@ def test_onnx_runtime_and_openvino_give_the_models_heatmaps_for_any_sample_ids(m
 
 
 @pytest.mark.onnx
+@pytest.mark.parametrize(("mask", "compiled"), [("none", 1), ("random", 2)])
+def test_openvino_compiles_again_for_other_ids_only_where_they_are_used(mask, compiled, monkeypatch):
+    pytest.importorskip("openvino")
+    from posebench.benchmark.runtimes import openvino
+
+    compile_model, calls = openvino.compile_model, []
+    monkeypatch.setattr(openvino, "compile_model", lambda *a, **k: calls.append(a) or compile_model(*a, **k))
+    model, (images, ids) = made(mask)
+    prepared = prepare("openvino", Task(model, (images, ids), threads=1))
+    with torch.no_grad():
+        for other in (ids, ids + 3):
+            assert (prepared.run(images, other) - model(images, other)).abs().max() < 1e-4
+    assert len(calls) == compiled
+
+
+@pytest.mark.onnx
 def test_int8_is_near_and_float16_on_a_processor_without_it_is_refused():
     model, inputs = made("none")
     crops = [(inputs[0][:1], inputs[1][:1]), (inputs[0][1:], inputs[1][1:])]
