@@ -121,6 +121,26 @@ def test_any_module_has_its_memory_in_each_runtime():
     assert all(0 < by_run[runtime, "int8"]["drift_heatmap"] < 0.5 for runtime in ("onnxruntime", "openvino"))
 
 
+class WrongAtTheEnd(Wrong):
+    """A runtime that loses the last image of a batch."""
+
+    def run(self, *inputs):
+        with torch.inference_mode():
+            heatmaps = self.task.module(*inputs)
+        return torch.cat((heatmaps[:-1], heatmaps[-1:] + 1))
+
+
+def test_every_place_of_a_batch_is_compared(monkeypatch):
+    late = Runtime("late", WrongAtTheEnd, "loses the last image")
+    monkeypatch.setattr("posebench.benchmark.runtimes.registry.RUNTIMES", {"late": late})
+    find_runtime.cache_clear()
+    model, run = made("none")[0], RunConfig(threads=1, runtime="late")
+    for size in (2, 12):
+        row = time_models({"model": model}, size, [run], device=CPU, threads=1)["model", run]
+        assert row["status"] == "failed" and row["drift_heatmap"] == pytest.approx(1, rel=1e-4)
+    find_runtime.cache_clear()
+
+
 def test_a_saving_is_within_one_precision_and_x_of_eager_against_eager_float32():
     models = {mask: made(mask)[0] for mask in ("none", "uniform")}
     runs, _ = runs_of(RunConfig(), (), ("float32", "bfloat16"))
