@@ -138,6 +138,8 @@ def test_every_place_of_a_batch_is_compared(monkeypatch):
     for size in (2, 12):
         row = time_models({"model": model}, size, [run], device=CPU, threads=1)["model", run]
         assert row["status"] == "failed" and row["drift_heatmap"] == pytest.approx(1, rel=1e-4)
+    with pytest.raises(InputError, match=r"runtime late, none: .* differ from eager's by 1,"):
+        Running(model, run, CPU)(torch.zeros(12, 3, 96, 72), torch.arange(12))
     find_runtime.cache_clear()
 
 
