@@ -58,18 +58,31 @@ class Broken:
         return about_torch(self.task, "by hand")
 
 
+class BrokenLater(Broken):
+    """The same behind its first call, which alone is compared."""
+
+    def __init__(self, task):
+        super().__init__(task)
+        self.calls = 0
+
+    def run(self, *inputs):
+        self.calls += 1
+        return self.task.module(*inputs) if self.calls == 1 else super().run(*inputs)
+
+
 def test_a_runtime_that_gives_nan_is_an_error_of_its_rows_and_of_nothing_else(people, tmp_path, monkeypatch):
-    broken = Runtime("broken", Broken, "gives NaN")
-    monkeypatch.setattr("posebench.benchmark.runtimes.registry.RUNTIMES", {"broken": broken})
+    broken, later = Runtime("broken", Broken, "gives NaN"), Runtime("later", BrokenLater, "gives NaN")
+    monkeypatch.setattr("posebench.benchmark.runtimes.registry.RUNTIMES", {"broken": broken, "later": later})
     find_runtime.cache_clear()
     config, run = asked_model("tmpose_tiny", "none"), replace(RUN, runtime="broken", dtype="bfloat16")
     model = create_model(config)
     row = time_models({"model": model.eval()}, 1, [run], device=torch.device("cpu"), threads=1)["model", run]
     assert row["status"] == "failed" and "in bfloat16 it gives NaN" in row["error"]
-    job = Job(unmasked(model=config), str(people), "gt", "cpu", runs=(run,))
-    evaluate_runs(model, job, tmp_path, Silent())
-    written = json.loads(run_file(tmp_path, run).read_text())
-    assert written["status"] == "failed" and "NaN" in written["error"]
+    runs = (run, replace(run, runtime="later"))
+    evaluate_runs(model, Job(unmasked(model=config), str(people), "gt", "cpu", runs=runs), tmp_path, Silent())
+    for one in runs:
+        written = json.loads(run_file(tmp_path, one).read_text())
+        assert written["status"] == "failed" and "NaN" in written["error"]
     find_runtime.cache_clear()
 
 

@@ -10,6 +10,7 @@ from torch import nn
 from posebench import create_model
 from posebench.benchmark.profiling.config import ProfileConfig, RunConfig, runs_of
 from posebench.benchmark.profiling.models import profile, time_models
+from posebench.benchmark.profiling.modules import prepared_memory
 from posebench.benchmark.profiling.running import Running
 from posebench.benchmark.runtimes.descriptor import Runtime
 from posebench.benchmark.runtimes.eager import about_torch
@@ -105,6 +106,13 @@ def test_a_module_that_gives_no_single_tensor_runs_in_eager_alone():
     rows = profile(Two(), **asked, **BRIEFLY)
     assert {(row["runtime"], row["status"]) for row in rows} == {("eager", "ok"), ("fused", "failed")}
     assert "gives one tensor can be compared, not a tuple" in rows[-1]["error"]
+
+
+@pytest.mark.parametrize("runtime", ["eager", "fused"])
+def test_the_peak_of_a_pass_holds_its_input_and_its_output(runtime):
+    batch = (torch.ones(2, 3, 8, 8),)
+    found = prepared_memory(nn.ReLU(), batch, RunConfig(threads=1, runtime=runtime), CPU)
+    assert (found.peak_bytes, found.weights_bytes) == (2 * 4 * batch[0].numel(), 0)
 
 
 @pytest.mark.onnx
