@@ -18,7 +18,7 @@ from ..evaluation.evaluate import evaluate
 from ..ranks import ALONE, Ranks
 from .checkpoint import save_checkpoint
 from .recipe import TrainingRecipe
-from .run_folder import BEST, LAST, describe_data, locked, open_run, write_log, write_world_size
+from .run_folder import BEST, LAST, describe_data, holds_epoch, locked, open_run, write_log, write_world_size
 from .trainer import Clock, Progress, Trainer
 
 
@@ -78,6 +78,7 @@ def train(
         "recipe": recipe.to_dict(),
         "data": describe_data(train_data),
     }
+    metric = train_data.dataset.metric.column
     cuda = [trainer.device.index or 0] if trainer.device.type == "cuda" else []
     with contextlib.ExitStack() as held:
         if ranks.first:
@@ -89,6 +90,9 @@ def train(
         else:
             history, loss_first = saved["history"], saved["loss_first"]
             trainer.restore(saved, out_dir / LAST)
+            if ranks.first and _is_best(history, metric) and not holds_epoch(out_dir / BEST, len(history)):
+                # of a run that was killed between its two checkpoints
+                save_checkpoint(out_dir / BEST, {k: v for k, v in saved.items() if k not in trainer.RESUMES})
         clock = Clock(trainer.steps_per_epoch * len(history), trainer.steps_per_epoch * recipe.epochs)
         begun_at = len(history)
         if ranks.first and begun_at < recipe.epochs:
@@ -104,9 +108,9 @@ def train(
             if ranks.first:
                 contents = identity | {"epoch": epoch + 1, "history": history, "loss_first": loss_first}
                 contents["world_size"] = ranks.size
-                if _is_best(history, train_data.dataset.metric.column):
+                save_checkpoint(out_dir / LAST, contents | trainer.state())  # first: a run resumes from it alone
+                if _is_best(history, metric):
                     save_checkpoint(out_dir / BEST, contents | {"model": model.state_dict()})
-                save_checkpoint(out_dir / LAST, contents | trainer.state())
                 write_log(out_dir, history)
         if ranks.first:
             write_log(out_dir, history)  # a run killed between its checkpoint and its log resumes to here

@@ -49,12 +49,12 @@ def open_run(folder: Path, identity: Mapping[str, Any], *, resume: bool) -> dict
     present = [name for name in (LAST, BEST, LOG) if (folder / name).exists()]
     if not present:
         return None
+    if LAST not in present:
+        raise InputError(f"{folder}: holds {', '.join(present)} but no {LAST} to go on from; give another folder")
     if not resume:
         raise InputError(
             f"{folder}: holds a training run already ({', '.join(present)}); resume it or give another folder"
         )
-    if LAST not in present:
-        raise InputError(f"{folder}: holds {', '.join(present)} but no {LAST} to resume from; give another folder")
     for leftover in folder.glob(".*.part"):  # of a run that was killed while it wrote
         if leftover.name.startswith((f".{LAST}.", f".{BEST}.", f".{LOG}.")):
             leftover.unlink(missing_ok=True)
@@ -72,6 +72,14 @@ def open_run(folder: Path, identity: Mapping[str, Any], *, resume: bool) -> dict
             f"{folder / LAST}: is another run: {shown}{more}; resume with its settings or give another folder"
         )
     return checkpoint
+
+
+def holds_epoch(path: Path, epoch: int) -> bool:
+    """Whether a checkpoint is there, readable and of that epoch."""
+    try:
+        return read_checkpoint(path)["epoch"] == epoch
+    except InputError:
+        return False
 
 
 def _may_differ(recipe: Mapping[str, Any]) -> set[str]:

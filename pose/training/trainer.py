@@ -40,6 +40,8 @@ class Trainer:
     """
 
     stage: Callable[[str], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext
+    #: of `state`, what a run needs to go on and nobody else
+    RESUMES = ("optimizer", "scaler")
 
     def __init__(
         self,

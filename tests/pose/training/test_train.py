@@ -168,19 +168,52 @@ def test_data_that_does_not_fit_is_refused_with_a_reason(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_best_holds_the_epoch_with_the_highest_ap(tmp_path, monkeypatch):
-    """The scores are given here; evaluation itself has its own tests."""
-    scores = iter([0.2, 0.4, 0.3, 0.4])
-
-    def score(model, data, **_):
-        return type("Evaluation", (), {"metrics": {"ap": next(scores), "ar": 0.5}})
-
-    monkeypatch.setattr(loop, "evaluate", score)
-    torch.set_num_threads(1)
+@pytest.fixture
+def scored(tmp_path, monkeypatch):
+    """A run whose epochs have the scores given here; evaluation itself has its own tests."""
+    scores = [0.2, 0.4, 0.3, 0.4]
     people = draw_people(tmp_path / "pictures")
-    result = train(TinyModel(), people, people, RECIPE, tmp_path / "run")
+    torch.set_num_threads(1)
+
+    def begin(**how):
+        ahead = iter(scores[how.pop("done", 0) :])
+
+        def score(model, data, **_):
+            return type("Evaluation", (), {"metrics": {"ap": next(ahead), "ar": 0.5}})
+
+        monkeypatch.setattr(loop, "evaluate", score)
+        return train(TinyModel(), people, people, RECIPE, tmp_path / "run", **how)
+
+    return begin
+
+
+def test_best_holds_the_epoch_with_the_highest_ap(scored, tmp_path):
+    result = scored()
     assert read_checkpoint(result.best)["epoch"] == 2
     assert [row["val_ap"] for row in result.history] == [0.2, 0.4, 0.3, 0.4]
     header, *rows = (tmp_path / "run" / "log.csv").read_text().splitlines()
     assert header == "epoch,step,learning_rate,loss,accuracy,val_ap,val_ar,seconds"
     assert [row.split(",")[5] for row in rows] == ["0.2", "0.4", "0.3", "0.4"]
+
+
+@pytest.mark.parametrize("left", [None, 1])
+def test_a_run_that_ends_between_its_two_checkpoints_has_its_best_again(left, scored, tmp_path, monkeypatch):
+    """In its second epoch, which is the best; of best.pt the first one is there, or nothing."""
+    save = loop.save_checkpoint
+
+    def ends(path, contents):
+        if path.name == "best.pt" and contents["epoch"] == 2:
+            if left is None:
+                path.unlink()
+            raise KeyboardInterrupt
+        save(path, contents)
+
+    monkeypatch.setattr(loop, "save_checkpoint", ends)
+    with pytest.raises(KeyboardInterrupt):
+        scored()
+    assert read_checkpoint(tmp_path / "run" / "last.pt")["epoch"] == 2
+    monkeypatch.setattr(loop, "save_checkpoint", save)
+    result = scored(done=2, resume=True)
+    best = read_checkpoint(result.best)
+    assert best["epoch"] == 2 and "optimizer" not in best and len(result.history) == 4
+    assert {"format", "version", "config", "recipe", "data", "history", "world_size"} < best.keys()
