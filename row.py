@@ -275,7 +275,7 @@ class Row:
     watts: Number = _column("power", "mean over the windows", "W", "energy", 1)
     watts_idle: Number = _column("power at rest", "before the windows", "W", "energy", 1)
     drift_heatmap: Number = _column(
-        "drift", "largest difference of a heatmap value to eager float32's", "", "compared images", 6
+        "drift", "largest difference of a heatmap value (or any module's) to eager float32's", "", "compared images", 6
     )
     drift_px_median: Number = _column(
         "drift of points", "distance of a decoded keypoint to eager float32's, median", "crop px", "compared images", 2

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .options import count
+from .options import count, whole
 
 EXAMPLE = "Example:  posebench agree runs/three-masks"
 
@@ -19,7 +19,7 @@ def register(app: typer.Typer) -> None:
 
 def agree(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="a sweep's folder")],
-    people: Annotated[int, typer.Option(min=1, help="of the people that the sweep judges by, evenly taken")] = 256,
+    people: Annotated[int, whole("of the people that the sweep judges by, evenly taken", 1)] = 256,
 ) -> None:
     """Say which tokens the masks of a sweep keep in common, and how many joints' cells.
 

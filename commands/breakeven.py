@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from .model_options import DATASET_NAMES, DEFAULT_MODEL, MASKS, OWN, PRECISION_NAMES, RATIOS, RUNTIME_NAMES, masks_of
-from .options import Bar, Format, Quiet, numbers, words
+from .model_options import DATASET_NAMES, DEFAULT_MODEL, MASKS, OWN, RATIOS, Precisions, Runtimes, masks_of
+from .options import Bar, Device, Format, Quiet, Threads, numbers, real, whole, words
 
 EXAMPLES = """
 Examples:
@@ -30,15 +30,15 @@ def breakeven(
     model: Annotated[str, typer.Option(help="models, separated by commas")] = DEFAULT_MODEL,
     mask: Annotated[str, typer.Option(help=f"separated by commas: {MASKS} {OWN}")] = "semantic",
     ratios: Annotated[str, typer.Option(help=RATIOS)] = RATIOS_TRIED,
-    runtime: Annotated[str, typer.Option(help=RUNTIME_NAMES)] = "eager",
-    precision: Annotated[str, typer.Option("--precision", "--dtype", help=PRECISION_NAMES)] = "float32",
+    runtime: Runtimes = "eager",
+    precision: Precisions = "float32",
     batch_sizes: Annotated[str, typer.Option(help="batch sizes, separated by commas")] = "1,8",
     dataset: Annotated[str | None, typer.Option(help=f"{DATASET_NAMES} (default: coco)")] = None,
     part: Annotated[str, typer.Option(help="whole (the model) or transformer (behind the backbone)")] = "whole",
-    device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads (default: torch's default)")] = None,
-    samples: Annotated[int, typer.Option(min=1, help="timed passes of each configuration, at most")] = 130,
-    seconds: Annotated[float, typer.Option(min=0, help="time limit for the samples of one batch size")] = 60.0,
+    device: Device = "cpu",
+    threads: Threads = None,
+    samples: Annotated[int, whole("timed passes of each configuration, at most", 1)] = 130,
+    seconds: Annotated[float, real("time limit for the samples of one batch size, in seconds")] = 60.0,
     out: Annotated[
         Path | None, typer.Option(help="also write results.csv, report.html and plots/ into this new folder")
     ] = None,

@@ -11,7 +11,7 @@ import typer
 
 from ..pose.errors import InputError
 from .model_options import RUNTIME_NAMES
-from .options import words
+from .options import whole, words
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -49,7 +49,7 @@ def choose(
         str | None, typer.Option(help="what else must be saved at least: latency:20%,memory:10%")
     ] = None,
     runtime: Annotated[str | None, typer.Option(help=f"of a sweep in several: {RUNTIME_NAMES}")] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="of times and memory (default: the smallest)")] = None,
+    batch_size: Annotated[int | None, whole("of times and memory (default: the smallest)", 1)] = None,
     json: Annotated[bool, typer.Option("--json", help="everything, for programs")] = False,
 ) -> None:
     """Say which configuration saves most under a stated loss, with intervals, and what would settle it if none does.

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from ..pose.errors import InputError
-from .options import words
+from .options import real, words
 
 EXAMPLES = """
 Examples:
@@ -32,7 +32,7 @@ def cuda(
     out: Annotated[Path, typer.Option(help="new folder for all that is found")] = Path("runs/cuda"),
     device: Annotated[str, typer.Option(help="cuda, or cpu for a trial with tiny models")] = "cuda",
     steps: Annotated[str | None, typer.Option(help="which, separated by commas (default: all)")] = None,
-    seconds: Annotated[float, typer.Option(min=1, help="for all steps together")] = 450.0,
+    seconds: Annotated[float, real("for all steps together", least=1)] = 450.0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="list the steps and run none")] = False,
 ) -> None:
     """Check and measure CUDA on this machine, each step in a process and a time of its own; exit 1 if one failed.

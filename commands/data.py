@@ -97,7 +97,7 @@ def pack(
         float, typer.Option(help="stored pixels per pixel of the crop, at most; what has more is stored smaller")
     ] = 2.0,
     codec: Annotated[str, typer.Option(help="raw (the same pixels), or jpeg (a tenth of the disk, slower)")] = "raw",
-    jobs: Annotated[int | None, typer.Option(min=1, help="threads (default: the cores)")] = None,
+    jobs: Annotated[int | None, whole("threads (default: the cores)", 1, MOST_THREADS)] = None,
     quiet: Quiet = False,
 ) -> None:
     """Write once what training sees of every person, so that an epoch reads small crops instead of decoding pictures.

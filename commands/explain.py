@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from .model_options import DATASET_NAMES, DEFAULT_MODEL, MASKS, PRECISION_NAMES, RATIOS, RUNTIME_NAMES, masks_of
-from .options import Bar, Format, Quiet, numbers, words
+from .model_options import DATASET_NAMES, DEFAULT_MODEL, MASKS, RATIOS, RUNTIME_NAMES, Precisions, masks_of
+from .options import Bar, Format, Quiet, Threads, numbers, real, whole, words
 
 EXAMPLES = """
 Examples:
@@ -32,12 +32,12 @@ def explain(
     mask: Annotated[str, typer.Option(help=f"separated by commas: {MASKS}")] = "semantic",
     ratios: Annotated[str, typer.Option(help=RATIOS)] = "0.4",
     runtime: Annotated[str, typer.Option(help=f"{RUNTIME_NAMES}; those that have a profiler")] = "eager",
-    precision: Annotated[str, typer.Option("--precision", "--dtype", help=PRECISION_NAMES)] = "float32",
-    batch_size: Annotated[int, typer.Option(min=1, help="images of a pass")] = 1,
+    precision: Precisions = "float32",
+    batch_size: Annotated[int, whole("images of a pass", 1)] = 1,
     dataset: Annotated[str | None, typer.Option(help=f"{DATASET_NAMES} (default: coco)")] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads (default: torch's default)")] = None,
-    samples: Annotated[int, typer.Option(min=1, help="passes of each, with and without the profiler, at most")] = 60,
-    seconds: Annotated[float, typer.Option(min=0, help="time limit for the passes in one runtime")] = 20.0,
+    threads: Threads = None,
+    samples: Annotated[int, whole("passes of each, with and without the profiler, at most", 1)] = 60,
+    seconds: Annotated[float, real("time limit for the passes in one runtime, in seconds")] = 20.0,
     out: Annotated[
         Path | None, typer.Option(help="also write explained.json, explained.csv and plots into this new folder")
     ] = None,

@@ -12,8 +12,9 @@ from typing import Annotated, Any
 import typer
 
 from ..pose.errors import InputError
+from ..sweeps.checked import MOST_THREADS
 from .model_options import DATASET_NAMES, MASKS, RATIOS
-from .options import Bar, Quiet, numbers, size, words
+from .options import Bar, Device, Quiet, numbers, real, size, whole, words
 from .outcomes import OutcomeFormat, Strict, read_rules, show_outcomes
 
 EXAMPLES = """
@@ -46,13 +47,13 @@ def gate(
     dataset: Annotated[str | None, typer.Option(help=DATASET_NAMES)] = None,
     input_size: Annotated[str | None, typer.Option(help="crop as HEIGHTxWIDTH (default: the model's own)")] = None,
     command: Annotated[str | None, typer.Option(help=COMMAND)] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="images per forward pass")] = 1,
-    device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads of each process")] = 1,
-    pairs: Annotated[int, typer.Option(min=6, help="pairs of processes, at least")] = 6,
-    most_pairs: Annotated[int, typer.Option(min=6, help="pairs of processes, at most, while undecided")] = 20,
-    turns: Annotated[int, typer.Option(min=10, help="turns of a pair, at most")] = 40,
-    seconds: Annotated[float, typer.Option(min=0, help="time limit for the turns of a pair")] = 20.0,
+    batch_size: Annotated[int, whole("images per forward pass", 1)] = 1,
+    device: Device = "cpu",
+    threads: Annotated[int, whole("CPU threads of each process", 1, MOST_THREADS)] = 1,
+    pairs: Annotated[int, whole("pairs of processes, at least", 6)] = 6,
+    most_pairs: Annotated[int, whole("pairs of processes, at most, while undecided", 6)] = 20,
+    turns: Annotated[int, whole("turns of a pair, at most", 10)] = 40,
+    seconds: Annotated[float, real("time limit for the turns of a pair, in seconds")] = 20.0,
     base_python: Annotated[str | None, typer.Option(help="Python of an environment for the base")] = None,
     head_python: Annotated[str | None, typer.Option(help="Python of an environment for the head")] = None,
     format: OutcomeFormat = "text",

@@ -13,16 +13,17 @@ from .model_options import (
     DEFAULT_MODEL,
     MASKS,
     OWN,
-    PRECISION_NAMES,
     RATIOS,
-    RUNTIME_NAMES,
     Decoder,
     InputSize,
     JointMask,
+    Precisions,
+    Runtimes,
     masks_of,
 )
 from .options import (
     Bar,
+    Device,
     Format,
     Quiet,
     Tf32,
@@ -59,6 +60,9 @@ Examples:
 
   posebench profile --deployed --model tmpose_l --mask uniform --ratios 0.4 --people 1,4,16 --flip --threads 1
 """
+PEOPLE = "1,4,16"
+#: options that --deployed takes, of those that not every way to measure does
+_OF_DEPLOYED = ("--calibration", "--runtime", "--precision")
 
 
 def register(app: typer.Typer) -> None:
@@ -79,9 +83,9 @@ def profile(
     input_size: InputSize = None,
     joint_mask: JointMask = None,
     decoder: Decoder = None,
-    device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
-    runtime: Annotated[str, typer.Option(help=RUNTIME_NAMES)] = "eager",
-    precision: Annotated[str, typer.Option("--precision", "--dtype", help=PRECISION_NAMES)] = "float32",
+    device: Device = "cpu",
+    runtime: Runtimes = "eager",
+    precision: Precisions = "float32",
     calibration: Annotated[
         Path | None,
         typer.Option(
@@ -116,7 +120,7 @@ def profile(
     ] = False,
     people: Annotated[
         str, typer.Option(help="with --deployed: people in the image, numbers separated by commas")
-    ] = "1,4,16",
+    ] = PEOPLE,
     flip: Annotated[bool, typer.Option("--flip", help="with --deployed: the flip test's second pass, too")] = False,
     format: Format = "table",
     wide: Wide = False,
@@ -132,11 +136,16 @@ def profile(
 
     --deployed measures images instead: milliseconds for so many people, beside those of the network alone.
     """
-    if flip and not deployed:
-        raise InputError("--flip is of --deployed: give that, too")
+    if (flip or people != PEOPLE) and not deployed:
+        raise InputError(f"{'--flip' if flip else '--people'} is of --deployed: give that, too")
+    without_effect = {
+        "--train": train, "--data": data is not None, "--weights": weights is not None, "--no-memory": not memory,
+        "--batch-sizes": batch_sizes is not None, "--energy": energy, "--calibration": calibration is not None,
+        "--runtime": runtime != "eager", "--precision": precision != "float32",
+    }  # fmt: skip
+    on_tf32 = on_or_off(tf32, "--tf32")
     if deployed:
-        if train or data is not None or weights is not None or batch_sizes is not None:
-            raise InputError("--deployed: leave out --train, --data, --weights and --batch-sizes (a batch is --people)")
+        _refuse(without_effect, "--deployed measures images, whose people are a batch", _OF_DEPLOYED)
         from .profile_deployed import print_deployed
 
         asked = {
@@ -146,24 +155,20 @@ def profile(
         }  # fmt: skip
         where = {
             "device": device, "runtimes": words(runtime, "--runtime"), "threads": threads, "samples": samples,
-            "precisions": words(precision, "--precision"), "seconds": seconds,
+            "precisions": words(precision, "--precision"), "seconds": seconds, "tf32": on_tf32,
             "data": calibration and str(calibration),
         }  # fmt: skip
         print_deployed(asked, where, numbers(people, "--people", int), flip, format, wide, quiet)
         return
     if train:
-        if weights is not None or precision != "float32" or runtime != "eager" or not memory:
-            raise InputError(
-                "--train measures new models in eager float32: leave out --weights, --runtime, --precision and "
-                "--no-memory"
-            )
+        _refuse(without_effect, "--train measures new models in eager float32", ("--train", "--data", "--batch-sizes"))
         from .profile_train import print_training
 
         fixed = {"joint_mask": joint_mask, "decoder": decoder, "input_size": size(input_size)}
         asked = {"names": words(model, "--model") or [DEFAULT_MODEL], "masks": masks_of(mask) or ["none"]}
         asked["ratios"] = numbers(ratios, "--ratios")
         sizes = numbers(batch_sizes, "--batch-sizes", int) if batch_sizes else [None]
-        how = {"device": device, "threads": threads, "steps": samples, "seconds": seconds}
+        how = {"device": device, "tf32": on_tf32, "threads": threads, "steps": samples, "seconds": seconds}
         print_training(asked, fixed, data, dataset, sizes, how, format, quiet)
         return
     if data is not None:
@@ -175,19 +180,19 @@ def profile(
         }  # fmt: skip
         if any(len(values) > 1 for values in asked.values()):
             raise InputError("--data measures one training: give one model, one mask and one ratio")
-        if runtime != "eager":
-            raise InputError("--data measures training, which is eager: leave out --runtime")
+        _refuse(without_effect, "--data measures training, which is eager", ("--data", "--weights", "--precision"))
         described = {name: values[0] for name, values in asked.items()} | {
             "dataset": dataset, "input_size": input_size, "joint_mask": joint_mask, "decoder": decoder,
         }  # fmt: skip
-        print_loading(data, weights, described, device, precision, threads, seconds, format, quiet)
+        target = {"device": device, "tf32": on_tf32}
+        print_loading(data, weights, described, target, precision, threads, seconds, format, quiet)
         return
     from ..benchmark.profiling.config import ProfileConfig
     from ..benchmark.profiling.models import profile as measure
     from ..reports.tables import PROFILE_COLUMNS
 
     chosen = numbers(ratios, "--ratios")
-    where = {"device": device, "tf32": on_or_off(tf32, "--tf32")}
+    where = {"device": device, "tf32": on_tf32}
     where |= {"runtimes": words(runtime, "--runtime"), "precisions": words(precision, "--precision")}
     for line in ProfileConfig.of(dict(where)).runs()[1]:
         typer.echo(f"left out: {line}", err=True)
@@ -227,3 +232,10 @@ def profile(
         typer.echo(f"{label}: {row['error']}", err=True)
     if failed:
         raise typer.Exit(1)
+
+
+def _refuse(given: dict[str, bool], why: str, but: tuple[str, ...]) -> None:
+    """InputError naming what is given and would have no effect."""
+    wrong = [option for option, there in given.items() if there and option not in but]
+    if wrong:
+        raise InputError(f"{why}: leave out {' and '.join(wrong)}")

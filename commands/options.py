@@ -43,6 +43,7 @@ def real(help: str, *names: str, least: float = 0.0, most: float = 1e9) -> Any:
     return typer.Option(*names, help=help, callback=check)
 
 
+Device = Annotated[str, typer.Option(help="cpu or cuda")]
 Threads = Annotated[int | None, whole("CPU threads (default: torch's default)", 1, MOST_THREADS)]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress on the way, the result alone")]
 Tf32 = Annotated[str, typer.Option(help="float32 on CUDA: on is TF32, off is float32, in all layers")]

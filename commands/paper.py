@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ..pose.errors import InputError
-from .options import check_new, words
+from .options import check_new, whole, words
 
 PLOT_EXAMPLES = """
 Examples:
@@ -25,7 +25,7 @@ Examples:
   posebench table runs/three-masks --format markdown --columns mask,mask_ratio,gflops_t,ap,ap_diff
 """
 RUN = Annotated[Path, typer.Argument(metavar="RUN", help="a sweep's folder, or a file as results.csv")]
-BatchSize = Annotated[int | None, typer.Option(min=1, help="of times and memory (default: the smallest)")]
+BatchSize = Annotated[int | None, whole("of times and memory (default: the smallest)", 1)]
 FORMATS, STYLES, PICTURES = ("latex", "markdown", "csv", "html"), ("paper", "screen"), ("svg", "pdf", "png")
 
 

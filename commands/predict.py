@@ -21,8 +21,7 @@ from .model_options import (
     Ratio,
     make_model,
 )
-from .options import check_new, numbers, real
-from .train import Device
+from .options import Device, check_new, numbers, real
 
 EXAMPLES = """
 Examples:

@@ -15,14 +15,14 @@ def print_loading(
     folder: Path | None,
     weights: Path | None,
     described: dict[str, Any],
-    device: str,
+    where: dict[str, Any],
     precision: str,
     threads: int | None,
     seconds: float,
     format: str,
     quiet: bool,
 ) -> None:
-    """Loader against device: a table and a sentence."""
+    """Loader against device, `where` as use_device takes it: a table and a sentence."""
     import dataclasses
 
     import torch
@@ -37,7 +37,7 @@ def print_loading(
     if precision not in ("float32", *AMP_DTYPES):
         raise InputError(f"--precision {precision}: training is in float32 or, mixed, in {' or '.join(AMP_DTYPES)}")
     folder = folder or ensure_default_set()
-    target = use_device(device)
+    target = use_device(**where)
     if threads is not None:
         torch.set_num_threads(threads)
     which = detect_dataset(folder, described["dataset"])[0]

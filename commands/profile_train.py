@@ -36,7 +36,7 @@ def print_training(
     from ..pose.training.recipe import TINY_RECIPE, paper_recipe
     from .train import data_folder
 
-    device, threads = use_device(how.pop("device")), how.pop("threads")
+    device, threads = use_device(how.pop("device"), tf32=how.pop("tf32")), how.pop("threads")
     if threads is not None:
         torch.set_num_threads(threads)
     root, which = data_folder(data, dataset, quiet)

@@ -10,9 +10,10 @@ import typer
 
 from ..pose.datasets.registry import DEFAULT
 from ..pose.errors import InputError
+from ..sweeps.checked import MOST_IMAGES
 from .model_options import DATASET_NAMES, MASKS, masks_of
-from .options import Bar, Format, Quiet, print_rows, size
-from .train import Data, Device, data_folder
+from .options import Bar, Device, Format, Quiet, print_rows, size, whole
+from .train import Data, data_folder
 
 if TYPE_CHECKING:
     from ..sweeps.layer_choices import Choice
@@ -52,14 +53,14 @@ def search(
     ] = None,
     input_size: Annotated[str | None, typer.Option(help="crop as HEIGHTxWIDTH (default: the model's own)")] = None,
     trials: Annotated[
-        int | None, typer.Option(min=1, help="search the accuracy of --weights over layers and ratios, so many tried")
+        int | None, whole("search the accuracy of --weights over layers and ratios, so many tried", 1)
     ] = None,
     weights: Annotated[Path | None, typer.Option(help="trained model that is evaluated at every trial")] = None,
     data: Data = None,
-    people: Annotated[int | None, typer.Option(min=1, help="judge by about so many people (default: all)")] = None,
+    people: Annotated[int | None, whole("judge by about so many people (default: all)", 1)] = None,
     out: Annotated[Path | None, typer.Option(help="folder of the search, which the same command continues")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="of the search")] = 0,
-    batch_size: Annotated[int, typer.Option(min=1, help="people at a time")] = 32,
+    seed: Annotated[int, whole("of the search")] = 0,
+    batch_size: Annotated[int, whole("people at a time", 1, MOST_IMAGES)] = 32,
     flip_test: Annotated[
         bool, typer.Option("--flip-test/--no-flip-test", help="average with the mirrored crop")
     ] = True,

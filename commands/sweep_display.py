@@ -25,6 +25,7 @@ PARTS = {
     "data": "embedded data set",
     "pictures": "pictures of the masks",
     "by_size": "accuracy by size of people",
+    "by_joint": "accuracy by joint",
     "lost_people": "pictures of lost people",
     "equal_gflopst": "comparison at equal GFLOPsT",
     "agreement": "tokens kept in common",

@@ -4,6 +4,7 @@ there is room, and what to try next."""
 from __future__ import annotations
 
 import string
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 #: columns of a terminal from which on there is a plot; its size in characters
 PLOT_FROM, PLOT_SIZE = 100, (64, 12)
+#: configurations of a model, beyond which only those are listed that may be worth it
+LONG = 24
 LEGEND = (
     "▼ falls, ▲ rises, ≈ neither is shown. ± half of the paired 95 % interval. GFLOPsT: exact 1e9"
     " multiply-adds behind the backbone. ms: median of the whole model, and what of the unmasked model's time is saved,"
@@ -56,12 +59,18 @@ def story_record(subjects: Sequence[Subject]) -> list[dict[str, Any]]:
 
 
 def _table(subject: Subject, console: Console) -> None:
-    from ..reports.analysis.verdicts import loss_verdicts
+    from ..reports.analysis.told import measured_front
+    from ..reports.analysis.verdicts import allowed_words, loss_verdicts
     from ..reports.analysis.wording import percent
     from ..reports.tables import fit, text_table
 
     metric, base = subject.metric, subject.baseline
-    points = [base, *subject.points]
+    words = loss_verdicts([point.difference for point in subject.points], subject.allowed_loss)
+    judged = list(zip(subject.points, words, strict=True))
+    if len(judged) > LONG:
+        front = [id(point) for point in measured_front(subject)]
+        judged = [(point, word) for point, word in judged if word != "real" or id(point) in front]
+    points, verdicts = [base, *(point for point, _ in judged)], ["", *(word or "" for _, word in judged)]
     digits = metric.digits
 
     def accuracy(point: Point) -> str:
@@ -83,13 +92,12 @@ def _table(subject: Subject, console: Console) -> None:
         arrow = "" if not round(share, 3) else f" {'▼' if share < 0 else '▲'} {percent(abs(share))}"
         return f"{point.gflops_t:.4f}{arrow}"
 
-    verdicts = [None, *loss_verdicts([point.difference for point in subject.points], subject.allowed_loss)]
     columns = [
         ("mask", ["unmasked" if point is base else f"{point.mask} {point.ratio:g}" for point in points]),
         ("GFLOPsT", [count(point) for point in points]),
         (metric.name, [accuracy(point) for point in points]),
         ("- unmasked", [difference(point) for point in points]),
-        ("loss", [verdict or "" for verdict in verdicts]),
+        ("loss", verdicts),
     ]
     for size in subject.batch_sizes:
         columns.append((f"ms, batch {size}", [_time(point, base, size) for point in points]))
@@ -106,6 +114,9 @@ def _table(subject: Subject, console: Console) -> None:
     numeric = [head not in ("mask", "loss") for head, _ in chosen]
     console.print(Text(subject.label, "bold"))
     console.print(text_table([head for head, _ in chosen], rows, numeric, list(widths.values())))
+    if more := len(subject.points) - len(judged):
+        lose = f"{more} more lose more than {allowed_words(subject)}, and are beaten at their cost"
+        console.print(Text(f"{lose}: report.html has them.", "dim"))
     left_out = [head for number, (head, _) in enumerate(columns) if number not in widths]
     if left_out:
         console.print(Text(f"No room for {', '.join(left_out)}: results.csv has all.", "dim"))
@@ -152,7 +163,9 @@ def plot_lines(subject: Subject) -> list[str]:
     digits = subject.metric.digits
     names = {0: f"{high:.{digits}f}", height - 1: f"{low:.{digits}f}"}
     margin = max(map(len, names.values()))
-    lines = [f"{subject.metric.axis}; {', '.join(f'{letter} {mask}' for mask, letter in letters.items())}, * unmasked"]
+    signs = ", ".join(f"{letter}\N{NO-BREAK SPACE}{mask}" for mask, letter in letters.items())
+    signs = textwrap.wrap(f"{subject.metric.axis}; {signs}, *\N{NO-BREAK SPACE}unmasked", PLOT_FROM - 2)
+    lines = [line.replace("\N{NO-BREAK SPACE}", " ") for line in signs]
     lines += [f"{names.get(number, ''):>{margin}} │{''.join(row).rstrip()}" for number, row in enumerate(grid)]
     lines.append(" " * margin + " └" + "─" * width)
     ends = f"{left:.4f}", f"{right:.4f} GFLOPsT"

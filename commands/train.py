@@ -18,8 +18,6 @@ from .artifact_gate import gate
 from .model_options import (
     DATA_FOLDER,
     DATASET_NAMES,
-    PRECISION_NAME,
-    RUNTIME_NAME,
     AsPublished,
     Decoder,
     InputSize,
@@ -27,12 +25,15 @@ from .model_options import (
     Mask,
     Model,
     PositionType,
+    Precision,
     Ratio,
+    Runtime,
     make_model,
 )
 from .options import (
     LARGEST_SEED,
     Bar,
+    Device,
     Format,
     Quiet,
     Tf32,
@@ -55,7 +56,6 @@ DatasetName = Annotated[
     str | None, typer.Option("--dataset", help=f"what the folder holds: {DATASET_NAMES} (default: its files tell)")
 ]
 Boxes = Annotated[str, typer.Option(help="gt, or a detection file")]
-Device = Annotated[str, typer.Option(help="cpu or cuda")]
 Devices = Annotated[
     str | None,
     typer.Option(help="train on several at once, a process for each: 0,1 for two GPUs; cpu,cpu for two on the CPU"),
@@ -241,8 +241,8 @@ def evaluate(
         str | None, typer.Option(help="dark, hrnet or udp: decoding and crop convention (default: the model's own)")
     ] = None,
     device: Device = "cpu",
-    runtime: Annotated[str, typer.Option(help=f"what executes the model: {RUNTIME_NAME}")] = "eager",
-    precision: Annotated[str, typer.Option(help=PRECISION_NAME)] = "float32",
+    runtime: Runtime = "eager",
+    precision: Precision = "float32",
     tf32: Tf32 = "off",
     workers: Workers = 0,
     threads: Threads = None,

@@ -15,7 +15,7 @@ import numpy as np
 from ..pose.crops.person import Person
 from ..pose.evaluation.bootstrap import scores
 from ..pose.files import write_atomic
-from ..reports.analysis.by_size import COLUMNS, FILE_NAME
+from ..reports.analysis.parts import BY_SIZE, SIZE_COLUMNS
 from .data import load_split
 from .plan import Plan
 from .results import read_evidence
@@ -62,7 +62,7 @@ def join_by_size(store: SweepStore, sources: Mapping[str, SweepStore]) -> Path |
     """The lines of cells that are taken from other sweeps, by key. What cannot be read is left out: it is derived."""
     lines = []
     for source in dict.fromkeys(sources.values()):
-        with contextlib.suppress(OSError, ValueError, csv.Error), open(source.root / FILE_NAME, newline="") as file:
+        with contextlib.suppress(OSError, ValueError, csv.Error), open(source.root / BY_SIZE, newline="") as file:
             lines += [row for row in csv.reader(file) if row and sources.get(row[0]) is source]
     return _write(store, lines)
 
@@ -71,9 +71,9 @@ def _write(store: SweepStore, lines: Sequence[Sequence[Any]]) -> Path | None:
     if not lines:
         return None
     text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\n").writerows([COLUMNS, *lines])
-    write_atomic(store.root / FILE_NAME, text.getvalue().encode())
-    return store.root / FILE_NAME
+    csv.writer(text, lineterminator="\n").writerows([SIZE_COLUMNS, *lines])
+    write_atomic(store.root / BY_SIZE, text.getvalue().encode())
+    return store.root / BY_SIZE
 
 
 def size_thirds(people: Sequence[Person]) -> list[SizeThird]:

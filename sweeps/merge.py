@@ -14,6 +14,7 @@ from ..pose.errors import InputError
 from ..pose.records import digest, to_plain
 from ..reports.analysis.results import read_results, write_results
 from .agreement import write_agreement
+from .by_joint import write_by_joint
 from .by_size import join_by_size
 from .cell_result import CellResult, read_cell_result
 from .config import CellConfig
@@ -181,6 +182,7 @@ def _write(store: SweepStore, sources: Sequence[StoredSweep], chosen: dict[str, 
     if can_compare(ended):
         write_equal(store, ended, request.budgets or ())
     write_agreement(store, ended)
+    write_by_joint(store, ended)
     join_by_size(store, {key: source.store for key, source in chosen.items()})
 
 

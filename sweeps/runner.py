@@ -294,6 +294,7 @@ def _finish(store: SweepStore, plan: Plan, outcome: Outcome, on_event: Listener)
     """Pictures, the comparison of masks and the page. They come last, and their failure costs no result."""
     from ..reports.report import write_report
     from .agreement import write_agreement
+    from .by_joint import write_by_joint
     from .by_size import write_by_size
     from .equal import can_compare, write_equal
     from .lost_people import draw_lost_people
@@ -301,6 +302,7 @@ def _finish(store: SweepStore, plan: Plan, outcome: Outcome, on_event: Listener)
 
     parts = [("pictures", lambda: draw_masks(store, plan, on_event))]
     parts.append(("by_size", lambda: write_by_size(store, plan)))
+    parts.append(("by_joint", lambda: write_by_joint(store, plan.cells)))
     parts.append(("lost_people", lambda: draw_lost_people(store, plan, on_event)))
     if can_compare(plan.cells):
         parts.append(("equal_gflopst", lambda: write_equal(store, plan.cells, plan.request.budgets or ())))

@@ -5,7 +5,7 @@ base/<key>/           a shared base model: checkpoint and log
 cells/<key>/          a cell: evidence.npz, memory_<batch size>.json, and what training left; eval_<run>.json and
                       evidence_<run>.npz: in another runtime and precision
 timing/<key>/         latency of all configurations, raw samples included
-results.csv, equal_gflopst.csv, by_size.csv, report.html, plots/
+results.csv, equal_gflopst.csv, by_size.csv, by_joint.csv, report.html, plots/
 
 Each of the folders named by a key belongs to one worker process: config.json is its task, log.txt what it printed, and
 result.json, written last, says that it is done or why it failed.

@@ -1,17 +1,20 @@
 """Latency of a sweep's configurations, measured interleaved in one process while nothing else of the sweep runs.
 
 `python -m posebench.sweeps.timing FOLDER` is the worker. Its result holds, per configuration and batch size, the
-latency columns with the raw samples, and the conditions.
+latency columns with the raw samples, and the conditions; in another runtime or precision than that of the cells also
+the memory, and the counts of what it executes.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 from ..benchmark.profiling.config import RunConfig, runs_of
+from ..benchmark.runtimes.registry import find_runtime
 from ..pose.models.config import ModelConfig
 from ..pose.records import digest, unsaid
 from .child import Reporter, run_worker
@@ -128,13 +131,21 @@ def measure(folder: Path, job: TimingJob, reporter: Reporter) -> dict[str, Any]:
     from ..benchmark.instruments.allocator import keep_freed_memory
     from ..benchmark.instruments.device import use_device
     from ..benchmark.instruments.environment import conditions
-    from ..benchmark.profiling.models import precision_text, time_models
+    from ..benchmark.profiling.in_runtime import precision_text
+    from ..benchmark.profiling.models import executed_row, row_memory, time_models
+    from ..benchmark.profiling.modules import memory_or_error
     from .work import build_model
 
     torch.set_num_threads(job.run.threads)
     keep_freed_memory()
     device = use_device(job.device, tf32=job.run.tf32)
     models = {model: build_model(model).eval() for model in job.models}
+    counts = {
+        (model, run): executed_row(made, run.runtime)
+        for model, made in models.items()
+        for run in job.every_run
+        if find_runtime(run.runtime).form is not None
+    }
     timings: dict[str, dict[str, Any]] = {timing_key(*one): {} for one in product(models, job.every_run)}
     for number, size in enumerate(job.batch_sizes):
 
@@ -152,9 +163,14 @@ def measure(folder: Path, job: TimingJob, reporter: Reporter) -> dict[str, Any]:
             max_seconds=job.seconds,
             progress=progress,
         )
-        for (model, run), row in rows.items():
-            about = {"dtype": run.dtype, "precision": precision_text(run, device)} if job.runs else {}
-            timings[timing_key(model, run)][str(size)] = row | about
+        told = reporter.progress("memory")
+        for done, ((model, run), row) in enumerate(rows.items(), start=1):
+            if job.runs:
+                row |= {"dtype": run.dtype, "precision": precision_text(run, device)}
+            if run != job.run and "error" not in row:  # in job.run the cells measure theirs
+                row |= memory_or_error(partial(row_memory, model, models[model], size, run, device))
+            timings[timing_key(model, run)][str(size)] = counts.get((model, run), {}) | row
+            told(done, len(rows))
     where = conditions(job.device, job.run.dtype, job.run.threads, None)
     return {"timings": timings, "conditions": where}
 

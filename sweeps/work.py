@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from ..benchmark.instruments.device import use_device
+from ..benchmark.instruments.device import check_room, use_device
 from ..benchmark.instruments.precision import Precision
-from ..benchmark.instruments.shortage import release, shortage_text
+from ..benchmark.instruments.shortage import release
 from ..benchmark.profiling.config import RunConfig
 from ..benchmark.profiling.models import example_images
-from ..benchmark.profiling.modules import memory_columns, placed_memory
+from ..benchmark.profiling.modules import memory_columns, not_measured, placed_memory
 from ..benchmark.profiling.running import Running
 from ..pose.crops.dataset import PoseDataset
 from ..pose.crops.person import DataSplit
-from ..pose.errors import InputError, is_shortage
+from ..pose.errors import InputError, NumericalError, is_shortage
 from ..pose.evaluation.evaluate import Evaluation, evaluate
 from ..pose.files import atomic_path
 from ..pose.models.config import ModelConfig
@@ -70,15 +71,16 @@ def measure_memory(model: PoseModel, job: Job, folder: Path, reporter: Reporter)
     """
     missing = [size for size in sorted(job.batch_sizes) if not memory_file(folder, size).is_file()]
     progress = reporter.progress("memory")
+    precision = float32_on(job.device, tf32=job.config.run.tf32)
     for number, size in enumerate(missing):
-        batch = (example_images(model, size), torch.arange(size))
-        precision = float32_on(job.device, tf32=job.config.run.tf32)
         try:
+            check_room(size, 3 * prod(model.spec.input_size))
+            batch = (example_images(model, size), torch.arange(size))
             found = memory_columns(placed_memory(model, batch, precision, job.config.run.threads))
-        except (RuntimeError, MemoryError) as error:
-            if not is_shortage(error):
+        except (RuntimeError, MemoryError, InputError) as error:
+            if not (isinstance(error, InputError) or is_shortage(error)):
                 raise
-            found = {"error": shortage_text(error)}  # of this batch size, and not of the cell
+            found = not_measured(error)  # of this batch size, and not of the cell
         if "error" in found:
             release()
         write_json(memory_file(folder, size), found)
@@ -157,7 +159,7 @@ def evaluate_runs(model: PoseModel, job: Job, folder: Path, reporter: Reporter) 
             running = Running(model, run, use_device(job.device, tf32=run.tf32), job.data_root)
             found = evaluate_model(running, job, folder, reporter, f"evidence_{run_name(run)}.npz", "cpu")
             columns = accuracy_columns(job.config, found) | running.columns() | running.drift(job.data_root)
-        except InputError as error:
+        except (InputError, NumericalError) as error:
             columns = {"status": STATUS_FAILED, "error": str(error)}
         write_json(run_file(folder, run), columns)
 

@@ -34,3 +34,8 @@ def __getattr__(name: str) -> Any:
     if name not in _HOLDS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(_HOLDS[name], __name__), name)
+
+
+def __dir__() -> list[str]:
+    """All there is, so that tab completion and documentation find it before its first use."""
+    return sorted({*globals(), *__all__})

@@ -1,5 +1,6 @@
 """What README and docs/ tell a user to type is a command that there is; the site builds, and every page is in it."""
 
+import importlib
 import os
 import re
 import shlex
@@ -75,6 +76,13 @@ def test_a_command_that_needs_nothing_runs(line, tmp_path):
 def test_every_page_is_in_the_sites_navigation():
     listed = {next(iter(entry.values())) for entry in yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"]}
     assert listed - {"commands.md"} == {page.name for page in PAGES if page.parent.name == "docs"} - {"commands.md"}
+
+
+def test_what_the_python_page_names_is_told_by_its_module():
+    """The site's builder, and tab completion, know of what is imported on first use by `dir` alone."""
+    names = re.findall(r"^::: (\S+)\.(\w+)$", (ROOT / "docs" / "api.md").read_text(), re.M)
+    assert len(names) > 8
+    assert [name for module, name in names if name not in dir(importlib.import_module(module))] == []
 
 
 @pytest.mark.slow

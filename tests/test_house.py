@@ -131,3 +131,12 @@ def test_reports_know_no_reduction_by_its_name():
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     ]
     assert [(module, text) for module, text in texts if names & set(re.findall(r"\w+", text))] == []
+
+
+@pytest.mark.parametrize(
+    ("opening", "place"),
+    [("InferenceSession(", "onnx_session"), ("core.compile_model(", "openvino")],
+)
+def test_networks_in_other_runtimes_are_opened_in_one_place(opening, place):
+    opens = [module for module, file in MODULES.items() if opening in file.read_text(encoding="utf-8")]
+    assert opens == [("benchmark", "runtimes", place)]

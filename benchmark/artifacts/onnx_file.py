@@ -14,10 +14,10 @@ import numpy as np
 import torch
 
 from ...pose.errors import InputError
-from ..runtimes.onnxruntime import CPU, session_options
+from ..runtimes.onnx_file import LARGEST
+from ..runtimes.onnx_session import CPU, open_session
 from .artifact import Describe, Step, sizes
 
-LARGEST = 2**31 - 2**20  # one protobuf file
 _SCOPES = "pkg.torch.onnx.name_scopes"
 _forms: weakref.WeakKeyDictionary[Any, bytes] = weakref.WeakKeyDictionary()
 
@@ -28,7 +28,7 @@ class OnnxArtifact:
     def __init__(self, path: Path, proto: Any, threads: int | None):
         self.path, self.proto, self.threads = path, proto, threads
         self.known: Mapping[str, str] = {one.key: one.value for one in proto.metadata_props}
-        self.session = _session(path, threads)
+        self.session = open_session(path, threads, log_errors=False)  # a broken file is told in a line of ours
         self.input = self.session.get_inputs()[0]
         self.input_shape = sizes(self.input.shape)
         self.output_shape = sizes(self.session.get_outputs()[0].shape)
@@ -51,7 +51,7 @@ class OnnxArtifact:
             if name not in already:
                 graph.graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
         onnx.load_external_data_for_model(graph, str(self.path.parent))
-        session = _session(graph.SerializeToString(), self.threads)
+        session = open_session(graph.SerializeToString(), self.threads, log_errors=False)
         return dict(zip(wanted, _runs(self.path, session, wanted, {self.input.name: images}), strict=True))
 
     def steps(self) -> Iterator[Step]:
@@ -124,14 +124,6 @@ def read(path: Path, threads: int | None = None) -> OnnxArtifact:
         raise
     except Exception as error:  # ONNX Runtime's own, of a dozen classes
         raise InputError(f"{path}: ONNX Runtime cannot open it ({_first_line(error)})") from None
-
-
-def _session(source: Path | bytes, threads: int | None) -> Any:
-    import onnxruntime
-
-    options = session_options(threads or torch.get_num_threads())
-    options.log_severity_level = 4  # a broken file is told in a line of ours
-    return onnxruntime.InferenceSession(source if isinstance(source, bytes) else str(source), options, providers=[CPU])
 
 
 def _runs(path: Path, session: Any, names: list[str] | None, feeds: dict[str, np.ndarray]) -> list[np.ndarray]:

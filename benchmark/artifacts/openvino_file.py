@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from ...pose.errors import InputError
-from ..runtimes.openvino import compile_options
+from ..runtimes.openvino import compile_model
 from . import onnx_file
 from .artifact import Describe, Step
 
@@ -30,12 +29,8 @@ class OpenvinoArtifact:
         model = self.core.read_model(path)
         self.known: Mapping[str, str] = _known(model)
         self.input_shape, self.output_shape = _sizes(model.input(0)), _sizes(model.output(0))
-        self.compiled = self._compile(model)
+        self.compiled, _ = compile_model(self.core, model, threads=threads)
         self.fallbacks = _references(self.compiled)
-
-    def _compile(self, model: Any) -> Any:
-        options = compile_options("float32", self.threads or torch.get_num_threads())
-        return self.core.compile_model(model, "CPU", options)
 
     def run(self, images: np.ndarray) -> np.ndarray:
         try:
@@ -51,7 +46,8 @@ class OpenvinoArtifact:
         final = model.output(0).names
         ports = [0 if name in final else 1 for name in wanted]
         model.add_outputs([name for name, new in zip(wanted, ports, strict=True) if new])
-        results = self._compile(model)(images)
+        compiled, _ = compile_model(self.core, model, threads=self.threads)
+        results = compiled(images)
         return {name: np.array(results[name]) for name in wanted}
 
     def steps(self) -> Iterator[Step]:

@@ -78,8 +78,9 @@ class _Recorder(torch.fx.Interpreter):
 def write(program: Any, path: Path, known: Mapping[str, str], describe: Describe) -> None:
     """Write a torch.export program."""
     all_known = {**known, **describe(TorchArtifact(path, program, known))}
-    with path.open("wb") as file:
-        torch.export.save(program, file, extra_files={METADATA: json.dumps(all_known)})
+    content = io.BytesIO()  # torch's writer ends the process where the disk is full
+    torch.export.save(program, content, extra_files={METADATA: json.dumps(all_known)})
+    path.write_bytes(content.getbuffer())
 
 
 def read(path: Path, threads: int | None = None) -> TorchArtifact:

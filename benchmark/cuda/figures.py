@@ -23,8 +23,9 @@ from ..instruments.environment import conditions
 from ..instruments.precision import Precision
 from ..instruments.shortage import release
 from ..profiling.config import ProfileConfig, RunConfig
-from ..profiling.models import example_images, model_memory, profile_models, synchronise
+from ..profiling.models import example_images, model_memory, profile_models
 from ..profiling.modules import memory_columns
+from ..profiling.subjects import synchronise
 from .steps import Site
 
 RATIOS = (0.0, 0.2, 0.4, 0.6, 0.8)

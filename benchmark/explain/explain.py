@@ -19,9 +19,9 @@ from ..instruments.allocator import keep_freed_memory
 from ..instruments.device import DTYPES, torch_threads
 from ..instruments.latency import LatencySamples, measure_latency
 from ..profiling.config import ProfileConfig, RunConfig
-from ..profiling.in_runtime import TOLERANCE, compare
-from ..profiling.models import crops_for, example_images
-from ..runtimes.descriptor import FLOAT32, INT8
+from ..profiling.in_runtime import check_equal
+from ..profiling.models import check_room_for, crops_for, example_images
+from ..runtimes.descriptor import INT8
 from ..runtimes.prepared import Task, prepare
 from ..runtimes.registry import find_runtime
 from .ceilings import Ceilings, measure_ceilings
@@ -106,6 +106,7 @@ def explain(
         raise InputError("nothing is masked: give --mask and --ratios above 0")
     keep_freed_memory()
     models = {config: create_model(config).eval() for config in chosen}
+    check_room_for(models.values(), batch_size)
     explained: list[Explained] = []
     with torch_threads(how.run.threads):
         limits = {name: measure_ceilings(DTYPES.get(name, torch.float32)) for name in {run.dtype for run in runs}}
@@ -148,14 +149,9 @@ class _Subject:
     def of(cls, model: PoseModel, run: RunConfig, batch_size: int, how: ProfileConfig) -> _Subject:
         inputs = example_images(model, batch_size), torch.arange(batch_size)
         crops = crops_for(model.spec, (run,), how.data) if run.dtype == INT8 else None
-        calibration = [] if crops is None else [(x[None], torch.tensor([n])) for n, x in enumerate(crops.calibration)]
-        task = Task(model, inputs, run.dtype, torch.device("cpu"), run.threads, calibration)
+        task = Task(model, inputs, run.dtype, torch.device("cpu"), run.threads, crops.inputs if crops else [])
         prepared, runtime, scopes = prepare(run.runtime, task), find_runtime(run.runtime), scopes_of(model)
-        if not run.is_reference:
-            drift = compare(model, prepared, inputs[0], crops)["drift_heatmap"]
-            if run.dtype == FLOAT32 and not drift <= TOLERANCE:
-                what = f"runtime {run.runtime}, {model.spec.mask}"
-                raise InputError(f"{what}: not timed, heatmaps differ from eager's by {drift:.2g}")
+        check_equal(model, prepared, run, inputs[0])
         profiler = runtime.profiler()
         assert profiler is not None, "asked before"
         work = work_of(runtime.executed(model), inputs, scopes)

@@ -8,7 +8,8 @@ from bisect import bisect_left, bisect_right
 from pathlib import Path
 from typing import Any
 
-from ..runtimes.onnxruntime import CPU, model_file, session_of
+from ..runtimes.onnx_session import CPU
+from ..runtimes.onnxruntime import model_file, session_of
 from ..runtimes.prepared import Prepared, Task
 from .kinds import BETWEEN
 from .onnx_parts import part_finder

@@ -67,16 +67,16 @@ def check_count(name: str, value: int | None) -> int | None:
     return int(value)
 
 
-def check_room(batch_size: int, pixels: int) -> None:
-    """InputError where a batch of images of so many pixels is more than the memory that is free: where the system
-    lends more than it has, the process would be killed instead."""
+def check_room(batch_size: int, numbers: int) -> None:
+    """InputError where a batch of examples of so many float32 numbers is more than the memory that is free: where the
+    system lends more than it has, the process would be killed instead."""
     import psutil
 
-    needed, free = batch_size * pixels * 3 * 4, psutil.virtual_memory().available
+    needed, free = batch_size * numbers * 4, psutil.virtual_memory().available
     if needed > free:
         gib = 2**30
         raise InputError(
-            f"batch size {batch_size}: the images alone take {needed / gib:.1f} GiB, and {free / gib:.1f} GiB are free"
+            f"batch size {batch_size}: the inputs alone take {needed / gib:.1f} GiB, and {free / gib:.1f} GiB are free"
         )
 
 

@@ -12,21 +12,20 @@ import torch
 from ...pose.crops.affine import crop_matrix, warp_crop
 from ...pose.crops.boxes import box_to_center_scale
 from ...pose.crops.dataset import normalize
-from ...pose.errors import InputError
 from ...pose.evaluation.decode import convention_of, decode_to_image
 from ...pose.evaluation.flip import average_flipped
 from ...pose.models.config import ModelConfig, ModelSpec
 from ...pose.models.model import PoseModel
 from ...pose.models.zoo import create_model
 from ..instruments.allocator import keep_freed_memory
-from ..instruments.device import check_count, check_device, torch_threads
+from ..instruments.device import check_count, torch_threads, use_device
 from ..instruments.latency import LatencySamples, measure_latency
 from ..instruments.statistics import ratio_of_medians
-from ..runtimes.descriptor import FLOAT32, INT8
+from ..runtimes.descriptor import INT8
 from ..runtimes.prepared import Prepared, Task, prepare
 from .config import ProfileConfig, RunConfig
-from .in_runtime import TOLERANCE, compare
-from .models import crops_for, example_images
+from .in_runtime import check_equal
+from .models import check_room_for, crops_for, example_images
 
 IMAGE_SIZE = (480, 640)  # (H, W) px
 STAGES = ("image", "network", "crop", "decode")
@@ -96,10 +95,11 @@ def profile_deployed(
     against the unmasked configuration in the same runtime: saved_network, and saved_deployed with its interval.
     decode: of decode.py (None: the model's own). InputError for an unequal runtime, and as `profile`.
     """
-    device, runs = check_device(how.run.device), how.runs()[0]
+    device, runs = use_device(how.run.device, tf32=how.run.tf32), how.runs()[0]
     counts = [check_count("--people", count) for count in people]
     keep_freed_memory()
     models = {config: create_model(config).eval() for config in chosen}
+    check_room_for(models.values(), max(counts))
     rows: list[dict[str, Any]] = []
     with torch_threads(how.run.threads):
         for number, count in enumerate(counts):
@@ -129,13 +129,9 @@ def profile_deployed(
 def _prepared(model: PoseModel, run: RunConfig, count: int, device: torch.device, how: ProfileConfig) -> Prepared:
     inputs = example_images(model, count), torch.arange(count)
     crops = crops_for(model.spec, (run,), how.data) if run.dtype == INT8 else None
-    calibration = [] if crops is None else [(x[None], torch.tensor([n])) for n, x in enumerate(crops.calibration)]
+    calibration = crops.inputs if crops else []
     prepared = prepare(run.runtime, Task(model, inputs, run.dtype, device, how.run.threads, calibration))
-    if run.dtype == FLOAT32 and not run.is_reference:
-        drift = compare(model, prepared, inputs[0], None)["drift_heatmap"]
-        if not drift <= TOLERANCE:
-            what = f"runtime {run.runtime}, {model.spec.mask}"
-            raise InputError(f"{what}: not timed, heatmaps differ from eager's by {drift:.2g}")
+    check_equal(model, prepared, run, inputs[0])
     return prepared
 
 

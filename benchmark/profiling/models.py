@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import product
@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ...pose.errors import is_shortage
+from ...pose.errors import InputError
 from ...pose.models.as_trained import as_trained
 from ...pose.models.choices import asked_model, choose_models
 from ...pose.models.config import ModelConfig, ModelSpec
@@ -25,27 +25,23 @@ from ...pose.reductions import NONE
 from ...row import STATUS_FAILED, STATUS_OK
 from ..counting.flops import flops_row
 from ..instruments.allocator import keep_freed_memory
-from ..instruments.device import DTYPES, check_count, check_room, torch_threads, use_device
-from ..instruments.energy import Counter, energy_counter, measure_energy
+from ..instruments.device import check_count, check_room, torch_threads, use_device
+from ..instruments.energy import Counter, energy_counter
 from ..instruments.environment import conditions
-from ..instruments.flush import l2_flush
-from ..instruments.memory import RSS_METHOD, MemoryResult, peak_memory, peak_rss_bytes, storage_bytes
+from ..instruments.memory import MemoryResult
 from ..instruments.own_process import in_own_process
-from ..instruments.precision import Precision
-from ..instruments.shortage import release, shortage_text
-from ..instruments.timing import Row, Subject, that_fit, time_together
-from ..runtimes.catalogue import EAGER
-from ..runtimes.descriptor import FLOAT32, INT8
+from ..instruments.shortage import release
+from ..instruments.timing import Row, Subject
+from ..runtimes.descriptor import INT8
 from ..runtimes.onnx_file import written
-from ..runtimes.prepared import Task, prepare
 from ..runtimes.registry import find_runtime
 from .config import ProfileConfig, RunConfig
 from .crops import CALIBRATION, COMPARED, load_crops
-from .in_runtime import Crops, place_model
-from .modules import memory_or_error, placed_memory, profile_modules
+from .in_runtime import Crops, place_model, precision_text
+from .modules import memory_or_error, prepared_memory, profile_modules
+from .subjects import measure_subjects
 
 Weights = str | Path | None
-SESSION_CALLS = 3
 
 
 def profile(
@@ -68,8 +64,7 @@ def profile(
     mask where neither masks nor ratios are given.
     options: device ("cpu"), batch_sizes ((1,)), runtimes (("eager",)), precisions (("float32",)), dtype ("float32"),
     threads (None), samples (130), seconds (20.0), memory (True), tf32 (False) and energy (False), as ProfileConfig and
-    RunConfig say; and arguments
-    of create_model, such as dataset (COCO) or input_size.
+    RunConfig say; and, for names, arguments of create_model, such as dataset (COCO) or input_size.
     progress(done, total, stage=..., ...): stage "preparing" counts models in their runtimes, "latency" samples,
     "memory" rows.
 
@@ -83,8 +78,9 @@ def profile(
     if isinstance(models, nn.Module):
         if inputs is None:
             raise TypeError("profile of a module needs example inputs: profile(module, inputs=torch.randn(1, ...))")
-        if options:
-            raise TypeError(f"profile of a module does not take {', '.join(options)}")
+        given = {"masks": masks, "ratios": ratios, "baseline": baseline, "weights": weights is not None}
+        if wrong := [*options, *(name for name, value in given.items() if value)]:
+            raise TypeError(f"profile of a module does not take {', '.join(wrong)}")
         return profile_modules({type(models).__name__: models}, inputs, how, progress)
     names = [models] if isinstance(models, str) else list(models)
     if weights is None:
@@ -132,8 +128,7 @@ def profile_models(
         models[config] = _build(config, weights).eval()
         for name in {run.runtime for run in runs}:
             counts[config, name] = executed_row(models[config], name)
-    if device.type == "cpu":
-        check_room(max(sizes), max(prod(model.spec.input_size) for model in models.values()))
+    check_room_for(models.values(), max(sizes))
     rows: list[Row] = []
     memory: list[Callable[[], MemoryResult]] = []
     for size in sizes:
@@ -153,7 +148,7 @@ def profile_models(
         for config, run in product(chosen, runs):
             now = conditions(device, run.dtype, threads, size) | {"precision": precision_text(run, device)}
             rows.append({"status": STATUS_OK, **counts[config, run.runtime], **now, **timed[config, run]})
-            memory.append(partial(_memory, config, models[config], size, run, device, weights))
+            memory.append(partial(row_memory, config, models[config], size, run, device, weights))
     if how.memory:
         for done, (row, measure) in enumerate(zip(rows, memory, strict=True), start=1):
             if row["status"] == STATUS_OK:
@@ -169,15 +164,6 @@ def executed_row(model: PoseModel, runtime: str) -> Row:
     if form is model:
         return own
     return flops_row(form) | {name: value for name, value in own.items() if name.startswith("published")}
-
-
-def precision_text(run: RunConfig, device: torch.device) -> str:
-    """For the record: the number format, and how it is brought about."""
-    if run.dtype == INT8:
-        return "static quantisation to int8"
-    if run.dtype == FLOAT32 or find_runtime(run.runtime).in_torch:
-        return Precision(DTYPES[run.dtype], device).text
-    return f"graph in {run.dtype}"
 
 
 def _build(config: ModelConfig, weights: Weights) -> PoseModel:
@@ -207,6 +193,11 @@ def time_models(
     int8. counter: of energy, which is measured behind the times. `how`: see time_together.
     """
     subjects, columns, failed = {}, {}, {}
+    try:
+        check_room_for(models.values(), batch_size)
+    except InputError as error:  # of this batch size: others were, or will be, measured
+        none = {"status": STATUS_FAILED, "error": str(error)}
+        return {(name, run): {"runtime": run.runtime} | none for name in models for run in runs}
     with torch_threads(threads):
         for done, (name, model) in enumerate(models.items()):
             images = example_images(model, batch_size)
@@ -227,35 +218,17 @@ def time_models(
                 )
                 if progress is not None and len(runs) > 1:
                     progress(done * len(runs) + number + 1, len(models) * len(runs), stage="preparing")
-        subjects, too_big = that_fit(subjects)
-    failed |= {key: {"status": STATUS_FAILED, "error": error} for key, error in too_big.items()}
-    report = progress and partial(progress, stage="latency")
-    how |= {"device": device, "threads": threads, "progress": report}
-    try:
-        timed = time_together(subjects, batch_size, flush=l2_flush(device), **how)
-        if counter is not None:
-            with torch_threads(threads):
-                for done, (key, subject) in enumerate(subjects.items()):
-                    timed[key] |= measure_energy(
-                        subject.whole, batch_size, counter, synchronise=partial(synchronise, device)
-                    ).columns()
-                    if progress is not None:
-                        progress(done + 1, len(subjects), stage="energy")
-    except (RuntimeError, MemoryError) as error:
-        if not is_shortage(error):
-            raise
-        timed, reason = {}, shortage_text(error)
-        failed |= {key: {"status": STATUS_FAILED, "error": reason} for key in subjects}
-    if failed:
+    how |= {"device": device, "threads": threads, "counter": counter, "progress": progress}
+    rows = measure_subjects(subjects, batch_size, **how) | failed
+    if any("error" in row for row in rows.values()):
         del subjects
         release()
-    return {key: about | timed.get(key, {}) | failed.get(key, {}) for key, about in columns.items()}
+    return {key: about | rows[key] for key, about in columns.items()}
 
 
-def synchronise(device: torch.device) -> None:
-    """Wait for what a CUDA device was given."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+def check_room_for(models: Iterable[PoseModel], batch_size: int) -> None:
+    """InputError where a batch of their images does not fit into memory."""
+    check_room(batch_size, max(3 * prod(model.spec.input_size) for model in models))
 
 
 def _reference(runs: Sequence[RunConfig]) -> RunConfig | None:
@@ -270,40 +243,25 @@ def crops_for(spec: ModelSpec, runs: Sequence[RunConfig], data: str | None) -> C
     return Crops(load_crops(data, "train", spec, CALIBRATION), compared, "crops of people")
 
 
-def _memory(
-    config: ModelConfig, model: PoseModel, size: int, run: RunConfig, device: torch.device, weights: Weights
+def row_memory(
+    config: ModelConfig, model: PoseModel, size: int, run: RunConfig, device: torch.device, weights: Weights = None
 ) -> MemoryResult:
-    """The memory of one row, from a process of its own. A file that a runtime reads is written already."""
+    """The memory of one row, from a process of its own. A file that a runtime reads is written already: time first."""
     if find_runtime(run.runtime).in_torch:
         return in_own_process(model_memory, config, size, run, device, weights)
-    images = example_images(model, size)
-    return in_own_process(session_memory, written(model), images, torch.arange(size), run, device)
+    return in_own_process(prepared_memory, written(model), _batch(model, size), run, device)
 
 
 def model_memory(
     config: ModelConfig, batch_size: int, run: RunConfig, device: torch.device, weights: Weights = None
 ) -> MemoryResult:
     """Peak memory of one forward pass of a model in a runtime of torch's. Run it in a process of its own."""
-    device = use_device(device, tf32=run.tf32)
     model = _build(config, weights)
-    batch = example_images(model, batch_size), torch.arange(batch_size)
-    if run.runtime == EAGER:
-        return placed_memory(model, batch, Precision(DTYPES[run.dtype], device), run.threads)
-    with torch_threads(run.threads):
-        prepared = prepare(run.runtime, Task(model.eval(), batch, run.dtype, device, run.threads))
-        found = peak_memory(prepared.bind(*batch), (), device)
-    return replace(found, weights_bytes=storage_bytes([*model.parameters(), *model.buffers()]))
+    return prepared_memory(model, _batch(model, batch_size), run, device)
 
 
-def session_memory(
-    module: nn.Module, images: torch.Tensor, ids: torch.Tensor, run: RunConfig, device: torch.device
-) -> MemoryResult:
-    """Peak of this process's resident memory after some passes of a file in its runtime, which takes its memory past
-    torch. Run it in a process of its own."""
-    call = prepare(run.runtime, Task(module, (images, ids), run.dtype, device, run.threads)).bind(images, ids)
-    for _ in range(SESSION_CALLS):
-        call()
-    return MemoryResult(None, None, peak_rss_bytes(), RSS_METHOD)
+def _batch(model: PoseModel, size: int) -> tuple[torch.Tensor, torch.Tensor]:
+    return example_images(model, size), torch.arange(size)
 
 
 def example_images(model: PoseModel, batch_size: int) -> torch.Tensor:

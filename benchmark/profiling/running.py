@@ -13,14 +13,15 @@ from ..runtimes.descriptor import INT8
 from ..runtimes.prepared import Inputs, Prepared, Task, prepare
 from .config import RunConfig
 from .crops import CALIBRATION, COMPARED, load_crops
-from .in_runtime import Crops, compare
+from .in_runtime import Crops, check_equal, compare
 
 
 class Running(nn.Module):
     """A model's interface: images (B, 3, H, W) and sample ids (B,), both on the CPU, -> heatmaps (B, J, h, w) there.
 
     model: float32, on the CPU. It is prepared for the size of its first batch; smaller ones are filled up. data: folder
-    whose training crops calibrate int8 (None: the embedded set). InputError for what the runtime cannot do.
+    whose training crops calibrate int8 (None: the embedded set). InputError for what the runtime cannot do, and where
+    it does not give eager's heatmaps in float32, or NaN in any precision.
     """
 
     def __init__(self, model: PoseModel, run: RunConfig, device: torch.device, data: str | None = None):
@@ -53,8 +54,10 @@ class Running(nn.Module):
             calibration: list[Inputs] = []
             if self.run.dtype == INT8:
                 crops = load_crops(self.data, "train", self.spec, CALIBRATION)
-                calibration = [(crop[None], torch.tensor([number])) for number, crop in enumerate(crops)]
+                calibration = Crops(crops, crops[:0], "").inputs
             example = images.contiguous(), sample_ids
             task = Task(self._model[0], example, self.run.dtype, self.device, self.run.threads, calibration)
-            self._prepared = len(images), prepare(self.run.runtime, task)
+            prepared = prepare(self.run.runtime, task)
+            check_equal(self._model[0], prepared, self.run, example[0])
+            self._prepared = len(images), prepared
         return self._prepared

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .descriptor import FLOAT32, Runtime
+from .descriptor import FLOAT32, INT8, Runtime
 
 EAGER = "eager"
 _HERE = "posebench.benchmark.runtimes"
@@ -42,7 +42,7 @@ _TABLE = (
         "onnxruntime",
         f"{_HERE}.onnxruntime:prepare",
         "ONNX Runtime, its CPU or CUDA provider",
-        cpu_precisions=(FLOAT32, "int8"),
+        cpu_precisions=(FLOAT32, INT8),
         cuda_precisions=(FLOAT32, "float16"),
         packages=("onnx", "onnxruntime", "onnxscript"),
         extra="export",
@@ -62,7 +62,7 @@ _TABLE = (
         f"{_HERE}.openvino:prepare",
         "OpenVINO on the CPU",
         devices=("cpu",),
-        cpu_precisions=(FLOAT32, "bfloat16", "float16"),
+        cpu_precisions=(FLOAT32, "bfloat16", "float16", INT8),
         packages=("onnx", "onnxruntime", "onnxscript", "openvino"),
         extra="openvino",
         profile=f"{_EXPLAIN}.openvino_profiler:profile",

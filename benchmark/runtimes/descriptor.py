@@ -20,7 +20,8 @@ class Runtime:
     summary: one line. devices: kinds of device that it runs on. cpu_precisions, cuda_precisions: what it computes in
     there. packages: what must be installed for it; extra: the extra of posebench that brings them.
     in_torch: torch's own operators do the work, so that torch's profiler sees all of its memory.
-    form: (a pose model) -> the module that it executes, whose multiply-adds are counted; None for the model as it is.
+    form: (a module, an example of its inputs; without one for a pose model) -> the module that it executes, whose
+    multiply-adds are counted; None for the module as it is.
     profile: (Task, Prepared, scopes) -> what its profiler looks at (see explain/passes.py); None without one.
     """
 
@@ -40,12 +41,12 @@ class Runtime:
         """`prepare` itself, imported if need be."""
         return load_object(self.prepare) if isinstance(self.prepare, str) else self.prepare
 
-    def executed(self, module: Any) -> Any:
-        """The module whose operators it executes."""
+    def executed(self, module: Any, *inputs: Any) -> Any:
+        """The module whose operators it executes. inputs: an example, which a pose model does not need."""
         if self.form is None:
             return module
         form = load_object(self.form) if isinstance(self.form, str) else self.form
-        return form(module)
+        return form(module, *inputs)
 
     def profiler(self) -> Callable[..., Any] | None:
         """`profile` itself, imported if need be."""

@@ -1,4 +1,5 @@
-"""Static int8 quantisation of an ONNX file: weights per channel, activations per tensor, calibrated on inputs."""
+"""Static int8 quantisation of an ONNX file: weights per channel, activations per tensor, calibrated on inputs. ONNX
+Runtime and OpenVINO execute it alike."""
 
 from __future__ import annotations
 

@@ -16,10 +16,12 @@ import torch
 from torch import nn
 
 from ...pose.errors import InputError
+from .onnx_session import BATCH, open_session
 from .prepared import Inputs
 
 LARGEST = 2**31 - 2**20  # one protobuf file
-BATCH = "batch"
+
+
 class Written(nn.Module):
     """Stands for a module whose files lie in a folder already, in another process."""
 
@@ -82,7 +84,6 @@ def with_constants(path: Path, values: Mapping[str, np.ndarray]) -> Path | bytes
     """A file's network in which inputs, by name, are constants, and what is made of these alone is computed; the file
     as it is where it uses none of them."""
     import onnx
-    import onnxruntime
     from onnx import numpy_helper
 
     model = onnx.load(path)
@@ -108,10 +109,7 @@ def with_constants(path: Path, values: Mapping[str, np.ndarray]) -> Path | bytes
         [tensor for tensor in graph.initializer if tensor.name in used],
     )
     alone = onnx.helper.make_model(part, opset_imports=model.opset_import, ir_version=model.ir_version)
-    settings = onnxruntime.SessionOptions()
-    settings.log_severity_level, settings.intra_op_num_threads = 3, 1
-    session = onnxruntime.InferenceSession(alone.SerializeToString(), settings, providers=["CPUExecutionProvider"])
-    constants = session.run(wanted, values)
+    constants = open_session(alone.SerializeToString(), 1).run(wanted, values)
     left = [value for value in graph.input if value.name not in values]
     for field, members in (("node", others), ("input", left)):
         graph.ClearField(field)

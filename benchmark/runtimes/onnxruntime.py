@@ -12,12 +12,11 @@ import numpy as np
 import torch
 
 from ...pose.errors import InputError
-from .onnx_file import BATCH, onnx_file
+from .onnx_file import onnx_file
+from .onnx_session import CPU, open_session
 from .prepared import Provenance, Task
 
-CPU, CUDA, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
-#: threads that wait for the next call spin by default, into the times of whoever runs in between
-SETTINGS = {"session.force_spinning_stop": "1", "session.record_ep_graph_assignment_info": "1"}
+CUDA, TENSORRT = "CUDAExecutionProvider", "TensorrtExecutionProvider"
 
 
 @dataclass(frozen=True)
@@ -81,11 +80,7 @@ def session_of(path: Path, task: Task, provider: str, *, profile: Path | None = 
             "pip install onnxruntime-gpu in its place"
         )
     threads = task.threads or torch.get_num_threads()
-    settings = session_options(threads)
-    settings.add_free_dimension_override_by_name(BATCH, len(task.inputs[0]))
-    if profile is not None:
-        settings.enable_profiling, settings.profile_file_prefix = True, str(profile)
-    session = onnxruntime.InferenceSession(str(path), settings, providers=_providers(provider, task))
+    session = open_session(path, threads, _providers(provider, task), batch=len(task.inputs[0]), profile=profile)
     known = {value.name for value in session.get_inputs()}
     expected = [f"input_{number}" for number in range(len(task.inputs))]
     names = tuple(name if name in known else None for name in expected)
@@ -96,19 +91,6 @@ def session_of(path: Path, task: Task, provider: str, *, profile: Path | None = 
         options={"graph": "all optimisations", "batch": len(task.inputs[0]), "spinning": "stopped after each call"},
     )
     return OnnxSession(session, names, task.device, about)
-
-
-def session_options(threads: int) -> Any:
-    """What every session of ours has."""
-    import onnxruntime
-
-    settings = onnxruntime.SessionOptions()
-    settings.intra_op_num_threads, settings.inter_op_num_threads = threads, 1
-    settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-    settings.log_severity_level = 3
-    for name, value in SETTINGS.items():
-        settings.add_session_config_entry(name, value)
-    return settings
 
 
 def _providers(provider: str, task: Task) -> list[Any]:

@@ -10,10 +10,14 @@ import numpy as np
 import torch
 
 from ...pose.errors import InputError
+from .descriptor import INT8
+from .int8 import quantised_file
 from .onnx_file import onnx_file, with_constants
 from .prepared import Provenance, Task
 
-HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
+HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16", INT8: "f32"}
+#: formats of nodes that show that a precision is computed in
+_SHOWN = {**{name: (hint,) for name, hint in HINTS.items()}, INT8: ("u8", "i8")}
 
 
 class OpenvinoModel:
@@ -25,9 +29,11 @@ class OpenvinoModel:
     """
 
     def __init__(self, task: Task, *, counters: bool = False):
-        self.task, self.file, self.counters = task, onnx_file(task.module, task.inputs), counters
-        self._compiled: dict[bytes, tuple[Any, tuple[int, ...]]] = {}
+        self.task, self.counters = task, counters
+        self.file = quantised_file(task) if task.precision == INT8 else onnx_file(task.module, task.inputs)
+        self._compiled: dict[tuple[object, ...], tuple[Any, tuple[int, ...]]] = {}
         self._about: Provenance | None = None
+        self._uses_ids = True  # until it is compiled
 
     def run(self, *inputs: torch.Tensor) -> torch.Tensor:
         self.bind(*inputs)()
@@ -57,30 +63,29 @@ class OpenvinoModel:
 
     def request(self, inputs: tuple[torch.Tensor, ...]) -> tuple[Any, tuple[int, ...]]:
         """An inference request for these inputs' ids, and the places of the inputs that it takes."""
-        ids = b"".join(tensor.numpy().tobytes() for tensor in inputs if not tensor.is_floating_point())
-        if ids not in self._compiled:
-            self._compiled = {ids: self._compile(inputs)}
-        return self._compiled[ids]
+        if self._key(inputs) not in self._compiled:
+            compiled = self._compile(inputs)
+            self._compiled = {self._key(inputs): compiled}
+        return self._compiled[self._key(inputs)]
+
+    def _key(self, inputs: tuple[torch.Tensor, ...]) -> tuple[object, ...]:
+        """What a graph is compiled for: shapes, and ids where it uses them."""
+        ids = [tensor.numpy().tobytes() for tensor in inputs if not tensor.is_floating_point() and self._uses_ids]
+        return (*(tensor.shape for tensor in inputs), *ids)
 
     def _compile(self, inputs: tuple[torch.Tensor, ...]) -> tuple[Any, tuple[int, ...]]:
         import openvino
 
-        threads, hint = self.task.threads or torch.get_num_threads(), HINTS[self.task.precision]
         core = openvino.Core()
         ids = {f"input_{n}": tensor.numpy() for n, tensor in enumerate(inputs) if not tensor.is_floating_point()}
-        model = core.read_model(with_constants(self.file, ids))
+        graph = with_constants(self.file, ids)
+        self._uses_ids = graph != self.file
+        model = core.read_model(graph)
         ports = {port: int(port.any_name.removeprefix("input_")) for port in model.inputs}
         model.reshape({port: list(inputs[place].shape) for port, place in ports.items()})
-        options = compile_options(self.task.precision, threads)
-        compiled = core.compile_model(model, "CPU", options | ({"PERF_COUNT": True} if self.counters else {}))
-        nodes = _precisions(compiled)
-        if not nodes.get(hint):
-            used = ", ".join(name for name, _ in nodes.most_common())
-            precision = self.task.precision
-            raise InputError(f"runtime openvino: this processor does not compute in {precision} (nodes run in {used})")
-        devices = ", ".join(compiled.get_property("EXECUTION_DEVICES"))
-        counts = ", ".join(f"{count} nodes {name}" for name, count in nodes.most_common())
-        self._about = Provenance(f"openvino {openvino.__version__}", f"{devices}: {counts}", threads, options)
+        compiled, self._about = compile_model(
+            core, model, self.task.precision, self.task.threads, counters=self.counters
+        )
         return compiled.create_infer_request(), tuple(ports.values())
 
 
@@ -92,15 +97,32 @@ def prepare(task: Task) -> OpenvinoModel:
     return prepared
 
 
-def compile_options(precision: str, threads: int) -> dict[str, Any]:
-    """What every model of ours is compiled with. Without the hint the plug-in computes in bfloat16 where it can."""
-    return {
+def compile_model(
+    core: Any, model: Any, precision: str = "float32", threads: int | None = None, *, counters: bool = False
+) -> tuple[Any, Provenance]:
+    """A graph compiled for the CPU, as every one of ours is: for one call at a time. threads: None: as torch has.
+
+    An int8 graph is quantised before (see int8.py), and the rest of it float32. InputError where no node runs in
+    `precision`. Without the hint the plug-in computes in bfloat16 where it can.
+    """
+    import openvino
+
+    threads = threads or torch.get_num_threads()
+    options = {
         "INFERENCE_PRECISION_HINT": HINTS[precision],
         "INFERENCE_NUM_THREADS": threads,
         "NUM_STREAMS": 1,
         "PERFORMANCE_HINT": "LATENCY",
         "ENABLE_CPU_PINNING": False,
     }
+    compiled = core.compile_model(model, "CPU", options | ({"PERF_COUNT": True} if counters else {}))
+    nodes = _precisions(compiled)
+    if not any(nodes.get(shown) for shown in _SHOWN[precision]):
+        used = ", ".join(name for name, _ in nodes.most_common())
+        raise InputError(f"runtime openvino: this processor does not compute in {precision} (nodes run in {used})")
+    devices = ", ".join(compiled.get_property("EXECUTION_DEVICES"))
+    counts = ", ".join(f"{count} nodes {name}" for name, count in nodes.most_common())
+    return compiled, Provenance(f"openvino {openvino.__version__}", f"{devices}: {counts}", threads, options)
 
 
 def _precisions(compiled: Any) -> Counter[str]:

@@ -7,7 +7,7 @@ variation is the images', and is common to both.
 
 Evidence of AP: `images` (I,) ids; `positives` (I,) people to find; and for D detections `image` (D,) the image's index,
 `score` (D,), `matched` and `ignored` (T, D) at T = 10 thresholds of OKS. Evidence of PCKh: `images` (I,) names, `found`
-and `annotated` (I,) joints.
+and `annotated` (I,) joints. Beside them evidence of AP has that of its joints (see joint_similarity.py).
 """
 
 from __future__ import annotations
@@ -60,13 +60,18 @@ def paired_bootstrap(
     """
     if not evidence_a and not evidence_b:
         return PairedDifference(math.nan, math.nan, math.nan)
-    if evidence_a.keys() != evidence_b.keys():
+    if not same_metric(evidence_a, evidence_b):
         raise InputError("cannot compare two evaluations of different metrics (AP and PCKh)")
     if not np.array_equal(evidence_a["images"], evidence_b["images"]):
         raise InputError("cannot compare two evaluations of different images; evaluate both on the same split")
     counts = draw_images(len(evidence_a["images"]), resamples, seed)
     low, high = _interval(scores(evidence_a, counts) - scores(evidence_b, counts), confidence)
     return PairedDifference(score(evidence_a) - score(evidence_b), low, high)
+
+
+def same_metric(one: Evidence, other: Evidence) -> bool:
+    """Whether both are of AP, or both of PCKh; other arrays may be in one alone."""
+    return all((name in one) == (name in other) for name in ("score", "found"))
 
 
 def load_evidence(file: Path) -> dict[str, np.ndarray]:

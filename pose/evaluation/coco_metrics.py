@@ -20,6 +20,7 @@ from ..datasets.coco import COCO
 from ..datasets.descriptor import Dataset, Scored
 from ..files import write_atomic
 from ..people.coco import read_annotations, read_coco
+from .joint_similarity import joint_evidence
 from .oks import rescore, suppress_duplicates
 
 #: of two poses of an image that are more similar than this, the worse one is dropped
@@ -102,7 +103,8 @@ def coco_statistics(
     results: list[dict[str, Any]],
     sigmas: Sequence[float] = COCO.skeleton.oks_sigmas,
 ) -> tuple[dict[str, float], dict[str, np.ndarray]]:
-    """The ten statistics (0 to 1) of `results` against `ground_truth`, and the evidence for a bootstrap of AP.
+    """The ten statistics (0 to 1) of `results` against `ground_truth`, and the evidence for a bootstrap of AP, and of
+    joints (see joint_similarity.py).
 
     Over all images of the ground truth: one without results counts as missed. A statistic without any person to count
     (no large one, say) is NaN.
@@ -113,7 +115,8 @@ def coco_statistics(
         evaluation.accumulate()
         evaluation.summarize()
     values = [float(value) if value >= 0 else math.nan for value in evaluation.stats]  # pycocotools' -1: none
-    return dict(zip(STATISTICS, values, strict=True)), _evidence(evaluation)
+    evidence = _evidence(evaluation) | joint_evidence(ground_truth, results, sigmas)
+    return dict(zip(STATISTICS, values, strict=True)), evidence
 
 
 def evidence_by_area(

@@ -10,6 +10,7 @@ from ..models.blocks import Block
 from ..models.token_state import TokenState
 from ..models.transformer import PoseTransformer
 from ..reductions.descriptor import DROP, KEYPOINT_WEIGHTS
+from .short_attention import ShortAttention
 
 
 class KeypointBlock(nn.Module):
@@ -49,7 +50,8 @@ class FusedTransformer(PoseTransformer):
 
     A reduction before the first block that looks at no content has its tokens embedded alone. In the last block only
     the keypoint tokens are queries, and no reduction acts, since no visual token is read behind it. A reduction that
-    asks what the keypoint tokens look at gets their rows of the attention, and the others are not shown.
+    asks what the keypoint tokens look at gets their rows of the attention, and the others are not shown. Attention of
+    few tokens is two products on a CPU (ShortAttention).
     With `with_state` it says what became of the tokens before the last block.
     """
 
@@ -57,6 +59,8 @@ class FusedTransformer(PoseTransformer):
         nn.Module.__init__(self)
         self.__dict__.update(eager.__dict__)
         self.keypoint_block = self.shape.blocks - 1
+        for block in (block for stack in self.stacks for block in stack):
+            block.attention = ShortAttention(block.attention)
         self.stacks[-1][-1] = KeypointBlock(self.stacks[-1][-1])
 
     @property

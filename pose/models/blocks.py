@@ -40,8 +40,20 @@ class Attention(nn.Module):
         logits. Each query must see at least one key.
         """
         q, k, v = (self.split(part) for part in self.to_qkv(x).chunk(3, dim=2))
-        mixed, attn = attend(q, k, v, mask, scale=self.scale, need_weights=need_weights, rows=rows)
+        mixed, attn = self.mix(q, k, v, mask, need_weights, rows)
         return self.to_out(mixed.transpose(1, 2).flatten(2)), attn
+
+    def mix(
+        self,
+        q: torch.Tensor,
+        k: torch.Tensor,
+        v: torch.Tensor,
+        mask: torch.Tensor | None,
+        need_weights: bool,
+        rows: int,
+    ) -> tuple[torch.Tensor, Attended]:
+        """The values of all heads, (B, heads, n, d), mixed, and what is to be shown of it."""
+        return attend(q, k, v, mask, scale=self.scale, need_weights=need_weights, rows=rows)
 
     def over_connections(self, x: torch.Tensor, prefix: int, connections: torch.Tensor) -> torch.Tensor:
         """The same where each visual query sees the keypoint tokens and its `connections` (B, n, k) only, computed for

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from .decision import Candidate, Decision
+from .evidence import DRAWS
 from .intervals import Estimate
 from .quantities import QUANTITIES, few_behind
 from .subject import mean_of
 from .verdicts import ONE_TRAINING
 from .what_settles import name_of
-from .wording import amount_text, listed, percent, percent_range, signed
+from .wording import amount_text, listed, percent, percent_range, signed, whole
 
 
 def answer(decision: Decision) -> str:
@@ -61,11 +62,11 @@ def front_note(decision: Decision) -> str:
     """What the shares of the front are; "" where none was drawn."""
     if decision.baseline_front is None:
         return ""
-    how = "people, the same for all" if decision.paired else "each interval by itself, as no evidence is kept"
+    how = "of people, the same for all" if decision.paired else "of each interval by itself, as no evidence is kept"
     return (
-        f"Front: the share of draws (of {how}; trainings included where they were measured) in which no other"
-        f" configuration has more {decision.subject.metric.name} for less {decision.by.words}. The unmasked model:"
-        f" {percent(decision.baseline_front)}."
+        f"Front: the share of {DRAWS} draws, {how}, in which no other configuration has more"
+        f" {decision.subject.metric.name} for at most the same {decision.by.words} (the Pareto front); other trainings"
+        f" are drawn too where several seeds tell their spread. The unmasked model: {whole(decision.baseline_front)}."
     )
 
 

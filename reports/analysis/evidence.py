@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...pose.evaluation.bootstrap import Evidence, draw_images, load_evidence, scores
+from ...pose.evaluation.bootstrap import Evidence, draw_images, load_evidence, same_metric, scores
 from .results import is_missing
 
 #: as in the evaluation of each cell
@@ -54,6 +54,6 @@ class EvidenceFiles:
 
 def same_people(one: Evidence | None, other: Evidence | None) -> bool:
     """Whether both are there, of the same images and of one metric."""
-    if one is None or other is None or one.keys() != other.keys():
+    if one is None or other is None or not same_metric(one, other):
         return False
     return bool(np.array_equal(one["images"], other["images"]))

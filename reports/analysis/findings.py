@@ -9,10 +9,10 @@ from typing import Any
 import pandas as pd
 
 from .agreement import Agreement
-from .by_size import BySize
 from .comparison import compare
 from .elastic import Matrix, elastic_matrices
 from .iso_flops import IsoFlopsPoint
+from .parts import Parts
 from .results import records_of, to_frame
 from .subject import Subject
 from .training_logs import TrainingLogs
@@ -21,14 +21,15 @@ from .training_logs import TrainingLogs
 @dataclass(frozen=True)
 class Findings:
     """records: the rows of results.csv; subjects and matrices: what is compared in them; iso_flops: points of all
-    models; logs: of their training; by_size: accuracy by the size of people; agreements: which tokens masks keep."""
+    models; logs: of their training; by_size, by_joint: accuracy of parts; agreements: which tokens masks keep."""
 
     records: Sequence[Mapping[str, Any]]
     subjects: Sequence[Subject]
     matrices: Sequence[Matrix] = ()
     iso_flops: Sequence[IsoFlopsPoint] = ()
     logs: TrainingLogs = field(default_factory=TrainingLogs)
-    by_size: BySize = field(default_factory=BySize)
+    by_size: Parts = field(default_factory=Parts)
+    by_joint: Parts = field(default_factory=Parts)
     agreements: Sequence[Agreement] = ()
 
     @property
@@ -43,10 +44,11 @@ def find(
     margin: float | None = None,
     iso_flops: Sequence[IsoFlopsPoint] = (),
     logs: TrainingLogs | None = None,
-    by_size: BySize | None = None,
+    by_size: Parts | None = None,
+    by_joint: Parts | None = None,
     agreements: Sequence[Agreement] = (),
 ) -> Findings:
     """The findings in rows of results.csv; `margin` as in `compare`. Raises InputError as `elastic_matrices` does."""
     frame = to_frame(rows)
-    derived = logs or TrainingLogs(), by_size or BySize(), agreements
+    derived = logs or TrainingLogs(), by_size or Parts(), by_joint or Parts(), agreements
     return Findings(records_of(frame), compare(frame, margin), elastic_matrices(frame), iso_flops, *derived)

@@ -11,6 +11,8 @@ from .wording import percent, signed
 
 #: masks at one ratio whose GFLOPsT differ by more than this fraction are not ranked without saying so
 _SAME_COST = 0.05
+#: other masks that are named at the headline's ratio
+_RANKED = 6
 
 
 def headline(subject: Subject) -> list[str]:
@@ -79,10 +81,13 @@ def _ranking(subject: Subject, lead: Point) -> str | None:
     if not rest or not lead.accuracy:
         return None
     rest.sort(key=lambda point: -point.accuracy.mean)
+    told = rest if len(rest) <= _RANKED else rest[: _RANKED - 1]
     others = ", ".join(
-        f"{point.mask} {subject.metric.text(point.accuracy.mean)}{_other_cost(point, lead)}" for point in rest
+        f"{point.mask} {subject.metric.text(point.accuracy.mean)}{_other_cost(point, lead)}" for point in told
     )
-    return f"The other masks at that ratio: {others}."
+    last = rest[-1]
+    more = f" and {len(rest) - len(told)} more, down to {last.mask} {subject.metric.text(last.accuracy.mean)}"
+    return f"The other masks at that ratio: {others}{more if len(told) < len(rest) else ''}."
 
 
 def _other_cost(point: Point, lead: Point) -> str:

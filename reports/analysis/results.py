@@ -6,16 +6,18 @@ import csv
 import io
 import math
 import statistics
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from ...pose.errors import InputError
 from ...pose.files import read_text, write_atomic
 from ...row import COLUMNS, SCHEMA_VERSION, STATUS_FAILED, check_columns
+
+if TYPE_CHECKING:  # half a second to import, which tables of counts do without
+    import pandas as pd
 
 #: a file without these is no results file; any other column may be missing
 _REQUIRED = ("schema_version", "cell", "status", "model", "dataset", "mask", "mask_ratio", "seed")
@@ -45,11 +47,14 @@ def spread(values: Iterable[Any]) -> Spread | None:
 
 def is_missing(value: Any) -> bool:
     """True for None, NaN, pandas' NA and the empty string."""
-    if value is None or value is pd.NA or value is pd.NaT:
+    if value is None:
         return True
     if isinstance(value, str):
         return value == ""
-    return isinstance(value, float) and math.isnan(value)
+    if isinstance(value, float):
+        return math.isnan(value)
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and (value is pandas.NA or value is pandas.NaT)
 
 
 def is_failed(row: Mapping[str, Any]) -> bool:
@@ -63,6 +68,8 @@ def to_frame(rows: pd.DataFrame | Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     Raw values (lists and dicts) are left out. Raises InputError for a column that there is not, and for a value that is
     not of its column's kind, naming row and column.
     """
+    import pandas as pd
+
     records = records_of(rows)
     check_columns(dict.fromkeys(name for record in records for name in record))
     data = {}
@@ -81,7 +88,7 @@ def to_frame(rows: pd.DataFrame | Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 
 def records_of(rows: pd.DataFrame | Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Rows as dicts of plain Python values, None where missing."""
-    if isinstance(rows, pd.DataFrame):
+    if not isinstance(rows, Sequence):
         rows = rows.astype(object).to_dict("records")
     return [{str(name): None if is_missing(value) else value for name, value in row.items()} for row in rows]
 
@@ -154,7 +161,7 @@ _KIND_WORDS = {"integer": "a whole number", "number": "a number", "flag": "true 
 def _convert(value: Any, kind: str) -> Any:
     """`value` as the column's type, None if missing; ValueError if it is something else."""
     if is_missing(value):
-        return pd.NA if kind in ("integer", "flag") else None
+        return None
     if kind == "text":
         return str(value).replace("\0", "")  # a NUL ends the text for many CSV readers
     if kind == "flag":

@@ -39,6 +39,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from ...pose.metrics import AP
 from .intervals import Estimate, holm
 from .margin import FULL_MARGIN_FROM
 from .results import Spread
@@ -46,6 +47,8 @@ from .subject import PartLatency, Subject
 from .wording import amount_text, percent, percent_range
 
 Interval = tuple[float, float]
+#: people below which the plain bootstrap of AP is 2 to 4 points short of its 95 %, that of paired differences is not
+MANY_PEOPLE = 300
 #: timed passes below which a page says that they are few
 MANY_SAMPLES = 30
 #: of a 95 % interval
@@ -227,6 +230,24 @@ def page_note(margin: float) -> str:
         " and only of stable timings. Intervals of accuracies over several seeds hold both, other people and other"
         " trainings (pooled over the model's cells); with one seed they are of these trained models, and another"
         " training may differ. All seeds start from one base model where they are fine-tuned."
+    )
+
+
+def short_intervals(subjects: Sequence[Subject]) -> str:
+    """That the plain intervals of AP are too narrow, where one on the page is of fewer than MANY_PEOPLE; else ""."""
+    people = [
+        point.people
+        for subject in subjects
+        if subject.metric is AP
+        for point in (subject.baseline, *subject.points)
+        if point and point.ci and point.people and point.people < MANY_PEOPLE
+    ]
+    if not people:
+        return ""
+    return (
+        f"Of {min(people)} people the 95\N{NO-BREAK SPACE}% interval of an AP by itself is too narrow: below"
+        f" {MANY_PEOPLE} people it holds the true AP in 91 to 93\N{NO-BREAK SPACE}% of simulated runs. Paired"
+        " differences are not concerned."
     )
 
 

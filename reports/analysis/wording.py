@@ -12,6 +12,11 @@ def percent(fraction: float) -> str:
     return f"{round(100 * fraction, 1) + 0.0:.1f}\N{NO-BREAK SPACE}%"
 
 
+def whole(fraction: float) -> str:
+    """A fraction as a whole percentage: 87 %."""
+    return f"{100 * fraction:.0f}\N{NO-BREAK SPACE}%"
+
+
 def percent_range(low: float, high: float) -> str:
     """Two fractions as percentages: "12 to 15 %"; with a decimal where whole numbers would be equal or nought."""
     ends = [round(100 * end) for end in (low, high)]

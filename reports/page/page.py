@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader
@@ -17,10 +18,13 @@ from ..analysis.subject import Subject
 from ..analysis.takeaway import takeaway
 from ..plots.style import dark_colors, known_looks, page_colors
 from .page_text import byline, warnings
-from .section import Material
+from .section import Facts, Material, texts_of, weight
 from .sections import SECTIONS
+from .words import words_on
 
 _HERE = Path(__file__).parent
+#: bytes of a page that can still be sent; its style and sentences take little
+LARGEST = 4_900_000
 
 
 def render_page(material: Material, *, title: str, notes: Sequence[str] = (), problems: Sequence[str] = ()) -> str:
@@ -31,16 +35,21 @@ def render_page(material: Material, *, title: str, notes: Sequence[str] = (), pr
     environment = Environment(loader=FileSystemLoader(_HERE), autoescape=True, trim_blocks=False)
     script = (_HERE / "script.js").read_text(encoding="utf-8")
     subjects = material.findings.subjects
-    sections = [(section.title, section.build(material)) for section in SECTIONS]
+    plain = {section.title: section.build(material) for section in SECTIONS if not section.fills}
+    room = LARGEST - sum(map(weight, plain.values()))
+    fuller = replace(material, room=max(LARGEST // 10, min(material.room, room)))
+    sections = [(one.title, one.build(fuller) if one.fills else plain[one.title]) for one in SECTIONS]
+    headlines = [(subject.label, [*_told(material, subject), *_controls(subject, material)]) for subject in subjects]
+    told = [text for _, statements in headlines for text in statements]
+    words = words_on([*told, *(text for _, blocks in sections for text in texts_of(blocks))])
+    sections.append(("What the words mean", [Facts(words)] if words else []))
     return environment.get_template("template.html").render(
         title=title,
         byline=byline(material.records),
         css=Markup(_css()),
         script=Markup(script),
         script_hash=Markup(_hash(script)),
-        headlines=[
-            (subject.label, [*_told(material, subject), *_controls(subject, material)]) for subject in subjects
-        ],
+        headlines=headlines,
         warnings=[*problems, *warnings(material.records, subjects)],
         notes=list(notes),
         sections=[(title, blocks) for title, blocks in sections if blocks],

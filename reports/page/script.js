@@ -138,7 +138,7 @@
     if (!lines.length) return hide();
     for (const line of lines)
       for (const cell of [...line.cells].slice(line === lines[0] ? 0 : 1))
-        if (text(cell)) list.append(make("dt", { textContent: cell.dataset.l }), make("dd", { textContent: cell.innerText.trim().replace(/\s+/g, " ") }));
+        if (text(cell)) list.append(make("dt", { textContent: cell.dataset.l }), make("dd", { textContent: text(cell).replace(/\s+/g, " ") }));
     tip.replaceChildren(list);
     tip.hidden = false;
     const box = mark.getBoundingClientRect();
@@ -153,6 +153,7 @@
     if (!line) return;
     hide();
     line.hidden = false;
+    for (let fold = line.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
     all("tr.found").forEach((other) => other.classList.remove("found"));
     line.classList.add("found");
     line.scrollIntoView({ block: "center" });

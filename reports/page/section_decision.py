@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..analysis.decision import Decision
-from ..analysis.decision_words import answer
+from ..analysis.decision_words import answer, front_note
 from ..analysis.verdicts import loss_verdicts
 from ..analysis.what_settles import settled_by
 from ..tables.decision_table import decision_table
-from .section import Block, Material, Paragraph, Table
+from .section import LONG, Block, Material, Paragraph, Table
 
+#: configurations in the short table: those that qualify, then those that are on the front in this share of the draws
+_SHOWN, _ON_FRONT = 12, 0.05
 #: of the sentences on what is undecided, for each subject
 _TOLD = 4
 
@@ -20,17 +22,27 @@ def decision(material: Material) -> list[Block]:
     blocks: list[Block] = []
     for found in material.decisions:
         blocks.append(Paragraph(answer(found)))
-        blocks.append(Table(decision_table(found)))
+        blocks += _tables(found)
+        blocks += [Paragraph(note, "note")] if (note := front_note(found)) else []
         blocks += map(Paragraph, open_questions(found))
     if blocks:
         blocks.append(
             Paragraph(
-                "Another loss, another quantity, the Pareto front and how sure it is: posebench choose, with this"
-                " folder.",
+                "Another loss or another quantity to save: posebench choose, with this folder.",
                 "note",
             )
         )
     return blocks
+
+
+def _tables(found: Decision) -> list[Block]:
+    """All configurations; of many those to choose from, and the whole table folded up."""
+    if len(found.candidates) <= LONG:
+        return [Table(decision_table(found))]
+    telling = [one for one in found.candidates if one.qualifies or (one.front or 0) >= _ON_FRONT]
+    telling.sort(key=lambda one: (one is not found.chosen, not one.qualifies, -(one.front or 0)))
+    short = [Table(decision_table(found, telling[:_SHOWN]))] if telling else []
+    return [*short, Table(decision_table(found), summary=f"All {len(found.candidates)} configurations")]
 
 
 def open_questions(found: Decision) -> Sequence[str]:

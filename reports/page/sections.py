@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import zip_longest
+from pathlib import Path
 
 from ..analysis import agreement
 from ..analysis.break_even import break_evens, by_model
 from ..analysis.elastic import Matrix, elastic_sentences
 from ..analysis.execution import execution_sentences
+from ..analysis.headline import lead_point
 from ..analysis.iso_flops import control_sentence, iso_flops_sentence
-from ..analysis.verdicts import page_note
+from ..analysis.told import MOST
+from ..analysis.verdicts import page_note, short_intervals
 from ..tables.agreement_table import kept_table
 from ..tables.break_even_table import NOTE as NOTE_BREAK_EVEN
 from ..tables.break_even_table import break_even_table
@@ -20,18 +23,32 @@ from ..tables.row_tables import all_rows_table, failed_table, legend_table, trai
 from ..tables.runtime_table import runtime_tables
 from ..tables.subject_tables import latency_table, results_table, saving_table
 from ..tables.where_it_hurts import NOTE as NOTE_PARTS
-from ..tables.where_it_hurts import where_it_hurts_table
+from ..tables.where_it_hurts import NOTE_JOINTS, where_it_hurts_table
 from .page_text import CONVENTION, conditions, count_sentences, training_sentences
-from .pictures import read_picture
-from .section import Block, Columns, Facts, Material, Paragraph, Pictures, Section, Table, side_by_side
+from .pictures import gallery
+from .section import (
+    LONG,
+    Block,
+    Columns,
+    Facts,
+    Material,
+    Paragraph,
+    Picture,
+    Pictures,
+    Section,
+    Table,
+    folded,
+    side_by_side,
+)  # fmt: skip
 from .section_decision import decision
 
-_PICTURES_MOST = 48
 _WIDE_PX = 700
+#: of the room for pictures
+_SHARES = {"masks": 0.45, "people": 0.45, "differ": 0.1}
 _TABLE_NOTE = (
-    "Small signed percentages: change against the unmasked model. ± is the standard deviation over seeds. IQR:"
-    " interquartile range of the single timings."
+    "Small signed percentages: change against the unmasked model. ± is the standard deviation over seeds."
 )
+_TIMES_NOTE = "IQR: interquartile range of the single timings."
 
 
 _KEPT = (
@@ -59,9 +76,10 @@ def _accuracy(material: Material) -> list[Block]:
     own = material.figures("accuracy")
     if not own:
         return []
+    latency = "; latency is that of the whole model, measured" if material.is_timed else ""
     what = Paragraph(
         "Up and to the left is better. GFLOPsT is the exact number of multiply-adds behind the backbone, choosing the"
-        " tokens included; latency is that of the whole model, measured."
+        f" tokens included{latency}."
     )
     return [what, *side_by_side(material.figures("all_models")), *side_by_side(own)]
 
@@ -79,7 +97,7 @@ def _iso_flops(material: Material) -> list[Block]:
         for model, points in by_model.items()
         for sentence in (*map(iso_flops_sentence, points), *filter(None, map(control_sentence, points)))
     ]
-    tables = [Table(iso_flops_table(points)) for points in by_model.values()]
+    tables = [folded(iso_flops_table(points)) for points in by_model.values()]
     return [what, *sentences, *side_by_side(material.figures("iso_flops")), *tables, Paragraph(NOTE, "note")]
 
 
@@ -106,14 +124,14 @@ def _break_even(material: Material) -> list[Block]:
     if not figures:
         return []
     groups = by_model(break_evens(material.records)).values()
-    tables = [Table(break_even_table(found)) for found in groups]
+    tables = [folded(break_even_table(found)) for found in groups]
     return [*tables, *side_by_side(figures), Paragraph(NOTE_BREAK_EVEN, "note")]
 
 
 def _savings(material: Material) -> list[Block]:
     figures = material.figures("saving")
     tables = [
-        Table(table)
+        folded(table)
         for subject in material.findings.subjects
         for size in subject.batch_sizes
         if (table := saving_table(subject, size))
@@ -132,17 +150,24 @@ def _savings(material: Material) -> list[Block]:
 
 
 def _runtimes(material: Material) -> list[Block]:
-    return [Table(table) for table in runtime_tables(material.findings.subjects)]
+    return [folded(table) for table in runtime_tables(material.findings.subjects)]
 
 
 def _where_it_hurts(material: Material) -> list[Block]:
-    subjects, by_size = material.findings.subjects, material.findings.by_size
-    tables = [Table(table) for subject in subjects if (table := where_it_hurts_table(subject, by_size))]
-    return [*tables, Paragraph(NOTE_PARTS, "note")] if tables else []
+    findings = material.findings
+    tables = []
+    for subject in findings.subjects:
+        parts = (subject, findings.by_size, findings.by_joint)
+        if grid := where_it_hurts_table(*parts):
+            if len(grid.rows) > LONG:
+                tables.append(Table(where_it_hurts_table(*parts, lead_point(subject).ratio)))
+            tables.append(folded(grid))
+    note = " ".join([NOTE_PARTS, *[NOTE_JOINTS] * bool(findings.by_joint.scores)])
+    return [*tables, Paragraph(note, "note")] if tables else []
 
 
 def _people(material: Material) -> list[Block]:
-    shown = [picture for path in material.people_files[:_PICTURES_MOST] if (picture := read_picture(path))]
+    shown, more = _pictures(material, "people", material.people_files)
     if not shown:
         return []
     what = Paragraph(
@@ -150,7 +175,7 @@ def _people(material: Material) -> list[Block]:
         " what is left of the picture, the unmasked model's pose, and the masked model's. Chosen for being the worst,"
         " they are no sample of what usually happens."
     )
-    return [what, Pictures(shown, "wide")]
+    return [what, Pictures(shown, "wide"), *more]
 
 
 def _image_cost(material: Material) -> list[Block]:
@@ -168,23 +193,30 @@ def _counts(material: Material) -> list[Block]:
 
 def _results(material: Material) -> list[Block]:
     subjects, records = material.findings.subjects, material.records
-    tables = [results_table(subject) for subject in subjects]
-    tables += [table for subject in subjects if (table := latency_table(subject))]
-    blocks: list[Block] = [*map(Table, tables), *map(Paragraph, execution_sentences(subjects))]
+    blocks: list[Block] = [Table(results_table(subject)) for subject in subjects]
+    blocks += [folded(table) for subject in subjects if (table := latency_table(subject))]
+    blocks += map(Paragraph, execution_sentences(subjects))
     if subjects:
         margins = dict.fromkeys(subject.margin for subject in subjects)
-        blocks.append(Paragraph(" ".join([_TABLE_NOTE, *map(page_note, margins)]), "note"))
+        notes = [_TABLE_NOTE, _TIMES_NOTE if material.is_timed else "", short_intervals(subjects)]
+        blocks.append(Paragraph(" ".join(filter(None, [*notes, *map(page_note, margins)])), "note"))
     blocks.append(Table(all_rows_table(records), "rows", f"Every row ({len(records)})"))
     return [*blocks, Table(legend_table(records), "legend", "What the columns mean")]
 
 
 def _masks(material: Material) -> list[Block]:
-    shown = [picture for path in material.mask_files[:_PICTURES_MOST] if (picture := read_picture(path))]
+    shown, more = _pictures(material, "masks", material.mask_files)
     if not shown:
         return []
-    more = len(material.mask_files) - len(shown)
-    note = [Paragraph(f"{more} more in plots/masks.", "note")] if more else []
-    return [Pictures(shown, "wide" if any(picture.width > _WIDE_PX for picture in shown) else ""), *note]
+    return [Pictures(shown, "wide" if any(picture.width > _WIDE_PX for picture in shown) else ""), *more]
+
+
+def _pictures(material: Material, kind: str, files: Sequence[Path]) -> tuple[list[Picture], list[Block]]:
+    """What of the files there is room for, and how many more there are."""
+    models = {str(row["model"]) for row in material.records if row["model"]}
+    shown = gallery(files, models, int(_SHARES[kind] * material.room))
+    more = len(files) - len(shown)
+    return shown, [Paragraph(f"{more} more in plots/{kind}.", "note")] if more else []
 
 
 def _agreement(material: Material) -> list[Block]:
@@ -197,10 +229,14 @@ def _agreement(material: Material) -> list[Block]:
         for one in own
         if (text := agreement.agreement_sentence(one))
     ]
-    pictures = [picture for path in material.differ_files[:_PICTURES_MOST] if (picture := read_picture(path))]
-    shown: list[Block] = [Paragraph(_DIFFER_NOTE, "note"), Pictures(pictures, "wide")] if pictures else []
-    tables = [Table(kept_table(own)) for own in models.values()]
-    figures = side_by_side(material.figures("agreement"))
+    pictures, more = _pictures(material, "differ", material.differ_files)
+    shown: list[Block] = [Paragraph(_DIFFER_NOTE, "note"), Pictures(pictures, "wide"), *more] if pictures else []
+    tables = [folded(kept_table(own)) for own in models.values()]
+    # Of many masks a matrix is large: those of the deepest ratio stand for the others.
+    told = [id(one) for own in models.values() for one in own if len(one.masks) <= MOST or one is own[-1]]
+    figures = side_by_side(material.figures("agreement", lambda one: id(one) in told))
+    if sum(map(len, models.values())) > len(told):
+        figures.append(Paragraph("The same at other ratios: the folder plots.", "note"))
     return [Paragraph(_KEPT), *map(Paragraph, sentences), *tables, *figures, *shown]
 
 
@@ -240,9 +276,9 @@ SECTIONS: tuple[Section, ...] = (
     Section("More plots", _more),
     Section("Results", _results),
     Section("Where masks hurt", _where_it_hurts),
-    Section("People that a mask loses", _people),
+    Section("People that a mask loses", _people, fills=True),
     Section("Which tokens are kept", _agreement),
-    Section("Masks on sample images", _masks),
+    Section("Masks on sample images", _masks, fills=True),
     Section("Training", _training),
     Section("Conditions", _conditions),
     Section("Cells that failed", _failed),

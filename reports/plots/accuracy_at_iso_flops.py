@@ -11,7 +11,7 @@ from ..analysis.iso_flops import IsoFlopsPoint, saved_text
 from ..analysis.subject import Subject
 from .accuracy_curves import COMPUTE_AXIS, compute_curves
 from .curves import UNMASKED, draw, label, reference_line
-from .figure import SIZE, dress, note_lines
+from .figure import dress, note_lines, size_for
 from .plot import Plot, each_compared_model
 from .style import INK, MUTED
 
@@ -29,7 +29,7 @@ def accuracy_at_iso_flops(subjects: Sequence[Subject], points: Sequence[IsoFlops
     curves = compute_curves(subject) if subject else []
     if not curves:
         return None
-    figure = Figure(figsize=SIZE, layout="constrained")
+    figure = Figure(figsize=size_for(curves), layout="constrained")
     axes = figure.add_subplot()
     draw(axes, curves)
     axes.margins(0.09, 0.1)
@@ -38,7 +38,7 @@ def accuracy_at_iso_flops(subjects: Sequence[Subject], points: Sequence[IsoFlops
     if curves[-1].name == UNMASKED:
         reference_line(axes, curves[-1].marks[0].y)
     _mark_points(axes, points)
-    highest = f"ring: highest {metric.name}"
+    highest = f"ring: highest {metric.name} of those compared"
     note = note_lines("numbers: mask ratio", "dashed: compared here, at this saving of GFLOPsT", highest)
     dress(figure, f"{points[0].model}: {metric.name} at equal GFLOPsT", curves, note=note)
     label(axes, curves, [[(point.gflops_t, y) for y in axes.get_ylim()] for point in points])

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from ..analysis.subject import Point, Subject
 from .curves import UNMASKED, Curve, Range, accuracy_curves, bars_note, draw, label, reference_line
-from .figure import SIZE, dress, note_lines
+from .figure import dress, note_lines, size_for
 
 #: what a horizontal bar over compute is
 IMAGES = "what single images cost, 5th to 95th percentile (the mark: at most)"
@@ -28,7 +28,7 @@ def accuracy_figure(
     subject: Subject, curves: list[Curve], topic: str, x_label: str, across: str = "interquartile range"
 ) -> tuple[Figure, str]:
     """The curves of one subject over the axis `x_label`, and what is drawn in words."""
-    figure = Figure(figsize=SIZE, layout="constrained")
+    figure = Figure(figsize=size_for(curves), layout="constrained")
     axes = figure.add_subplot()
     draw(axes, curves)
     axes.margins(0.09, 0.1)

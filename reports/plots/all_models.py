@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from ..analysis.subject import Subject
+from ..analysis.told import MOST
 from .accuracy_curves import COMPUTE_AXIS, IMAGES, compute_curves
 from .curves import UNMASKED, bars_note, clipped, draw, label
 from .figure import SIZE, dress, note_lines
@@ -22,14 +23,16 @@ _LOG_FROM = 6.0
 
 def all_models(subjects: Sequence[Subject]) -> tuple[Figure, str] | None:
     """Accuracy against GFLOPsT of several subjects with the same metric: a colour each, a marker per mask."""
-    per_subject = [(subject, compute_curves(subject)) for subject in subjects]
+    per_subject = [(s, [curve for curve in compute_curves(s) if not curve.quiet]) for s in subjects]
     per_subject = [(subject, curves) for subject, curves in per_subject if curves]
     if len(per_subject) < 2:
         return None
     figure = Figure(figsize=SIZE, layout="constrained")
     axes = figure.add_subplot()
     palette = list(known_looks().values())
-    masks = looks_for(name for subject, _ in per_subject for name in subject.series)
+    names = {curve.name for _, curves in per_subject for curve in curves}
+    masks = looks_for(name for subject, _ in per_subject for name in subject.series if name in names)
+    told = all(names >= set(subject.series) for subject, _ in per_subject)
     look_of = {**masks, UNMASKED: BASELINE}
     drawn, handles = [], []
     for number, (subject, curves) in enumerate(per_subject):
@@ -50,7 +53,8 @@ def all_models(subjects: Sequence[Subject]) -> tuple[Figure, str] | None:
     metric = per_subject[0][0].metric
     axes.set_xlabel(COMPUTE_AXIS)
     axes.set_ylabel(metric.axis)
-    note = note_lines("numbers: mask ratio", bars_note(drawn, across=IMAGES))
+    some = "" if told else f"of each model the {MOST} masks that its own plot tells in colour"
+    note = note_lines("numbers: mask ratio", bars_note(drawn, across=IMAGES), some)
     dress(figure, f"All models: {metric.name} against compute", [], handles, note)
     label(axes, [curve for curve in drawn if curve.name != UNMASKED])
     return figure, f"{metric.name} against GFLOPsT of {', '.join(subject.label for subject, _ in per_subject)}."

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
@@ -12,10 +12,12 @@ from matplotlib.markers import MarkerStyle
 from ...pose.reductions import Look
 from ..analysis.place import place_name
 from ..analysis.subject import Point, Subject
+from ..analysis.told import told_masks
 from .labels import Label, place
 from .style import BASELINE, INK, MUTED, PAPER, looks_for
 
 Range = tuple[float, float]
+_QUIET = Look(MUTED, "", "o")
 #: the name of the baseline's curve
 UNMASKED = "unmasked"
 
@@ -39,12 +41,14 @@ class Mark:
 
 @dataclass(frozen=True)
 class Curve:
-    """One mask's marks by rising ratio; `start` is the unmasked model's mark, from which the line departs."""
+    """One mask's marks by rising ratio; `start` is the unmasked model's mark, from which the line departs. `quiet`: one
+    of those that are not told in colour."""
 
     name: str
     look: Look
     marks: Sequence[Mark]
     start: Mark | None = None
+    quiet: bool = False
 
 
 def accuracy_curves(subject: Subject, x_of: Callable[[Point], tuple[float, Range | None, bool] | None]) -> list[Curve]:
@@ -68,7 +72,18 @@ def accuracy_curves(subject: Subject, x_of: Callable[[Point], tuple[float, Range
             curves.append(Curve(name, looks[name], marks, start))
     if start:
         curves.append(Curve(UNMASKED, BASELINE, [start]))
-    return curves
+    return quieted(curves, told_masks(subject))
+
+
+def quieted(curves: Sequence[Curve], told: Collection[str]) -> list[Curve]:
+    """The masks that are not told in grey, without bars, each named at its deepest mark; they come first, beneath."""
+
+    def quiet(curve: Curve) -> Curve:
+        bare = [replace(m, text="", hollow=False, seeds=None, interval=None, across=None) for m in curve.marks]
+        return replace(curve, look=_QUIET, marks=[*bare[:-1], replace(bare[-1], text=curve.name)], quiet=True)
+
+    loud = [curve for curve in curves if curve.name in told or curve.name == UNMASKED]
+    return [*(quiet(curve) for curve in curves if curve not in loud), *loud]
 
 
 def draw(axes: Axes, curves: Sequence[Curve]) -> None:
@@ -79,7 +94,9 @@ def draw(axes: Axes, curves: Sequence[Curve]) -> None:
     panel = axes.figure.axes.index(axes)
     for curve in curves:
         line = [*([curve.start] if curve.start else []), *curve.marks]
-        axes.plot([m.x for m in line], [m.y for m in line], color=curve.look.color, linestyle=curve.look.line, zorder=2)
+        width = 0.8 if curve.quiet else None
+        look = {"color": curve.look.color, "linestyle": curve.look.line, "linewidth": width, "zorder": 2}
+        axes.plot([m.x for m in line], [m.y for m in line], **look)
         for mark in curve.marks:
             color = curve.look.color
             if mark.interval:
@@ -88,7 +105,7 @@ def draw(axes: Axes, curves: Sequence[Curve]) -> None:
                 axes.plot([mark.x] * 2, mark.seeds, color=color, linewidth=3.2, solid_capstyle="butt", zorder=2.4)
             if mark.across:
                 axes.plot(mark.across, [mark.y] * 2, color=color, linewidth=0.8, zorder=2.2)
-            size = 11 if curve.name == UNMASKED else 6
+            size = 11 if curve.name == UNMASKED else 3 if curve.quiet else 6
             has_own_edge = mark.hollow or not MarkerStyle(curve.look.marker).is_filled()  # "x" is nothing but edge
             face, edge, width = (PAPER, color, 1.5) if has_own_edge else (color, PAPER, 0.7)
             look = {"marker": curve.look.marker, "markersize": size, "markeredgewidth": width, "linestyle": "none"}
@@ -121,13 +138,15 @@ def label(axes: Axes, curves: Sequence[Curve], avoid: Sequence[Sequence[Range]] 
 
 
 def legend_handles(curves: Sequence[Curve]) -> list[Line2D]:
-    """One legend entry per mask; the unmasked model is named at its mark."""
+    """One legend entry per mask that is told, one for all others; the unmasked model is named at its mark."""
+    others = sum(curve.quiet for curve in curves)
+    grey = Line2D([], [], color=MUTED, linewidth=0.8, marker=_QUIET.marker, markersize=3, label=f"{others} others")
     return [
         Line2D([], [], color=curve.look.color, linestyle=curve.look.line, marker=curve.look.marker, markersize=6,
                markeredgewidth=0 if MarkerStyle(curve.look.marker).is_filled() else 1.5, label=clipped(curve.name))
         for curve in curves
-        if curve.name != UNMASKED
-    ]  # fmt: skip
+        if curve.name != UNMASKED and not curve.quiet
+    ] + [grey] * bool(others)  # fmt: skip
 
 
 def clipped(text: str, most: int = 32) -> str:
@@ -149,6 +168,8 @@ def bars_note(curves: Sequence[Curve], interval: str = "", across: str = "interq
         parts.append(f"horizontal: {across}")
     if any(mark.hollow for mark in marks):
         parts.append("hollow: unstable timing")
+    if any(curve.quiet for curve in curves):
+        parts.append("in colour: masks on the measured front first, then the most accurate")
     return "; ".join(parts)
 
 

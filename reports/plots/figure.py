@@ -14,8 +14,13 @@ from .curves import Curve, legend_handles
 from .style import MUTED
 
 #: inches; narrow, so that a phone shows the texts at a size that can be read
-SIZE, TALL = (5.2, 4.3), (5.2, 7.0)
+SIZE, CROWDED, TALL = (5.2, 4.3), (5.2, 5.6), (5.2, 7.0)
 _LEGEND_ROWS = 3
+
+
+def size_for(curves: Sequence[Curve]) -> tuple[float, float]:
+    """Higher where there are more masks than can be told in colour."""
+    return CROWDED if any(curve.quiet for curve in curves) else SIZE
 
 
 def note_lines(*parts: str) -> str:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import matplotlib
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ...row import describe
 from ..analysis.paper import conditions_text, value_of
 from ..analysis.subject import Point, Subject
+from ..analysis.told import told_masks
 from .accuracy_curves import COMPUTE_AXIS
-from .curves import UNMASKED, Curve, Mark, bars_note, draw, legend_handles, reference_line
+from .curves import UNMASKED, Curve, Mark, bars_note, draw, legend_handles, quieted, reference_line
 from .labels import Label, place
 from .style import BASELINE, INK, looks_for, style
 
@@ -61,7 +64,9 @@ def paper_plot(
         FigureCanvasAgg(figure)
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
-        _name(axes, curves)
+        if not _name_at_ends(axes, curves):
+            _add_legend(figure, axes, curves)
+        _write_ratios(axes, curves)
         files = {kind: _saved(figure, kind) for kind in formats}
     return PaperPlot(files, _caption(subject, curves, x, y, size))
 
@@ -85,25 +90,56 @@ def _curves(subject: Subject, x: str, y: str) -> list[Curve]:
         marks = [found for point in points if (found := mark(point, f"{point.ratio:g}"))]
         if marks:
             curves.append(Curve(name, looks[name], marks, start))
-    return [*curves, *([Curve(UNMASKED, BASELINE, [start])] if start else [])]
+    curves += [Curve(UNMASKED, BASELINE, [start])] if start else []
+    return quieted(curves, told_masks(subject))
 
 
-def _name(axes, curves: Sequence[Curve]) -> None:
-    """Each line's name at its end, then the mask ratios right beside their marks; a legend if a name found no place."""
+def _name_at_ends(axes: Axes, curves: Sequence[Curve]) -> bool:
+    """Each line's name at its end; False, and none is written, if one of them finds no place there."""
     names = [
-        Label(c.marks[-1].x, c.marks[-1].y, c.name if c.name == UNMASKED else f"{c.name} {c.marks[-1].text}",
+        Label(c.marks[-1].x, c.marks[-1].y, c.name if c.quiet or c.name == UNMASKED else f"{c.name} {c.marks[-1].text}",
               INK if c.look is BASELINE else c.look.color)
         for c in curves
     ]  # fmt: skip
-    ratios = [Label(m.x, m.y, m.text, c.look.color) for c in curves if c.name != UNMASKED for m in c.marks[:-1]]
-    marks = [(mark.x, mark.y) for curve in curves for mark in curve.marks]
-    lines = [[(m.x, m.y) for m in [*([c.start] if c.start else []), *c.marks]] for c in curves]
-    if place(axes, names, marks, lines):
-        axes.legend(handles=legend_handles(curves), loc="best")
-    place(axes, ratios, [*marks, *_corners(axes)], lines, (9,))
+    if not place(axes, names, _marks(curves), _lines(curves)):
+        return True
+    for text in list(axes.texts):
+        text.remove()
+    return False
 
 
-def _corners(axes) -> list[tuple[float, float]]:
+def _add_legend(figure: Figure, axes: Axes, curves: Sequence[Curve]) -> None:
+    """A legend below the axes, which keep their height; what is not in it is named at its end where there is room."""
+    handles = legend_handles(curves)
+    columns = 2 if max(len(handle.get_label()) for handle in handles) > 12 else 3
+    figure.set_figheight(figure.get_figheight() + 0.17 * math.ceil(len(handles) / columns))
+    figure.set_layout_engine("constrained")
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns, handlelength=1.6, columnspacing=1.2)
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    ends = [(c.marks[-1], c) for c in curves if c.quiet or c.name == UNMASKED]
+    names = [Label(mark.x, mark.y, c.name, INK if c.look is BASELINE else c.look.color) for mark, c in ends]
+    loud = [c for c in curves if not c.quiet and c.name != UNMASKED]
+    names += [Label(c.marks[-1].x, c.marks[-1].y, c.marks[-1].text, c.look.color) for c in loud]
+    place(axes, names, _marks(curves), _lines(curves))
+
+
+def _write_ratios(axes: Axes, curves: Sequence[Curve]) -> None:
+    """The mask ratios right beside their marks, but at the ends."""
+    loud = [curve for curve in curves if curve.name != UNMASKED and not curve.quiet]
+    ratios = [Label(mark.x, mark.y, mark.text, curve.look.color) for curve in loud for mark in curve.marks[:-1]]
+    place(axes, ratios, [*_marks(curves), *_corners(axes)], _lines(curves), (9,))
+
+
+def _marks(curves: Sequence[Curve]) -> list[tuple[float, float]]:
+    return [(mark.x, mark.y) for curve in curves for mark in curve.marks]
+
+
+def _lines(curves: Sequence[Curve]) -> list[list[tuple[float, float]]]:
+    return [[(m.x, m.y) for m in [*([c.start] if c.start else []), *c.marks]] for c in curves]
+
+
+def _corners(axes: Axes) -> list[tuple[float, float]]:
     """Points across the texts that stand already, so that nothing is put over them."""
     figure = axes.figure
     renderer = FigureCanvasAgg(figure).get_renderer()
@@ -127,7 +163,7 @@ def _axis(subject: Subject, name: str) -> str:
 def _caption(subject: Subject, curves: Sequence[Curve], x: str, y: str, size: int | None) -> str:
     interval = any(mark.interval for curve in curves for mark in curve.marks)
     spread = any(mark.seeds or mark.across for curve in curves for mark in curve.marks)
-    bars = bars_note(curves, "95 % interval") if interval else ""
+    bars = bars_note(curves, "95 % interval") if interval or any(curve.quiet for curve in curves) else ""
     bars = bars.replace("range over seeds", "standard deviation over seeds")
     bars = bars.replace("interquartile range", "standard deviation over seeds") if spread else bars
     masks = ", ".join(curve.name for curve in curves if curve.name != UNMASKED)

@@ -7,7 +7,8 @@ from matplotlib.ticker import PercentFormatter
 
 from ..analysis.place import place_name
 from ..analysis.subject import Subject, saving
-from .curves import Curve, Mark, bars_note, draw, label
+from ..analysis.told import told_masks
+from .curves import Curve, Mark, bars_note, draw, label, quieted
 from .figure import TALL, batch_text, device_text, dress, note_lines
 from .plot import Plot, each_batch_size
 from .style import INK, MUTED, looks_for
@@ -86,7 +87,7 @@ def _saving_curves(subject: Subject, size: int, part: str) -> list[Curve]:
             )
         if marks:
             curves.append(Curve(name, looks[name], marks, Mark(0.0, 0.0, "")))
-    return curves
+    return quieted(curves, told_masks(subject))
 
 
 PLOT = Plot(

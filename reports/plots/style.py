@@ -24,6 +24,9 @@ INK, MUTED, GRID, PAPER = "#1e2329", "#5b6470", "#e1e5ea", "#fefefe"
 #: markers and lines of what the named looks do not suffice for
 _MORE_MARKERS = (">", "d", "h", "8")
 _DASHED, _DOTTED = (0, (5, 1.6)), (0, (1.4, 1.4))
+#: where an SVG says where something is, and the digits there that nobody sees; a scale keeps all of its own
+_PLACES = re.compile(r'\b(d|x|y|points)="[^"]*"|translate\([^)]*\)')
+_DIGITS = re.compile(r"(\.\d\d)\d+")
 _HEX = re.compile("(#[0-9a-fA-F]{6}){2}")
 BASELINE = Look(INK, "#e8eaed", "*")
 _PAGE_NAMES = {INK: "ink", MUTED: "muted", GRID: "grid", PAPER: "paper"}
@@ -109,12 +112,16 @@ def looks_for(names: Iterable[str]) -> dict[str, Look]:
 
 
 def themed(svg: str, prefix: str) -> str:
-    """A saved SVG for use inside a page: no prologue, no metadata, ids led by `prefix`, colours as CSS variables."""
+    """A saved SVG for use inside a page: no prologue, no metadata, ids led by `prefix`, colours as CSS variables, and
+    smaller: places to a hundredth of a point, short names of glyphs."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.DOTALL)
     svg = (
         re.sub(r'\s(xmlns(:\w+)?|version|width|height)="[^"]*"', "", svg.split(">", 1)[0]) + ">" + svg.split(">", 1)[1]
     )
+    svg = _PLACES.sub(lambda places: _DIGITS.sub(r"\1", places[0]), svg)
+    svg = re.sub(r"DejaVuSans-(Bold-)?(?=[0-9a-f]+\")", lambda glyph: "b" if glyph[1] else "g", svg)
+    svg = re.sub(r'(<use [^>]*)transform="translate\(([-\d.]+) 0\)"', r'\1x="\2"', svg)
     svg = re.sub(r'\bid="', f'id="{prefix}-', svg)
     svg = re.sub(r'(?:xlink:)?href="#', f'href="#{prefix}-', svg).replace("url(#", f"url(#{prefix}-")
     for color, name in page_colors().items():

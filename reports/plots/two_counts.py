@@ -12,6 +12,7 @@ from matplotlib.ticker import PercentFormatter
 from ..analysis.place import place_name
 from ..analysis.series import mask_name
 from ..analysis.subject import Subject
+from ..analysis.told import told_masks
 from .curves import Curve, Mark, bars_note, draw, label
 from .figure import SIZE, device_text, dress, note_lines
 from .plot import Plot, each_subject
@@ -29,7 +30,7 @@ def exact_vs_published(subject: Subject) -> tuple[Figure, str] | None:
         return None
     size = next((size for size in subject.batch_sizes if size in base.timings), None)
     before = base.timings[size].transformer if size is not None else None
-    looks = looks_for(subject.series)
+    looks, told = looks_for(subject.series), told_masks(subject)
     figure = Figure(figsize=SIZE, layout="constrained")
     axes = figure.add_subplot()
     curves, counts = [], []
@@ -44,8 +45,8 @@ def exact_vs_published(subject: Subject) -> tuple[Figure, str] | None:
         ]
         marks = []
         # Latencies of masks hardly differ: side by side they can be told apart.
-        aside = 0.012 * (len(curves) - (len(subject.series) - 1) / 2)
-        for point in points:
+        aside = 0.012 * (len(curves) - (len(told) - 1) / 2)
+        for point in points if name in told else ():
             timing = point.timings.get(size)
             if before and timing and timing.transformer:
                 now = timing.transformer
@@ -67,7 +68,9 @@ def exact_vs_published(subject: Subject) -> tuple[Figure, str] | None:
     axes.set_xlabel(textwrap.fill(f"mask ratio (fraction of the visual tokens{connections})", 58))
     axes.set_ylabel("share of the unmasked model's")
     axes.margins(x=0.07)
-    what = f"markers: measured latency of the transformer, batch size {size}{device_text(subject)}" if curves else ""
+    some = "" if len(told) == len(subject.series) else f", of {len(told)} masks"
+    timed = f"markers: measured latency of the transformer, batch size {size}{device_text(subject)}{some}"
+    what = timed if curves else ""
     lines = [line for line in axes.get_lines() if not line.get_label().startswith("_")]
     own = [curve.look.color for curve in counts if curve.look.color not in (INK, MUTED)]
     note = note_lines("lines: GFLOPsT" + (", coloured where a mask's differ" if own else ""), what, bars_note(curves))

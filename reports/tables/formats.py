@@ -6,9 +6,8 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from rich import box
 from rich.cells import cell_len
 from rich.table import Table
@@ -17,6 +16,9 @@ from rich.text import Text
 from ...pose.errors import InputError
 from ...row import Column, describe
 from ..analysis.results import is_missing, records_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FORMATS = ("table", "json", "csv", "markdown")
 

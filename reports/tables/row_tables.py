@@ -14,6 +14,8 @@ from .layout import Cell, Grid, Head, Line, spread_cell
 
 #: a text of more characters wraps in its cell
 _LONG = 40
+#: cells of the table of every row, beyond which it would be most of the page
+_MANY_CELLS = 20_000
 #: shown in the table of every row before all columns are asked for; the first ones only where they differ
 _TELLING = ("model", "dataset", "input_size", "status", "execution", "runtime", "dtype", "device", "machine")
 _MAIN = (
@@ -49,7 +51,7 @@ def training_table(records: Sequence[Mapping[str, Any]]) -> Grid:
 
 def all_rows_table(records: Sequence[Mapping[str, Any]]) -> Grid:
     """Every row with every column that has a value, the main ones first; conditions that all rows share are left to
-    their own section."""
+    their own section, and of very many rows all but the main columns to the file."""
     names = [
         name
         for name in dict.fromkeys(name for record in records for name in record)
@@ -58,10 +60,13 @@ def all_rows_table(records: Sequence[Mapping[str, Any]]) -> Grid:
     ]
     telling = {name for name in _TELLING if len({record.get(name) for record in records}) > 1}
     main = [name for name in (*_TELLING, *_MAIN) if name in names and name in telling | {*_MAIN}]
-    columns = [describe(name) for name in (*main, *(name for name in names if name not in main))]
+    more = [name for name in names if name not in main] if len(names) * len(records) <= _MANY_CELLS else []
+    columns = [describe(name) for name in (*main, *more)]
     heads = [Head(column.name, column.unit, is_numeric(column), column.name in main) for column in columns]
     rows = [Line([_plain_cell(record.get(column.name), column) for column in columns]) for record in records]
-    return Grid("results.csv, rounded; the file has every digit", heads, rows)
+    left_out = len(names) - len(columns)
+    which = f" and {left_out} more columns" if left_out else ""
+    return Grid(f"results.csv, rounded; the file has every digit{which}", heads, rows)
 
 
 def legend_table(records: Sequence[Mapping[str, Any]]) -> Grid:

@@ -65,7 +65,8 @@ def latency_table(subject: Subject) -> Grid | None:
     if len(columns) == 1:
         return None
     device = f", {subject.keys['device']}" if subject.keys["device"] else ""
-    caption = f"{subject.label}: median latency and peak memory{device}"
+    what = "peak memory" if {head.label for head in heads[1:]} == {"peak memory"} else "median latency and peak memory"
+    caption = f"{subject.label}: {what}{device}"
     return Grid(caption, heads, _lines(subject, points, columns), groups)
 
 

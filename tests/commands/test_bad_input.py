@@ -118,3 +118,9 @@ def test_help_does_not_wait_for_torch():
         "import sys; from posebench.cli import app; assert 'torch' not in sys.modules and 'pandas' not in sys.modules"
     )
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+
+
+def test_a_table_of_counts_does_not_wait_for_pandas():
+    code = "import sys; from posebench.reports.tables import render_rows; render_rows([{'macs': 1, 'ap': None}], None);"
+    code += "assert 'pandas' not in sys.modules"
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0

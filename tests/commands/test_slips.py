@@ -3,9 +3,11 @@
 import os
 import subprocess
 import sys
+from typing import Annotated, get_args, get_origin, get_type_hints
 
 import pytest
 
+from posebench.cli import app
 from posebench.commands.options import count
 
 
@@ -28,6 +30,10 @@ from posebench.commands.options import count
         ("profile --batch-sizes ,", "--batch-sizes is empty"),
         ("profile --batch-sizes 0", "batch size 0"),
         ("profile --samples 0", "--samples"),
+        ("profile --people 3", "--people is of --deployed"),
+        ("profile --train --energy --runtime fused", "leave out --energy and --runtime"),
+        ("profile --deployed --no-memory", "leave out --no-memory"),
+        ("profile --data people --calibration people", "leave out --calibration"),
         ("flops --model tmpose_tiny --save . --force", "is a folder"),
         ("data check nowhere", "nowhere: no such data folder"),
         ("report .", "results.csv"),
@@ -74,3 +80,39 @@ def test_a_shell_completes_commands():
 @pytest.mark.parametrize(("number", "text"), [(0, "0 people"), (1, "1 person"), (2, "2 people")])
 def test_one_is_not_counted_in_the_plural(number, text):
     assert count(number, "person", "people") == text
+
+
+def options_of(app, *path):
+    """(command, option, type, what was declared) of every command."""
+    for command in app.registered_commands:
+        for name, hint in get_type_hints(command.callback, include_extras=True).items():
+            if get_origin(hint) is Annotated:
+                kind, declared = get_args(hint)[:2]
+                yield " ".join((*path, command.name)), name, {kind, *get_args(kind)}, declared
+    for group in app.registered_groups:
+        yield from options_of(group.typer_instance, *path, group.name)
+
+
+def test_every_number_that_can_be_given_has_bounds():
+    own_sentence = {("choose", "max_loss"), ("eval", "margin"), ("data pack", "detail")}
+    endless = {
+        (command, name)
+        for command, name, kinds, declared in options_of(app)
+        if kinds & {int, float} and declared.max is None and not (float in kinds and declared.callback)
+    }
+    assert endless == own_sentence
+
+
+@pytest.mark.parametrize("mode", ["--train", "--deployed", "--data=people", "--no-memory"])
+def test_whatever_is_profiled_is_in_the_float32_that_was_asked_for(mode, posebench, monkeypatch):
+    class Told(Exception):
+        pass
+
+    def use_device(device, *, tf32=False):
+        raise Told(device, tf32)
+
+    for place in ("instruments.device", "profiling.deployed", "profiling.models"):
+        monkeypatch.setattr(f"posebench.benchmark.{place}.use_device", use_device)
+    with pytest.raises(Told) as told:
+        posebench("profile", mode, "--tf32", "on", "--device", "cuda")
+    assert told.value.args == ("cuda", True)

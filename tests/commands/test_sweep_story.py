@@ -4,7 +4,7 @@ import json
 from types import SimpleNamespace
 
 import pytest
-from invented_rows import sweep_rows
+from invented_rows import ACCURACY, sweep_rows
 from rich.console import Console
 
 from posebench.commands.sweep_display import SweepDisplay
@@ -12,6 +12,7 @@ from posebench.commands.sweep_story import plot_lines, tell
 from posebench.commands.sweep_tables import outcome_record, show_outcome, subjects_told
 from posebench.reports.analysis.comparison import compare
 from posebench.reports.analysis.takeaway import takeaway
+from posebench.reports.analysis.verdicts import loss_verdicts
 
 
 def said(rows, width=80, terminal=False):
@@ -54,6 +55,21 @@ def test_the_table_fits_and_has_arrows_and_the_largest_batch_first(width):
     assert "AP" in table.splitlines()[1].split(), "what was asked for is never what finds no room"
     if width >= 80:
         assert "ms, batch 32" in table and "▼ 9 to 13" in table
+
+
+def test_of_forty_eight_configurations_those_are_listed_that_may_be_worth_it():
+    rows = [small_loss(row) for row in sweep_rows(tuple(ACCURACY), seeds=(0,))]
+    text = said(rows, 120, terminal=False)
+    (subject,) = compare(rows)
+    words = loss_verdicts([point.difference for point in subject.points], subject.allowed_loss)
+    listed = {" ".join(line.split()[:2]) for line in text.splitlines() if "±" in line and " 0." in line[:20]}
+    assert len(subject.points) == 48 and words.count("real") > 24
+    assert {f"{p.mask} {p.ratio:g}" for p, word in zip(subject.points, words, strict=True) if word != "real"} <= listed
+    assert f"{48 - len(listed)} more lose more than 0.01 AP, and are beaten at their cost: report.html has them" in text
+    hidden = [p for p in subject.points if f"{p.mask} {p.ratio:g}" not in listed]
+    for point in hidden:
+        assert any(p.gflops_t <= point.gflops_t and p.accuracy.mean > point.accuracy.mean for p in subject.points)
+    assert " more lose more" not in said(sweep_rows(("semantic", "random")), 120)
 
 
 def test_a_plot_is_drawn_in_a_wide_terminal_alone():

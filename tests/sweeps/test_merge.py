@@ -4,12 +4,14 @@ import csv
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from finished_sweeps import write_sweep
 from small_sweeps import base, grid, unmasked
 
 from posebench.pose.errors import InputError
 from posebench.pose.records import to_plain
+from posebench.reports.analysis.parts import read_by_joint
 from posebench.reports.analysis.results import SCHEMA_VERSION
 from posebench.sweeps.cell_result import CellResult, write_cell_result
 from posebench.sweeps.merge import merge_sweeps
@@ -39,11 +41,14 @@ def test_the_cells_of_two_machines_are_one_table_with_machine_revision_and_folde
     assert (tmp_path / "both" / "equal_gflopst.csv").is_file(), "masks that no machine had side by side"
 
 
-def test_the_accuracy_by_size_and_the_people_lost_come_with_the_cells(tmp_path):
+def test_the_accuracy_by_size_and_joint_and_the_people_lost_come_with_the_cells(tmp_path):
     for name, mask, score in (("a", "random", 0.25), ("b", "semantic", 0.75)):
         folder = write_sweep(tmp_path / name, name, masks=(mask,))
         lines = [f"{cell.name},small,10,20,4,{score}" for cell in (folder / "cells").iterdir()]
         (folder / "by_size.csv").write_text("\n".join(["cell,size,from_px,to_px,images,score", *lines]))
+        for cell in (folder / "cells").iterdir():
+            joints = {"joint_people": np.full((4, 17), 2), "joint_similarity": np.full((4, 17), 2 * score)}
+            np.savez(cell / "evidence.npz", **np.load(cell / "evidence.npz"), **joints)
         (folder / "plots" / "people").mkdir(parents=True)
         (folder / "plots" / "people" / f"{mask}_0.4.png").write_bytes(b"a picture")
     merge_sweeps([tmp_path / "a", tmp_path / "b"], tmp_path / "both")
@@ -51,6 +56,7 @@ def test_the_accuracy_by_size_and_the_people_lost_come_with_the_cells(tmp_path):
         found = {row["cell"]: float(row["score"]) for row in csv.DictReader(file)}
     keys = {mask: row["cell"] for (mask, _), row in rows_of(tmp_path / "both").items()}
     assert found == {keys["none"]: 0.25, keys["random"]: 0.25, keys["semantic"]: 0.75}
+    assert read_by_joint(tmp_path / "both" / "by_joint.csv").scores[keys["semantic"]]["knee"] == 0.75
     assert {file.name for file in (tmp_path / "both/plots/people").iterdir()} == {"random_0.4.png", "semantic_0.4.png"}
 
 

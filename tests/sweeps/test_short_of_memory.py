@@ -1,19 +1,30 @@
 """A cell for which memory does not suffice is done with less, and comes to the same scores."""
 
+import json
 import os
+import re
 from pathlib import Path
 
 import numpy as np
 import own_model
 import pytest
+import torch
+from small_sweeps import unmasked
 
+from posebench.benchmark.instruments.device import torch_threads
+from posebench.benchmark.profiling.models import time_models
 from posebench.pose.evaluation.evaluate import evaluate
 from posebench.pose.models.as_trained import load_model
+from posebench.pose.models.choices import asked_model
 from posebench.pose.models.weights_file import read_weights
+from posebench.pose.models.zoo import create_model
 from posebench.pose.people.folder import load_people
 from posebench.reports.analysis.results import read_results, records_of
+from posebench.sweeps.config import Job
 from posebench.sweeps.request import parse
 from posebench.sweeps.runner import execute
+from posebench.sweeps.store import memory_file
+from posebench.sweeps.work import measure_memory
 
 #: takes 1 GiB of addresses for each person that it evaluates, of which the system gives its process 12 (it uses none)
 HUNGRY = """
@@ -68,6 +79,23 @@ def test_a_cell_without_enough_memory_is_evaluated_in_smaller_batches_with_the_s
         assert len(evidence["score"]) == 24
         for name, values in at_once.evidence.items():
             np.testing.assert_allclose(evidence[name], values, rtol=1e-5, err_msg=name)
+
+
+class Silent:
+    def progress(self, stage):
+        return lambda *_: None
+
+
+def test_a_batch_that_is_larger_than_the_memory_costs_the_others_nothing(tmp_path):
+    config = asked_model("tmpose_tiny", "none")
+    job = Job(unmasked(model=config), "", "gt", "cpu", batch_sizes=(2, 2**40))
+    measure_memory(create_model(config), job, tmp_path, Silent())
+    fits, too_large = (json.loads(memory_file(tmp_path, size).read_text()) for size in job.batch_sizes)
+    assert fits["peak_memory_mib"] > 0 and "error" not in fits
+    assert re.fullmatch("memory was not measured: batch size 1099511627776: .* GiB are free", too_large["error"])
+    with torch_threads(1):
+        times = time_models({"model": create_model(config).eval()}, 2**40, device=torch.device("cpu"))
+    assert [(row["status"], row["error"][:10]) for row in times.values()] == [("failed", "batch size")]
 
 
 @pytest.mark.slow

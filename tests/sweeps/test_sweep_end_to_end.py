@@ -27,8 +27,8 @@ from posebench.pose.errors import InputError
 from posebench.pose.models.weights_file import read_weights
 from posebench.pose.records import from_plain
 from posebench.pose.synth import write_synthetic
-from posebench.reports.analysis.by_size import read_by_size
 from posebench.reports.analysis.iso_flops_file import read_iso_flops
+from posebench.reports.analysis.parts import read_by_joint, read_by_size
 from posebench.reports.analysis.results import is_missing, read_results, records_of
 from posebench.row import BY_NAME, part_of
 from posebench.sweeps.config import Job
@@ -103,11 +103,25 @@ def test_it_leaves_a_page_that_holds_every_row_every_plot_and_the_pictures_of_th
 def test_it_leaves_accuracy_by_size_whose_images_are_all_that_were_judged(whole):
     by_size = read_by_size(whole / "by_size.csv")
     assert set(by_size.scores) == {row["cell"] for row in rows_of(whole).values()}
-    assert list(by_size.sizes) == ["small", "middle", "big"]
+    assert list(by_size.about) == ["small", "middle", "big"]
     with open(whole / "by_size.csv", newline="") as file:
         images = [int(line["images"]) for line in csv.DictReader(file)]
     (evidence, *_) = (np.load(file) for file in sorted(whole.glob("cells/*/evidence.npz")))
     assert sum(images[:3]) == int((evidence["positives"] > 0).sum())
+
+
+def test_it_leaves_the_similarity_of_each_joint_of_the_people_in_whom_it_is_annotated(whole):
+    with open(whole / "by_joint.csv", newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert {line["cell"] for line in lines} == {row["cell"] for row in rows_of(whole).values()}
+    kept = np.load(whole / "cells" / lines[0]["cell"] / "evidence.npz")
+    own = [line for line in lines if line["cell"] == lines[0]["cell"]]
+    assert len(own) == 17 and own[5]["joint"] == "left_shoulder" and own[5]["part"] == own[6]["part"] == "shoulder"
+    assert [int(line["people"]) for line in own] == kept["joint_people"].sum(axis=0).tolist()
+    assert float(own[5]["similarity"]) == pytest.approx(kept["joint_similarity"][:, 5].sum() / int(own[5]["people"]))
+    similarities = read_by_joint(whole / "by_joint.csv").scores[lines[0]["cell"]]
+    assert 0 < min(similarities.values()) < max(similarities.values()) < 1
+    assert ">keypoint similarity</th>" in (whole / "report.html").read_text()
 
 
 def test_raw_latency_samples_are_kept(whole):

@@ -7,7 +7,7 @@ from torch import nn
 from posebench import create_model
 from posebench.benchmark.instruments.energy import Counter
 from posebench.benchmark.instruments.timing import Subject, time_together
-from posebench.benchmark.profiling import in_runtime, models
+from posebench.benchmark.profiling import in_runtime, models, subjects
 from posebench.benchmark.profiling.config import ProfileConfig, RunConfig
 from posebench.benchmark.profiling.modules import profile_modules
 from posebench.row import Row
@@ -98,8 +98,8 @@ def test_eager_beside_its_graph_says_whether_launches_bind_and_the_cache_is_warm
 def test_energy_stands_beside_the_times(monkeypatch):
     joules = iter(range(1000))
     monkeypatch.setattr(models, "energy_counter", lambda device: Counter(lambda: float(next(joules)), "by hand"))
-    found, measure = [], models.measure_energy
-    monkeypatch.setattr(models, "measure_energy", lambda *args, **how: found.append(
+    found, measure = [], subjects.measure_energy
+    monkeypatch.setattr(subjects, "measure_energy", lambda *args, **how: found.append(
         measure(*args, **how, window=0.05, rest=0.0, windows=2)) or found[-1])  # fmt: skip
     (row,) = models.profile("tmpose_tiny", memory=False, energy=True, batch_sizes=[2], **BRIEFLY)
     assert row["joules_per_image"] == pytest.approx(sum(found[0].joules_per_image) / 2)

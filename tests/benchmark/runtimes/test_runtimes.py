@@ -1,13 +1,16 @@
 """Runtimes: what computes the same, what says who computed it, and what is refused in one line."""
 
+import re
 import shutil
 
 import pytest
 import torch
+from torch import nn
 
 from posebench import create_model
 from posebench.benchmark.profiling.config import ProfileConfig, RunConfig, runs_of
 from posebench.benchmark.profiling.models import profile, time_models
+from posebench.benchmark.profiling.modules import prepared_memory
 from posebench.benchmark.profiling.running import Running
 from posebench.benchmark.runtimes.descriptor import Runtime
 from posebench.benchmark.runtimes.eager import about_torch
@@ -69,6 +72,83 @@ def test_what_differs_from_eager_in_float32_is_not_timed_and_says_by_how_much(mo
     assert ours["status"] == "ok" and ours["latency_samples"] == 10 and ours["runtime"] == "eager"
     assert wrong["status"] == "failed" and "differ from eager's by 0.0002" in wrong["error"]
     assert "latency_ms_median" not in wrong and wrong["drift_heatmap"] == pytest.approx(2e-4, rel=0.01)
+
+
+def a_module():
+    """One of nobody's zoo: 3 x 4 x 9 multiply-adds at each of 8 x 8 places, and statistics that are not the first's."""
+    torch.manual_seed(4)
+    module = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4), nn.ReLU())
+    nn.init.uniform_(module[1].running_mean)
+    nn.init.uniform_(module[1].running_var, 0.5, 2.0)
+    return module.eval()
+
+
+def test_any_module_is_run_in_each_runtime_and_compared_with_eager(monkeypatch):
+    wrong = f"{__name__}:WRONG"
+    monkeypatch.setitem(__import__("sys").modules, __name__, __import__("types").SimpleNamespace(WRONG=WRONG))
+    find_runtime.cache_clear()
+    asked = {"runtimes": ("eager", "fused", wrong), "batch_sizes": (2,)}
+    eager, fused, failed = profile(a_module(), inputs=torch.randn(1, 3, 8, 8), **asked, **BRIEFLY)
+    assert [row["runtime"] for row in (eager, fused, failed)] == ["eager", "fused", wrong]
+    assert eager["macs"] == fused["macs"] == 3 * 4 * 9 * 8 * 8
+    assert fused["runtime_options"].startswith("batch_norms=folded") and fused["drift_images"] == "2 example inputs"
+    assert fused["latency_x_eager"] == pytest.approx(eager["latency_ms_median"] / fused["latency_ms_median"])
+    assert failed["status"] == "failed" and "what it gives differs from eager's by 0.0002" in failed["error"]
+    assert eager["status"] == fused["status"] == "ok" and "latency_ms_median" not in failed
+
+
+def test_a_module_that_gives_no_single_tensor_runs_in_eager_alone():
+    class Two(nn.Module):
+        def forward(self, x):
+            return x + 1, x
+
+    asked = {"inputs": torch.ones(1, 3), "runtimes": ("eager", "fused"), "precisions": ("float32", "bfloat16")}
+    rows = profile(Two(), **asked, **BRIEFLY)
+    assert {(row["runtime"], row["status"]) for row in rows} == {("eager", "ok"), ("fused", "failed")}
+    assert "gives one tensor can be compared, not a tuple" in rows[-1]["error"]
+
+
+@pytest.mark.parametrize("runtime", ["eager", "fused"])
+def test_the_peak_of_a_pass_holds_its_input_and_its_output(runtime):
+    batch = (torch.ones(2, 3, 8, 8),)
+    found = prepared_memory(nn.ReLU(), batch, RunConfig(threads=1, runtime=runtime), CPU)
+    assert (found.peak_bytes, found.weights_bytes) == (2 * 4 * batch[0].numel(), 0)
+
+
+@pytest.mark.onnx
+def test_any_module_has_its_memory_in_each_runtime():
+    pytest.importorskip("openvino")
+    asked = {"runtimes": ("eager", "fused", "onnxruntime", "openvino"), "precisions": ("float32", "int8")}
+    rows = profile(a_module(), inputs=torch.randn(1, 3, 8, 8), **asked, **BRIEFLY | {"memory": True})
+    by_run = {(row["runtime"], row["dtype"]): row for row in rows}
+    assert len(by_run) == 6 and all(row["status"] == "ok" and row["peak_rss_mib"] > 50 for row in rows)
+    inputs_and_outputs = 4 * 8 * 8 * (3 + 4)
+    for runtime in ("eager", "fused"):
+        assert by_run[runtime, "float32"]["peak_memory_mib"] * 2**20 >= inputs_and_outputs
+    assert by_run["openvino", "float32"]["peak_memory_mib"] is None
+    assert all(0 < by_run[runtime, "int8"]["drift_heatmap"] < 0.5 for runtime in ("onnxruntime", "openvino"))
+
+
+class WrongAtTheEnd(Wrong):
+    """A runtime that loses the last image of a batch."""
+
+    def run(self, *inputs):
+        with torch.inference_mode():
+            heatmaps = self.task.module(*inputs)
+        return torch.cat((heatmaps[:-1], heatmaps[-1:] + 1))
+
+
+def test_every_place_of_a_batch_is_compared(monkeypatch):
+    late = Runtime("late", WrongAtTheEnd, "loses the last image")
+    monkeypatch.setattr("posebench.benchmark.runtimes.registry.RUNTIMES", {"late": late})
+    find_runtime.cache_clear()
+    model, run = made("none")[0], RunConfig(threads=1, runtime="late")
+    for size in (2, 12):
+        row = time_models({"model": model}, size, [run], device=CPU, threads=1)["model", run]
+        assert row["status"] == "failed" and row["drift_heatmap"] == pytest.approx(1, rel=1e-4)
+    with pytest.raises(InputError, match=r"runtime late, none: .* differ from eager's by 1,"):
+        Running(model, run, CPU)(torch.zeros(12, 3, 96, 72), torch.arange(12))
+    find_runtime.cache_clear()
 
 
 def test_a_saving_is_within_one_precision_and_x_of_eager_against_eager_float32():
@@ -151,11 +231,31 @@ def test_onnx_runtime_and_openvino_give_the_models_heatmaps_for_any_sample_ids(m
 
 
 @pytest.mark.onnx
+@pytest.mark.parametrize(("mask", "compiled"), [("none", 1), ("random", 2)])
+def test_openvino_compiles_again_for_other_ids_only_where_they_are_used(mask, compiled, monkeypatch):
+    pytest.importorskip("openvino")
+    from posebench.benchmark.runtimes import openvino
+
+    compile_model, calls = openvino.compile_model, []
+    monkeypatch.setattr(openvino, "compile_model", lambda *a, **k: calls.append(a) or compile_model(*a, **k))
+    model, (images, ids) = made(mask)
+    prepared = prepare("openvino", Task(model, (images, ids), threads=1))
+    with torch.no_grad():
+        for other in (ids, ids + 3):
+            assert (prepared.run(images, other) - model(images, other)).abs().max() < 1e-4
+    assert len(calls) == compiled
+
+
+@pytest.mark.onnx
 def test_int8_is_near_and_float16_on_a_processor_without_it_is_refused():
     model, inputs = made("none")
     crops = [(inputs[0][:1], inputs[1][:1]), (inputs[0][1:], inputs[1][1:])]
-    prepared = prepare("onnxruntime", Task(model, inputs, "int8", threads=1, calibration=crops))
     with torch.no_grad():
-        difference = (prepared.run(*inputs) - model(*inputs)).abs().max()
-    assert 0 < difference < 0.3 * model(*inputs).abs().max()
-    assert prepared.provenance().provider == "CPUExecutionProvider"
+        eager = model(*inputs)
+    providers = {}
+    for runtime in ("onnxruntime", "openvino"):
+        prepared = prepare(runtime, Task(model, inputs, "int8", threads=1, calibration=crops))
+        assert 0 < (prepared.run(*inputs) - eager).abs().max() < 0.3 * eager.abs().max()
+        providers[runtime] = prepared.provenance().provider
+    assert providers["onnxruntime"] == "CPUExecutionProvider"
+    assert re.search(r"\d\d nodes u8", providers["openvino"]), "the same file, and its nodes in 8 bits"

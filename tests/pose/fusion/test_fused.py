@@ -12,6 +12,7 @@ from posebench.benchmark.counting.flops import count_flops
 from posebench.benchmark.runtimes.prepared import Task, prepare
 from posebench.pose.fusion.folding import fold_batch_norms
 from posebench.pose.fusion.fuse import fuse
+from posebench.pose.fusion.short_attention import LOGITS, QUERIES, ShortAttention
 from posebench.pose.models.zoo import create_model
 from posebench.pose.reductions import reduction_names
 from posebench.pose.reductions.schedule import kept_tokens
@@ -105,6 +106,24 @@ def test_what_is_executed_is_counted(name, mask):
     assert found == expected
     assert count.macs_transformer == sum(expected.values())
     assert count.macs == sum(expected.values()) + backbone_macs(name)
+
+
+@pytest.mark.parametrize("tokens", [QUERIES - 1, QUERIES])
+def test_few_tokens_attend_by_two_products_and_more_by_the_fused_kernel(tokens, monkeypatch):
+    attention = create_model("tokenpose_b").transformer.stacks[0][0].attention.eval()
+    x, sizes = torch.randn(1, tokens, 192), torch.rand(1, 1, 1, tokens)
+    seen = torch.rand(1, 1, tokens, tokens) > 0.5
+    seen[..., 0] = True
+    short, fused, calls = ShortAttention(attention), F.scaled_dot_product_attention, []
+    with torch.inference_mode():
+        for mask in (None, sizes, seen):
+            expected = attention(x, mask)[0]
+            with monkeypatch.context() as patched:
+                patched.setattr(F, "scaled_dot_product_attention", lambda *a, **k: calls.append(a) or fused(*a, **k))
+                torch.testing.assert_close(short(x, mask)[0], expected, rtol=1e-5, atol=1e-5)
+        assert len(calls) == (1 if tokens < QUERIES else 3), "what hides connections stays with the kernel"
+        many = x.expand(1 + LOGITS // (4 * 8 * tokens**2), -1, -1)
+        torch.testing.assert_close(short(many)[0], attention(many)[0], rtol=0, atol=0)
 
 
 class Shared(nn.Module):

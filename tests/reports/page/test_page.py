@@ -7,6 +7,7 @@ import struct
 import zlib
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
 from posebench.pose.errors import InputError
@@ -113,6 +114,7 @@ def test_the_sections_of_a_whole_sweep_are_there(tmp_path, sweep_rows):
         "Training",
         "Conditions",
         "Cells that failed",
+        "What the words mean",
     ]
     assert page.tags.count("svg") == 4
     assert ("img", "src", f"data:image/png;base64,{base64.b64encode(picture).decode()}") in page.attributes
@@ -134,6 +136,26 @@ def test_the_sections_of_a_whole_sweep_are_there(tmp_path, sweep_rows):
         "one image, everything behind the backbone's feature map",
     ):
         assert words in page.text, words
+
+
+def test_words_that_occur_are_explained_and_no_others(tmp_path, sweep_rows):
+    page = report(tmp_path / "ap", sweep_rows())
+    meanings = page.text.partition("What the words mean")[2].partition("Numbers: results.csv")[0]
+    for word in ("mask ratio", "GFLOPsT", "OKS", "tested together, Holm", "Pareto front", "IQR"):
+        assert f" {word} " in meanings, word
+    assert "PCKh" not in meanings and "max-T" not in meanings
+    page = report(tmp_path / "pckh", sweep_rows(dataset="mpii", ap=None, pckh=80.0, pckh_ci_low=78.0))
+    meanings = page.text.partition("What the words mean")[2]
+    assert " PCKh " in meanings and "COCO's average precision" not in meanings
+
+
+def test_where_nothing_was_timed_no_sentence_explains_times(tmp_path, sweep_rows):
+    untimed = dict.fromkeys(("latency_ms_median", "latency_transformer_ms_median"))
+    text = report(tmp_path, sweep_rows(**untimed)).text
+    assert "latency is that of" not in text and "single timings" not in text
+    assert "tmpose_tiny: peak memory, cpu" in text
+    text = report(tmp_path, sweep_rows()).text
+    assert "latency is that of the whole model" in text and "tmpose_tiny: median latency and peak memory, cpu" in text
 
 
 def test_a_timing_shared_by_seeds_is_counted_once(tmp_path, sweep_rows):
@@ -209,3 +231,38 @@ def test_no_results_are_one_clear_line(tmp_path):
         write_report(tmp_path)
     with pytest.raises(InputError, match="no rows"):
         write_report(tmp_path, [])
+
+
+@pytest.fixture
+def with_evidence(tmp_path, sweep_rows):
+    """Rows of two masks, and evidence of people in which `scorer` is a hair above `semantic` on every one of them."""
+    rows = sweep_rows(("semantic", "scorer"), (0.4,), (0,), (1,))
+    for row in rows:
+        row |= {"cell": row["mask"], "gflops_t": 1.0 if row["mask"] == "none" else 0.7}
+        row |= {"latency_ms_median": None, "latency_transformer_ms_median": None}
+        folder = tmp_path / "cells" / row["mask"]
+        folder.mkdir(parents=True)
+        found = np.random.default_rng(3).normal(0, 20, 400) + {"none": 65, "semantic": 64, "scorer": 64.1}[row["mask"]]
+        np.savez(folder / "evidence.npz", images=np.arange(400), found=found, annotated=np.full(400, 100))
+    return tmp_path, rows
+
+
+def test_the_front_of_what_to_choose_is_drawn_from_the_same_people(with_evidence):
+    folder, rows = with_evidence
+    page = report(folder, rows)
+    assert "of people, the same for all, in which no other configuration has more AP" in page.text
+    table = page.text.partition("Another loss or another")[0]
+    assert re.search(r"scorer 0\.4 .* 100 % ", table) and re.search(r"semantic 0\.4 .* 0 % ", table), "in every draw"
+    (folder / "cells" / "scorer" / "evidence.npz").write_bytes(b"broken")
+    page = report(folder, rows)
+    assert "The Pareto front is drawn from intervals alone." in page.text and "scorer" in page.text
+    assert "each interval by itself" in page.text
+
+
+def test_below_300_people_the_plain_interval_of_ap_is_said_to_be_short(tmp_path, sweep_rows):
+    said = "95 % interval of an AP by itself is too narrow"
+    for people, told in ((299, True), (300, False)):
+        rows = sweep_rows(seeds=(0,), ratios=(0.4,), eval_people=people)
+        assert (said in report(tmp_path / str(people), rows).text) is told
+    rows = sweep_rows(seeds=(0,), ratios=(0.4,), eval_people=299, ap=None, dataset="mpii", pckh=80.0, pckh_ci_low=78.0)
+    assert said not in report(tmp_path / "mpii", rows).text, "PCKh's covers what it says"

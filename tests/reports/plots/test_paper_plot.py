@@ -5,6 +5,7 @@ import struct
 from xml.etree import ElementTree
 
 import pytest
+from invented_rows import ACCURACY
 
 from posebench.reports.analysis.paper import subjects_at
 from posebench.reports.plots.paper import paper_plot
@@ -29,6 +30,23 @@ def test_lines_are_named_where_they_end_and_there_is_no_legend(sweep_rows):
     svg = drawn(sweep_rows(("semantic", "random"))).files["svg"].decode()
     words = re.findall("<!-- (.*?) -->", svg)
     assert {"semantic 0.6", "random 0.6", "unmasked"} <= set(words) and 'id="legend_1"' not in svg
+
+
+def test_names_that_find_no_room_stand_in_a_legend_below_the_axes(sweep_rows):
+    plot = drawn(sweep_rows(tuple(ACCURACY)))
+    svg = plot.files["svg"].decode()
+    words = re.findall("<!-- (.*?) -->", svg)
+    assert 'id="legend_1"' in svg and words.count("8 others") == 1
+    assert "in colour: masks on the measured front first" in plot.caption
+    width, height = (float(n) for n in re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg).groups())
+
+    def texts_behind(name):
+        found = re.findall(r"translate\([\d.]+ ([\d.]+)\) scale", svg[svg.index(f'id="{name}"') :])
+        return [float(y) for y in found]
+
+    places, (ticks, *_) = texts_behind("legend_1"), texts_behind("matplotlib.axis_1")
+    assert width == pytest.approx(3.3 * 72, abs=0.1) and max(places) < height
+    assert len(places) >= 9 and min(places) > ticks, "below the ticks of the horizontal axis"
 
 
 def test_the_same_rows_give_the_same_bytes(sweep_rows):

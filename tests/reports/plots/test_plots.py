@@ -1,6 +1,7 @@
 """Plots: both formats, the same bytes for the same rows, no label over another."""
 
 import itertools
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -8,10 +9,13 @@ from pathlib import Path
 
 import matplotlib
 import pytest
+from invented_rows import ACCURACY
 from matplotlib.figure import Figure
 
 from posebench.reports.analysis.comparison import compare
 from posebench.reports.analysis.findings import find
+from posebench.reports.analysis.place import place_name
+from posebench.reports.analysis.told import MOST, told_masks
 from posebench.reports.page import sections
 from posebench.reports.page.page import render_page
 from posebench.reports.page.section import Material
@@ -21,7 +25,7 @@ from posebench.reports.plots.catalogue import PLOTS
 from posebench.reports.plots.drawing import draw_all, save_all
 from posebench.reports.plots.plot import Plot, each_subject
 from posebench.reports.plots.savings import savings
-from posebench.reports.plots.style import style
+from posebench.reports.plots.style import MUTED, style
 from posebench.reports.plots.two_counts import exact_vs_published
 
 SINGLE = {
@@ -100,6 +104,7 @@ def test_rows_lacking_accuracy_or_latency_give_the_plots_that_remain(one_row, sw
         (("semantic",), (0.2, 0.4, 0.6)),
         (("semantic", "random"), (0.2, 0.4, 0.6)),
         (MASKS, (0.2, 0.4, 0.6, 0.8)),
+        (tuple(ACCURACY), (0.2, 0.4, 0.6)),
     ],
 )
 def test_no_label_covers_another_or_leaves_its_plot(sweep_rows, masks, ratios):
@@ -114,6 +119,32 @@ def test_no_label_covers_another_or_leaves_its_plot(sweep_rows, masks, ratios):
                 assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
                 frame = axes.get_window_extent(renderer)
                 assert all(frame.y0 <= box.y0 and box.y1 <= frame.y1 and frame.x0 <= box.x0 for box in boxes)
+
+
+def test_of_sixteen_masks_eight_are_told_in_colour_and_the_others_named_in_grey(sweep_rows):
+    (subject,) = compare(sweep_rows(masks=tuple(ACCURACY)))
+    told = told_masks(subject)
+    assert len(ACCURACY) == 16 and len(told) == MOST
+    base = subject.baseline.gflops_t
+    for mask in set(subject.series) - told:  # each is beaten at its cost, by a mask that is told
+        for point in subject.series[mask]:
+            better = (p for p in subject.points if p.gflops_t <= point.gflops_t < base and p.mask in told)
+            assert max(p.accuracy.mean for p in better) > point.accuracy.mean
+    with style():
+        figure, alt = accuracy_vs_gflops_t(subject)
+    (axes,) = figure.axes
+    named = {entry.get_text() for entry in figure.legends[0].texts}
+    assert named == told | {"8 others"} and all(mask in alt for mask in ACCURACY)
+    grey = [text.get_text() for text in axes.texts if text.get_text() in set(subject.series) - told]
+    assert len(grey) >= 6 and {text.get_color() for text in axes.texts if text.get_text() in grey} == {MUTED}
+    ids = {line.get_gid().partition("-")[2] for line in axes.lines if line.get_gid()}
+    assert {place_name(subject, point) for point in subject.points} <= ids, "the mouse finds every one"
+    rows = sweep_rows(masks=tuple(ACCURACY), seeds=(0,))
+    for row in rows:
+        row["gflops_t"] *= 0.8 if row["mask"] == "block" else 1
+    assert "block" not in told and "block" in told_masks(compare(rows)[0]), "the least accurate, and cheaper than all"
+    few = compare(sweep_rows(masks=MASKS))[0]
+    assert told_masks(few) == set(MASKS)
 
 
 def test_title_small_print_and_legend_stay_inside_the_picture(sweep_rows):
@@ -193,5 +224,5 @@ def test_a_plot_is_a_record_in_the_list_and_is_then_saved_and_on_the_page(tmp_pa
 def test_every_plot_of_the_list_is_shown_in_some_section(sweep_rows):
     """What a plot's section is called is known to the page."""
     source = (Path(sections.__file__)).read_text()
-    assert all(f'figures("{plot.section}")' in source for plot in PLOTS)
+    assert all(re.search(rf'figures\("{plot.section}"[,)]', source) for plot in PLOTS)
     assert len({plot.name for plot in PLOTS}) == len(PLOTS)
