@@ -87,6 +87,13 @@ def load_split(root: str | Path, split: str, model: ModelSpec, boxes: str = "gt"
     return load_people(root, split, boxes=boxes, dataset=known, **crops)
 
 
+def load_judged(data: DataFacts, model: ModelSpec) -> DataSplit:
+    """The people that the cells of a sweep were judged by; InputError where they are others by now."""
+    split = load_split(data.root, "val", model, data.boxes)
+    check_unchanged(split, data.eval_hash, data.boxes_hash)
+    return split
+
+
 def check_unchanged(data: DataSplit, annotations: str | None, boxes: str = "gt") -> None:
     """InputError where the annotations or detections are others than those that the sweep began with."""
     if digest(data) != annotations:

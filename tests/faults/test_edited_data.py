@@ -49,6 +49,7 @@ def test_a_cell_of_other_annotations_than_the_sweep_began_with_fails_and_names_t
     assert failed["error"] == f"{file}: has changed since the sweep began; " + (
         "put the old one back and run the same command again, or give another --out"
     )
+    assert not (tmp_path / "out" / "by_size.csv").exists(), "sizes of the new people for results of the old"
     with pytest.raises(InputError, match="other annotations"):
         execute(request)
     file.write_text(before)

@@ -91,6 +91,17 @@ def test_the_embedded_set_is_whole_or_not_there_however_its_rendering_ends(tmp_p
             assert (rendered / file).read_bytes() == (tmp_path / "wanted" / file).read_bytes()
 
 
+@pytest.mark.onnx
+def test_a_sweep_that_is_ended_while_it_exports_goes_on(people, tmp_path):
+    options = [*SMALLEST, "--runtime", "onnxruntime"]
+    finish(people, tmp_path / "whole", options)
+    for fault in FAULTS[2:4]:
+        out = tmp_path / fault.name
+        one = interrupt(people, out, fault, "runtimes", STAGES["runtimes"], options)
+        assert len(finished(out)) == 1 and list(out.glob("cells/*/last.pt")), "the export of the first cell"
+        assert settle(people, out, tmp_path / "whole", one, options).wrong == []
+
+
 CLOCK = """
 import itertools, os, time
 real, days = time.time, itertools.cycle(map(int, os.environ["DAYS"].split()))

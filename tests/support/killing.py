@@ -25,7 +25,8 @@ import psutil
 import torch
 
 OPTIONS = (
-    "--model tmpose_tiny --mask random,semantic --ratios 0.5 --base-epochs 2 --epochs 1 --threads 1 --samples 6 --quiet"
+    "--model tmpose_tiny --mask random,semantic --ratios 0.5 --base-epochs 2 --epochs 1 --threads 1 --samples 6 -q "
+    "--runtime eager,fused"
 ).split()
 #: the least that has a base model and two cells
 SMALLEST = (
@@ -132,6 +133,7 @@ STAGES: dict[str, Callable[[Path], bool]] = {
     "cells": lambda out: any(out.glob("cells/*/worker.json")),
     "memory": lambda out: any(out.glob("cells/*/memory_*.json")),
     "evaluation": lambda out: any(out.glob("cells/*/last.pt")),
+    "runtimes": lambda out: any(out.glob("cells/*/evidence.npz")),
     "a cell is done": lambda out: any(out.glob("cells/*/result.json")),
     "timing": lambda out: any(out.glob("timing/*/worker.json")),
     "rows": lambda out: any(out.glob("timing/*/result.json")),
