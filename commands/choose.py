@@ -142,7 +142,7 @@ def _show(decision: Decision, console: Console) -> None:
         table.add_column(f"{QUANTITIES[name].words} saved", justify="right", no_wrap=True)
     table.add_column("front", justify="right")
     table.add_column("")
-    for candidate in decision.candidates:
+    for candidate in sorted(decision.candidates, key=decision.rank):
         cells = [f"{candidate.point.mask} {candidate.point.ratio:g}", difference_text(decision, candidate)]
         cells += [saving_text(saved) if (saved := candidate.savings[name]) else "" for name in names]
         cells.append("" if candidate.front is None else percent(candidate.front))

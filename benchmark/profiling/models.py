@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from ...pose.errors import InputError
-from ...pose.models.as_trained import as_trained
+from ...pose.models.as_trained import as_trained, check_named
 from ...pose.models.choices import asked_model, choose_models
 from ...pose.models.config import ModelConfig, ModelSpec
 from ...pose.models.model import PoseModel
@@ -100,6 +100,8 @@ def _masks_of(
     """The masks and ratios asked for; what is left open as the weights were trained, where the file says it."""
     if file.config is None or (ratios and not masks and file.config["mask"] == NONE):
         return masks, ratios
+    if not masks:
+        check_named(file, "mask", None, file.config["mask"])
     return masks or [file.config["mask"]], ratios or ([] if masks else [file.config["mask_ratio"]])
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from ..datasets.descriptor import Dataset
 from ..datasets.registry import description_of, find_dataset
 from ..errors import InputError
+from ..plugins import is_reference
 from ..reductions import NONE, ReductionConfig, find_reduction, reduction_config
 from .model import PoseModel
 from .weights import Source, load_weights, would_fit
@@ -23,6 +24,8 @@ FIXED = {
     "positions": "positions",
     "position_type": "position type",
 }
+#: arguments that may name code, and how they are asked for
+CODE = {"name": "--model", "dataset": "--dataset", "mask": "--mask"}
 #: splits that hold the people whose scores are reported
 EVALUATED_SPLITS = ("val", "trainval")
 CONTAMINATED = "trained on the people that it is evaluated on, so that their scores say nothing of others"
@@ -81,6 +84,11 @@ def as_trained(file: WeightsFile, asked: Mapping[str, Any]) -> dict[str, Any]:
             raise InputError(f"{file.name} does not say which model it is of: name it ({would_fit(file)})")
         return asked
     trained = dict(file.config)
+    own_mask, given_mask = (_without_params(arguments.get("mask")) for arguments in (trained, asked))
+    if is_reference(own_mask) and given_mask not in ("", own_mask):
+        trained |= {"mask": NONE, "mask_ratio": 0.0}  # the code of its own is not needed then
+    for name in CODE:
+        check_named(file, name, asked.get(name), trained.get(name))
     for name, words in FIXED.items():
         there, here = trained.get(name), asked.get(name, trained.get(name))
         here = resolve_name(here) if name == "name" else here
@@ -96,6 +104,21 @@ def as_trained(file: WeightsFile, asked: Mapping[str, Any]) -> dict[str, Any]:
             trained.pop(name, None)
     given = {name: value for name, value in asked.items() if name not in FIXED}
     return trained | given | {"mask": reduction.text, "mask_ratio": reduction.ratio}
+
+
+def check_named(file: WeightsFile, name: str, asked: Any, trained: Any) -> None:
+    """InputError where an argument of a checkpoint names code ("package.module:name") and is not asked for as well: a
+    file that came from elsewhere does not say what is imported here."""
+    there = _without_params(trained)
+    if is_reference(there) and _without_params(asked) != there:
+        raise InputError(
+            f"{file.name}: its {FIXED.get(name, name)} is {there}, which is code and not in the file: name it, too "
+            f"({CODE[name]} {there}), to have it imported"
+        )
+
+
+def _without_params(value: Any) -> str:
+    return value.partition("(")[0].strip() if isinstance(value, str) else ""
 
 
 def trained_in_words(file: WeightsFile) -> str:

@@ -68,6 +68,11 @@ class Decision:
     paired: bool = False
     settle: Sequence[str] = ()
 
+    def rank(self, candidate: Candidate) -> tuple[bool, bool, float]:
+        """Sorts the chosen one first, then those that qualify, each by what they save."""
+        saved = candidate.savings[self.by.name]
+        return candidate is not self.chosen, not candidate.qualifies, -(saved.value if saved else -1.0)
+
 
 def decide(subject: Subject, question: Question, evidence: EvidenceFiles) -> Decision | None:
     """The answer for a model with masked points and an accuracy of its unmasked one; None for any other."""

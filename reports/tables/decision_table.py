@@ -24,12 +24,8 @@ def decision_table(decision: Decision, candidates: Sequence[Candidate] | None = 
     heads += [Head("front", "share of draws")] * is_drawn
     heads.append(Head("verdict", f"loss below {amount_text(decision.max_loss, metric)}", False))
 
-    def rank(candidate: Candidate) -> tuple[bool, bool, float]:
-        saved = candidate.savings[decision.by.name]
-        return candidate is not decision.chosen, not candidate.qualifies, -(saved.value if saved else -1.0)
-
     rows = []
-    for candidate in sorted(decision.candidates if candidates is None else candidates, key=rank):
+    for candidate in sorted(decision.candidates if candidates is None else candidates, key=decision.rank):
         point, lost = candidate.point, candidate.point.difference
         cells = [Cell(f"{point.mask} {point.ratio:g}", kind="")]
         ends = f"{signed(lost.low, metric.digits)} to {signed(lost.high, metric.digits)}" if lost else ""

@@ -249,3 +249,15 @@ def test_a_config_json_beside_the_weights(content, coco, tmp_path, refused):
     torch.save(create_model("vitpose_s", mask="none").state_dict(), folder / "pytorch_model.bin")
     (folder / "config.json").write_bytes(content)
     refused("eval", "--data", coco, "--weights", folder, "--model", "vitpose_s", "--quiet", naming="config.json")
+
+
+@pytest.mark.parametrize("argument", ["name", "dataset", "mask"])
+def test_no_module_that_a_checkpoint_names_is_imported_unless_the_user_names_it_too(argument, refused, sound, tmp_path):
+    code, option = f"sent_{argument}:BUILD", {"name": "--model"}.get(argument, f"--{argument}")
+    (tmp_path / f"sent_{argument}.py").write_text("open('imported', 'w').close()\nBUILD = None\n")
+    (tmp_path / "w.pt").write_bytes(config(**{argument: code})(sound))
+    for command in (f"eval --data {sound / 'coco'}", "profile", "predict a.jpg"):
+        refused(*command.split(), "--weights", "w.pt", naming=["w.pt", f"({option} {code})"])
+    assert not (tmp_path / "imported").exists()
+    refused.run("eval", "--data", sound / "coco", "--weights", "w.pt", option, code)
+    assert (tmp_path / "imported").exists(), "where the user wants it"
