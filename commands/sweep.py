@@ -120,16 +120,20 @@ def _run(request: SweepRequest, console: Console, quiet: bool, track: list[str] 
 
     from ..reports.trackers.catalogue import Trackers
     from ..sweeps.runner import execute
-    from .sweep_display import SweepDisplay
+    from .sweep_display import SweepDisplay, Unheard
     from .sweep_tables import outcome_record, show_outcome
 
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, stop)  # ended by a scheduler, say: like Ctrl-C
+    hangup = getattr(signal, "SIGHUP", None)  # Windows has none
+    if hangup and signal.getsignal(hangup) is not signal.SIG_IGN:  # the terminal is closed, and no nohup says go on
+        signal.signal(hangup, stop)
     if json:
         console = Console(highlight=False, stderr=True)
-    progress = Console(quiet=True, force_terminal=False) if quiet else console
+    lasting = Console(highlight=False, file=Unheard(console.file))
+    progress = Console(quiet=True, force_terminal=False) if quiet else lasting
     trackers = Trackers(track or ())
     with SweepDisplay(progress) as display, contextlib.closing(SweepTracker(display, trackers)) as tracker:
         try:
@@ -141,7 +145,7 @@ def _run(request: SweepRequest, console: Console, quiet: bool, track: list[str] 
     if interrupted:
         where = f" in {display.root}" if display.root else ""
         text = f"Interrupted. What is finished is kept{where}; the same command goes on from there."
-        console.print(text, markup=False, soft_wrap=True)
+        lasting.print(text, markup=False, soft_wrap=True)
         raise typer.Exit(130)
     if json:
         print(json_format.dumps(outcome_record(outcome), indent=1))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -52,6 +53,26 @@ class Line:
 
     def elapsed(self) -> float | None:
         return None if self.started is None else (self.ended or time.monotonic()) - self.started
+
+
+class Unheard:
+    """A text stream for news that nobody has to hear: where it leads nowhere any more (a closed terminal, a reader that
+    has ended, a full disk), what is written is dropped, and the work goes on."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError):
+            return self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 class SweepDisplay:

@@ -16,7 +16,7 @@ from ..pose.crops.person import Person
 from ..pose.evaluation.bootstrap import scores
 from ..pose.files import write_atomic
 from ..reports.analysis.parts import BY_SIZE, SIZE_COLUMNS
-from .data import load_split
+from .data import load_judged
 from .plan import Plan
 from .results import read_evidence
 from .store import SweepStore
@@ -45,7 +45,7 @@ def write_by_size(store: SweepStore, plan: Plan) -> Path | None:
             continue
         if cell.model.name not in thirds:
             spec = build_model(cell.model).spec
-            thirds[cell.model.name] = size_thirds(load_split(plan.data.root, "val", spec, plan.data.boxes).people)
+            thirds[cell.model.name] = size_thirds(load_judged(plan.data, spec).people)
         evidence = read_evidence(store, cell.key)
         if not evidence or not thirds[cell.model.name]:
             continue

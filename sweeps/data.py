@@ -19,6 +19,8 @@ from .config import FINETUNE
 from .events import Event, Listener, ignore
 from .request import SweepRequest
 
+_AGAIN = "put the old one back and run the same command again, or give another --out"
+
 
 @dataclass(frozen=True)
 class DataFacts:
@@ -65,14 +67,13 @@ def find_data(request: SweepRequest, on_event: Listener = ignore, *, make: bool 
     train = load_people(root, "train", dataset=request.dataset) if trains else _training_people(root, request)
     for split in (split for split in (train, val) if split and not pack_of(split.people)):
         check_images(split.people)
-    source = source_of(val.dataset)
     return DataFacts(
         root=root.resolve(),
         layout=val.layout,
         boxes=val.boxes,
-        boxes_hash="gt" if val.boxes == "gt" else _hash(Path(val.boxes)),
-        train_hash=_hash(train.annotation_file) + _pack(train) + source if train else None,
-        eval_hash=_hash(val.annotation_file) + _pack(val) + source,
+        boxes_hash=_boxes_digest(val),
+        train_hash=digest(train) if train else None,
+        eval_hash=digest(val),
         train_people=len(train.people) if train else 0,
         eval_people=len(val.people),
         described=description_of(val.dataset),
@@ -84,6 +85,21 @@ def load_split(root: str | Path, split: str, model: ModelSpec, boxes: str = "gt"
     known = None if model.described else model.dataset
     crops = {"input_size": model.input_size, "convention": model.convention}
     return load_people(root, split, boxes=boxes, dataset=known, **crops)
+
+
+def load_judged(data: DataFacts, model: ModelSpec) -> DataSplit:
+    """The people that the cells of a sweep were judged by; InputError where they are others by now."""
+    split = load_split(data.root, "val", model, data.boxes)
+    check_unchanged(split, data.eval_hash, data.boxes_hash)
+    return split
+
+
+def check_unchanged(data: DataSplit, annotations: str | None, boxes: str = "gt") -> None:
+    """InputError where the annotations or detections are others than those that the sweep began with."""
+    if digest(data) != annotations:
+        raise InputError(f"{data.annotation_file}: has changed since the sweep began; {_AGAIN}")
+    if _boxes_digest(data) != boxes:
+        raise InputError(f"{data.boxes}: has changed since the sweep began; {_AGAIN}")
 
 
 def needs_training(request: SweepRequest, model: str) -> bool:
@@ -118,6 +134,15 @@ def _progress(on_event: Listener) -> Callable[..., None]:
             on_event(Event("done", "data"))
 
     return progress
+
+
+def digest(data: DataSplit) -> str:
+    """Of the annotations, and of what reads them where that is not ours."""
+    return _hash(data.annotation_file) + _pack(data) + source_of(data.dataset)
+
+
+def _boxes_digest(data: DataSplit) -> str:
+    return "gt" if data.boxes == "gt" else _hash(Path(data.boxes))
 
 
 def _pack(data: DataSplit) -> str:

@@ -25,7 +25,7 @@ from ..pose.keypoints import Skeleton
 from ..pose.models.model import PoseModel
 from ..pose.reductions import CUT, MERGE, find_reduction
 from .config import WEIGHTS, CellConfig
-from .data import load_split
+from .data import load_judged
 from .events import Event, Listener, ignore
 from .pictures import GAP, PANEL_HEIGHT, PAPER, encode_png
 from .plan import Plan
@@ -46,7 +46,7 @@ def draw_lost_people(store: SweepStore, plan: Plan, on_event: Listener = ignore)
     pairs = list(_pairs(store, plan))
     for number, (cell, base) in enumerate(pairs):
         model, unmasked = (_model(store, plan, one) for one in (cell, base))
-        split = load_split(plan.data.root, "val", model.spec, plan.data.boxes)
+        split = load_judged(plan.data, model.spec)
         evidence = [read_evidence(store, one.key) for one in (base, cell)]
         people = people_of(split, worst_images(*evidence))
         if people:

@@ -29,6 +29,7 @@ from ..pose.files import read_text, write_atomic
 from ..pose.records import to_plain
 from ..row import STATUS_FAILED, STATUS_OK
 from .config import CellConfig, run_name
+from .executors.presence import RUN, read_owner
 
 FORMAT = "posebench-sweep"
 VERSION = 2
@@ -158,7 +159,9 @@ def open_store(root: str | Path, manifest: dict[str, Any]) -> Iterator[SweepStor
         store.root.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout:
-        where = f"{store.root}: another sweep is running in this folder"
+        owner = read_owner(store.root / RUN)
+        who = f", process {owner.pid} on {owner.host}" if owner and owner.ended is None else ""
+        where = f"{store.root}: another sweep is running in this folder{who}"
         raise InputError(f"{where}; wait, or give another --out") from None
     except OSError as error:
         raise InputError(f"{store.root}: cannot be written to ({error.strerror}); give another --out") from None

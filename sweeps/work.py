@@ -31,7 +31,7 @@ from ..pose.training.loop import TrainingResult, train
 from ..row import BY_NAME, STATUS_FAILED, Score, flat
 from .child import Reporter
 from .config import FINETUNE, WEIGHTS, CellConfig, Job, run_name
-from .data import load_split
+from .data import check_unchanged, load_split
 from .store import memory_file, run_file, write_json
 
 
@@ -58,7 +58,9 @@ def load_given(model: PoseModel, weights: str | Path, config: CellConfig, data_r
     load_weights(model, weights, fresh_scorer=gathers or (config.trains and config.train.mode == FINETUNE))
     if gathers:
         spec = model.spec
-        people = load_split(data_root, "train", spec).people
+        split = load_split(data_root, "train", spec)
+        check_unchanged(split, config.train.data)
+        people = split.people
         sizes = spec.input_size, spec.heatmap_size, spec.sigma
         data = PoseDataset(people, spec.skeleton, *sizes, convention=spec.convention)
         for index in range(len(data)):
@@ -98,6 +100,7 @@ def train_model(model: PoseModel, job: Job, folder: Path, reporter: Reporter) ->
     No evaluation on the way: the last model counts, so that nothing is chosen on the people it is judged by.
     """
     data = load_split(job.data_root, "train", model.spec)
+    check_unchanged(data, job.config.train.data)
     recipe = replace(job.config.train.recipe, workers=job.workers)
     return train(
         model, data, None, recipe, folder, device=job.device, resume=True, progress=reporter.progress("training")
@@ -105,8 +108,10 @@ def train_model(model: PoseModel, job: Job, folder: Path, reporter: Reporter) ->
 
 
 def load_val(model: PoseModel, job: Job) -> DataSplit:
-    """The people that a cell is judged by."""
-    return load_split(job.data_root, "val", model.spec, job.boxes)
+    """The people that a cell is judged by; InputError where they are others than when the sweep began."""
+    data = load_split(job.data_root, "val", model.spec, job.boxes)
+    check_unchanged(data, job.config.eval.data, job.config.eval.boxes)
+    return data
 
 
 def evaluate_model(

@@ -99,14 +99,17 @@ def read_owner(file: Path) -> Owner | None:
 
 
 def is_alive(file: Path, owner: Owner) -> bool:
-    """Whether an owner is still at work: on this machine its process is asked for, on another one its last sign."""
+    """Whether an owner is still at work: on this machine its process is asked for, on another one its last sign. The
+    sign is asked for here, too, where the process seems to have begun after its own record: either its number is
+    another's by now, or the clock was set forward, with which the beginnings of all processes move."""
     if owner.ended is not None:
         return False
     if owner.host == socket.gethostname():
         import psutil
 
         try:
-            return psutil.Process(owner.pid).create_time() < owner.started + 1
+            if psutil.Process(owner.pid).create_time() < owner.started + 1:
+                return True
         except psutil.Error:
             return False
     try:

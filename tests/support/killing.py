@@ -25,8 +25,12 @@ import psutil
 import torch
 
 OPTIONS = (
-    "--model tmpose_tiny --mask random,semantic --ratios 0.5 --base-epochs 2 --epochs 1 --threads 1 --jobs 2 "
-    "--samples 6 --quiet"
+    "--model tmpose_tiny --mask random,semantic --ratios 0.5 --base-epochs 2 --epochs 1 --threads 1 --samples 6 -q "
+    "--runtime eager,fused"
+).split()
+#: the least that has a base model and two cells
+SMALLEST = (
+    "--model tmpose_tiny --mask random --ratios 0.5 --base-epochs 1 --epochs 1 --threads 1 --jobs 1 --no-latency -q"
 ).split()
 #: how long after its end a sweep may have living processes
 PATIENCE = 10.0
@@ -85,18 +89,33 @@ class Round:
         return [f"{self.fault} {self.moment}: {name} {what}" for name, what in found.items() if what]
 
 
-def begin(people: Path, out: Path, options: list[str] = OPTIONS) -> subprocess.Popen:
-    """A sweep as a session of its own, whose processes are known by their environment."""
-    command = [sys.executable, "-m", "posebench", "sweep", "--data", str(people), "--out", str(out), *options]
+#: the embedded set, small enough to be rendered often
+RENDERED = 120, 12
+_SMALL = f"""
+import runpy, sys
+from posebench.pose.synth import cache
+cache.TRAIN, cache.VAL = {RENDERED}
+sys.argv[0] = "posebench"
+runpy.run_module("posebench", run_name="__main__")
+"""
+
+
+def begin(people: Path | None, out: Path, options: list[str] = OPTIONS) -> subprocess.Popen:
+    """A sweep as a session of its own, whose processes are known by their environment.
+
+    people: a data folder; None for the embedded set, made small, which is rendered first if need be."""
+    program = ["-m", "posebench"] if people else ["-c", _SMALL]
+    data = ["--data", str(people)] if people else []
+    command = [sys.executable, *program, "sweep", *data, "--out", str(out), *options]
     environment = os.environ | {"POSEBENCH_CAMPAIGN": str(out)}
     how = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "start_new_session": True, "env": environment}
     return subprocess.Popen(command, **how)
 
 
-def finish(people: Path, out: Path) -> float:
+def finish(people: Path | None, out: Path, options: list[str] = OPTIONS) -> float:
     """Run it to its end; seconds."""
     started = time.monotonic()
-    sweep = begin(people, out)
+    sweep = begin(people, out, options)
     _, said = sweep.communicate()
     assert sweep.returncode == 0, said.decode()
     return time.monotonic() - started
@@ -114,6 +133,7 @@ STAGES: dict[str, Callable[[Path], bool]] = {
     "cells": lambda out: any(out.glob("cells/*/worker.json")),
     "memory": lambda out: any(out.glob("cells/*/memory_*.json")),
     "evaluation": lambda out: any(out.glob("cells/*/last.pt")),
+    "runtimes": lambda out: any(out.glob("cells/*/evidence.npz")),
     "a cell is done": lambda out: any(out.glob("cells/*/result.json")),
     "timing": lambda out: any(out.glob("timing/*/worker.json")),
     "rows": lambda out: any(out.glob("timing/*/result.json")),
@@ -122,10 +142,17 @@ STAGES: dict[str, Callable[[Path], bool]] = {
 }
 
 
-def interrupt(people: Path, out: Path, fault: Fault, moment: str, due: Callable[[Path], bool]) -> Round:
+def interrupt(
+    people: Path | None,
+    out: Path,
+    fault: Fault,
+    moment: str,
+    due: Callable[[Path], bool],
+    options: list[str] = OPTIONS,
+) -> Round:
     """One round: begin or go on, end it when due (nothing happens where it ends before)."""
     one = Round(fault.name, moment)
-    sweep = begin(people, out)
+    sweep = begin(people, out, options)
     try:
         while sweep.poll() is None and not due(out):
             time.sleep(0.005)
@@ -144,10 +171,10 @@ def interrupt(people: Path, out: Path, fault: Fault, moment: str, due: Callable[
     return one
 
 
-def settle(people: Path, out: Path, wanted: Path, one: Round) -> Round:
+def settle(people: Path, out: Path, wanted: Path, one: Round, options: list[str] = OPTIONS) -> Round:
     """Run the command again to its end, and compare with an undisturbed sweep."""
     before = finished(out)
-    finish(people, out)
+    finish(people, out, options)
     then = finished(out)
     one.lost = sorted(before.keys() - then.keys())
     one.doubled = sorted(name for name in before.keys() & then.keys() if before[name] != then[name])
@@ -157,7 +184,8 @@ def settle(people: Path, out: Path, wanted: Path, one: Round) -> Round:
 
 
 def campaign(people: Path, folder: Path, rounds: int, seed: int = 0) -> Iterator[Round]:
-    """Rounds with faults in turn, each at a stage's beginning or at a random moment of the whole."""
+    """Rounds with faults in turn, each at a stage's beginning or at a random moment of the whole; by turns one cell at
+    a time and two."""
     rng = np.random.default_rng(seed)
     length = finish(people, folder / "whole")
     for number in range(rounds):
@@ -166,8 +194,9 @@ def campaign(people: Path, folder: Path, rounds: int, seed: int = 0) -> Iterator
         stage = list(STAGES)[rng.integers(len(STAGES))] if rng.random() < 0.5 else ""
         seconds = float(rng.uniform(0, length))
         due = STAGES[stage] if stage else after(seconds)
-        one = interrupt(people, out, fault, stage or f"after {seconds:.1f} s", due)
-        yield settle(people, out, folder / "whole", one)
+        options = [*OPTIONS, "--jobs", str(1 + number % 2)]
+        one = interrupt(people, out, fault, stage or f"after {seconds:.1f} s", due, options)
+        yield settle(people, out, folder / "whole", one, options)
         shutil.rmtree(out)
 
 

@@ -2,10 +2,12 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
 
+import psutil
 import pytest
 from finished_sweeps import write_sweep
 
@@ -96,6 +98,16 @@ def test_a_process_on_another_machine_is_known_by_its_last_sign(sweep):
     for file in (folder / RUN, cell / WORKER):
         os.utime(file, (silent, silent))
     assert states(folder) == ("died", ["waiting", "done", "lost", "done"])
+
+
+def test_a_clock_that_was_set_forward_ends_no_process_and_anothers_number_is_no_sign(sweep):
+    folder, _ = sweep
+    yesterday = psutil.Process().create_time() - 86400
+    write_json(folder / RUN, to_plain(Owner(socket.gethostname(), os.getpid(), yesterday)))
+    assert states(folder)[0] == "running"
+    silent = time.time() - SILENT_SECONDS - 5
+    os.utime(folder / RUN, (silent, silent))
+    assert states(folder)[0] == "died"
 
 
 def test_it_writes_nothing(sweep):

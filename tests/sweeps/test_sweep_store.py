@@ -148,8 +148,10 @@ def test_unfinished_files_of_a_killed_run_are_cleared_away(finished):
 
 HOLD = """
 import sys
+from pathlib import Path
+from posebench.sweeps.executors.presence import RUN, Presence
 from posebench.sweeps.store import open_store, make_manifest
-with open_store(sys.argv[1], make_manifest({}, [], [])):
+with open_store(sys.argv[1], make_manifest({}, [], [])), Presence(Path(sys.argv[1], RUN)):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -162,7 +164,8 @@ def test_two_sweeps_do_not_share_a_folder_and_a_dead_one_holds_nothing(tmp_path)
     )
     try:
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(InputError, match="another sweep is running"), open_store(folder, manifest()):
+        named = rf"another sweep is running in this folder, process {holder.pid} on "
+        with pytest.raises(InputError, match=named), open_store(folder, manifest()):
             pass
         os.kill(holder.pid, 9)
         holder.wait()
