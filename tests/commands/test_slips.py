@@ -86,6 +86,8 @@ def options_of(app, *path):
     """(command, option, type, what was declared) of every command."""
     for command in app.registered_commands:
         for name, hint in get_type_hints(command.callback, include_extras=True).items():
+            # Python 3.10 makes what defaults to None optional by itself
+            hint = next((one for one in (hint, *get_args(hint)) if get_origin(one) is Annotated), hint)
             if get_origin(hint) is Annotated:
                 kind, declared = get_args(hint)[:2]
                 yield " ".join((*path, command.name)), name, {kind, *get_args(kind)}, declared
