@@ -118,7 +118,8 @@ def check_named(file: WeightsFile, name: str, asked: Any, trained: Any) -> None:
 
 
 def _without_params(value: Any) -> str:
-    return value.partition("(")[0].strip() if isinstance(value, str) else ""
+    """ "" for what is no name, such as a data set's own description."""
+    return value.partition("(")[0].strip() if isinstance(value, str) and not value.startswith("{") else ""
 
 
 def trained_in_words(file: WeightsFile) -> str:

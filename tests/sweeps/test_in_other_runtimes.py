@@ -17,6 +17,7 @@ from posebench.pose.models.choices import asked_model
 from posebench.pose.models.zoo import create_model
 from posebench.reports.analysis.results import is_missing, read_results, records_of
 from posebench.sweeps.config import Job, timing_key
+from posebench.sweeps.data import digest, load_split
 from posebench.sweeps.request import parse
 from posebench.sweeps.runner import run_sweep
 from posebench.sweeps.store import run_file
@@ -79,7 +80,10 @@ def test_a_runtime_that_gives_nan_is_an_error_of_its_rows_and_of_nothing_else(pe
     row = time_models({"model": model.eval()}, 1, [run], device=torch.device("cpu"), threads=1)["model", run]
     assert row["status"] == "failed" and "in bfloat16 it gives NaN" in row["error"]
     runs = (run, replace(run, runtime="later"))
-    evaluate_runs(model, Job(unmasked(model=config), str(people), "gt", "cpu", runs=runs), tmp_path, Silent())
+    cell = unmasked(model=config)
+    judged_by = digest(load_split(people, "val", model.spec, "gt"))
+    cell = replace(cell, eval=replace(cell.eval, data=judged_by, boxes="gt"))
+    evaluate_runs(model, Job(cell, str(people), "gt", "cpu", runs=runs), tmp_path, Silent())
     for one in runs:
         written = json.loads(run_file(tmp_path, one).read_text())
         assert written["status"] == "failed" and "NaN" in written["error"]

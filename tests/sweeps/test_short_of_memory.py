@@ -71,7 +71,7 @@ def test_a_cell_without_enough_memory_is_evaluated_in_smaller_batches_with_the_s
     assert row["status"] == "ok" and row["eval_batch"] == 8
 
     monkeypatch.setenv("HUNGRY", "no")
-    model, _ = load_model(read_weights(next((tmp_path / "out").glob("cells/*/last.pt"))))
+    model, _ = load_model(read_weights(next((tmp_path / "out").glob("cells/*/last.pt"))), name=hungry)
     at_once = evaluate(model, load_people(people, "val", input_size=(96, 72)), batch_size=32)
     assert row["ap"] == at_once.metrics["ap"] and row["ar"] == at_once.metrics["ar"]
     assert (row["ap_ci_low"], row["ap_ci_high"]) == at_once.ci["ap"]
