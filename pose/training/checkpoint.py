@@ -27,8 +27,11 @@ def save_tensors(path: Path, contents: Mapping[str, Any]) -> None:
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
         try:
             torch.save(dict(contents), file)
-        except RuntimeError as error:  # torch's writer hides what the system said
-            raise error.__context__ if isinstance(error.__context__, OSError) else error from None
+        except RuntimeError as error:  # torch's writer hides what the system said, and that it was interrupted
+            hidden: BaseException | None = error
+            while hidden is not None and not isinstance(hidden, (OSError, KeyboardInterrupt)):
+                hidden = hidden.__context__
+            raise hidden or error from None
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

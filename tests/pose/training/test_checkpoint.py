@@ -1,3 +1,4 @@
+import io
 import os
 import pickle
 
@@ -5,7 +6,8 @@ import pytest
 import torch
 
 from posebench.pose.errors import InputError
-from posebench.pose.training.checkpoint import read_checkpoint, save_checkpoint
+from posebench.pose.training import checkpoint
+from posebench.pose.training.checkpoint import read_checkpoint, save_checkpoint, save_tensors
 
 CONTENTS = {
     "model": {"weight": torch.arange(6.0).view(2, 3)},
@@ -86,3 +88,22 @@ def test_a_failed_save_leaves_the_older_checkpoint(tmp_path, monkeypatch):
         save_checkpoint(path, {**CONTENTS, "epoch": 4})
     assert path.read_bytes() == before
     assert os.listdir(tmp_path) == ["a.pt"]
+
+
+def test_ctrl_c_while_a_checkpoint_is_written_is_ctrl_c_and_leaves_the_older_one(tmp_path, monkeypatch):
+    path = tmp_path / "last.pt"
+    save_tensors(path, {"a": torch.zeros(4)})
+    before = path.read_bytes()
+
+    class Interrupted(io.FileIO):
+        """As a signal does in the middle of a system call."""
+
+        def write(self, content):
+            if self.tell() > 1000:
+                raise KeyboardInterrupt
+            return super().write(content)
+
+    monkeypatch.setattr(checkpoint, "open", Interrupted, raising=False)
+    with pytest.raises(KeyboardInterrupt):
+        save_tensors(path, {str(n): torch.zeros(1000) for n in range(9)})
+    assert path.read_bytes() == before and [file.name for file in tmp_path.iterdir()] == ["last.pt"]
