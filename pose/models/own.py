@@ -73,7 +73,7 @@ class OwnNetwork(nn.Module):
             if hook:
                 hook.remove()
         tokens = self.grid[0] * self.grid[1]
-        cells = torch.arange(tokens, device=images.device).expand(len(images), -1)
+        cells = torch.arange(tokens, device=images.device).expand(images.shape[0], -1)
         state = TokenState(0, heatmaps.new_zeros(1, tokens, 0), cells)
         for selected in chosen:
             state = state if selected is None else state.after(selected)

@@ -195,7 +195,7 @@ class Patched:
             raise InputError("a patched model runs each block once: switch gradient checkpointing off")
         front, tokens = x[:, : self.prefix], x[:, self.prefix :]
         content, self.content = tokens if self.content is None else self.content, None
-        cells = torch.arange(self.shape.tokens, device=x.device).expand(len(x), -1)
+        cells = torch.arange(self.shape.tokens, device=x.device).expand(x.shape[0], -1)
         values = tokens if self.restores and self.reducer.leaves_values else None
         # Positions are in the tokens already: what reductions carry along of them is nothing, d = 0.
         state = TokenState(self.prefix, x.new_zeros(1, self.shape.tokens, 0), cells, values=values)

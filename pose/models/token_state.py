@@ -68,7 +68,7 @@ class TokenState:
 
     def holders(self, total: int) -> torch.Tensor:
         """(B, total) which of the tokens now holds each of the first `total` tokens, -1 for what was dropped."""
-        found = torch.arange(total, device=self.token_indices.device).expand(len(self.token_indices), -1)
+        found = torch.arange(total, device=self.token_indices.device).expand(self.token_indices.shape[0], -1)
         for selected in self.selected:
             places = selected.holders(total)
             total = selected.token_indices.shape[1]

@@ -91,7 +91,7 @@ class VisionTransformer(nn.Module):
         """What the first block gets, (B, K, dim)."""
         content = self.patch_embedding(images)
         tokens = content + self._positions()
-        cells = torch.arange(self.shape.tokens, device=tokens.device).expand(len(tokens), -1)
+        cells = torch.arange(self.shape.tokens, device=tokens.device).expand(tokens.shape[0], -1)
         values = tokens if self.mask is not None and self.mask.leaves_values else None
         # Positions are added once: what reductions carry along of them is nothing, d = 0.
         state = TokenState(0, tokens.new_zeros(1, self.shape.tokens, 0), cells, values=values)

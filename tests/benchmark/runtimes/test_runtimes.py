@@ -231,6 +231,17 @@ def test_onnx_runtime_and_openvino_give_the_models_heatmaps_for_any_sample_ids(m
 
 
 @pytest.mark.onnx
+@pytest.mark.parametrize("mask", ["none", "uniform", "evit", "tome"])
+def test_a_vision_transformer_in_onnx_runtime_takes_batches_of_any_size(mask):
+    torch.manual_seed(0)
+    model = create_model("vitpose_tiny", mask=mask, **({} if mask == "none" else {"mask_ratio": 0.4})).eval()
+    images, ids = torch.randn(3, 3, *model.spec.input_size), torch.arange(3)
+    prepared = prepare("onnxruntime", Task(model, (images, ids), threads=1))
+    with torch.inference_mode():
+        torch.testing.assert_close(prepared.run(images, ids), model(images, ids), rtol=0, atol=1e-4)
+
+
+@pytest.mark.onnx
 @pytest.mark.parametrize(("mask", "compiled"), [("none", 1), ("random", 2)])
 def test_openvino_compiles_again_for_other_ids_only_where_they_are_used(mask, compiled, monkeypatch):
     pytest.importorskip("openvino")
