@@ -70,21 +70,19 @@ def measure(folder: Path, job: ImageTimingJob, reporter: Reporter) -> dict[str, 
     import torch
 
     from ..benchmark.instruments.allocator import keep_freed_memory
-    from ..benchmark.instruments.device import check_device, check_dtype
+    from ..benchmark.instruments.device import use_device
     from ..benchmark.instruments.environment import conditions
-    from ..benchmark.instruments.precision import Precision
     from ..benchmark.profiling.models import time_models
     from .work import build_model
 
     torch.set_num_threads(job.run.threads)
     keep_freed_memory()
-    device = check_device(job.device)
-    precision = Precision(check_dtype(job.run.dtype, device), device)
+    device = use_device(job.device, tf32=job.run.tf32)
     models = {}
     for config, lengths in zip(job.models, job.lengths, strict=True):
         for own in lengths:
             if (config, own) not in models:
-                model = precision.place(build_model(config))
+                model = build_model(config).eval()
                 model.transformer.mask.set_lengths(own)
                 models[config, own] = model
     told = reporter.progress("latency")
@@ -92,11 +90,19 @@ def measure(folder: Path, job: ImageTimingJob, reporter: Reporter) -> dict[str, 
     def progress(done: int, total: int, **info: object) -> None:
         told(done, total)
 
-    how = {"threads": job.run.threads, "max_samples": job.samples, "max_seconds": SECONDS}
-    rows = time_models(models, job.batch_size, precision, progress=progress, **how)
+    rows = time_models(
+        models,
+        job.batch_size,
+        [job.run],
+        device=device,
+        threads=job.run.threads,
+        max_samples=job.samples,
+        max_seconds=SECONDS,
+        progress=progress,
+    )
     times = {}
     for key, config, lengths in zip(job.cells, job.models, job.lengths, strict=True):
-        timed = [rows[config, own] for own in lengths]
+        timed = [rows[(config, own), job.run] for own in lengths]
         found = dict(zip((f"p{percent}" for percent in PERCENTILES), timed, strict=True))
         medians = {name: row["latency_transformer_ms_median"] for name, row in found.items()}
         unstable = any(row["latency_transformer_unstable"] for row in timed)

@@ -138,7 +138,7 @@ def swept(people, tmp_path_factory):
     sharper = {n: (4 if "to_qkv" in n else 1) * t.contiguous() for n, t in tensors.items()}  # images differ more
     save_file(sharper, folder / "w.safetensors")
     given = {"weights": (("tmpose_tiny", str(folder / "w.safetensors")),), "data": str(people)}
-    how = {"batch_sizes": (1, 4), "latency": False, "jobs": 1, "out": str(folder / "run")}
+    how = {"batch_sizes": (1, 4), "samples": 10, "jobs": 1, "out": str(folder / "run")}
     outcome = execute(SweepRequest(masks=MASKS, ratios=(0.5,), **given, **how))
     assert not outcome.failed
     return SweepStore(outcome.root), outcome
@@ -221,6 +221,7 @@ def test_each_image_costs_what_its_own_tokens_cost_and_in_a_batch_what_the_longe
             found = [row[f"{name}_gflops_t_{end}"] for end in ("mean", "p5", "p50", "p95")]
             assert found == pytest.approx(expected, abs=1e-12)
         assert row["padded_tokens_p95"] == np.percentile([own[-1] for own in padded], 95)
+        assert all(row[f"padded_ms_{end}"] > 0 for end in ("p5", "p50", "p95"))
     assert rows[1]["image_gflops_t_p95"] < rows[4]["padded_gflops_t_p95"] < rows[1]["gflops_t"], "at most"
     assert all(row["image_tokens_p5"] is None for row in outcome.rows if row["mask"] != "ats")
 
