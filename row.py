@@ -21,6 +21,9 @@ SCHEMA_VERSION = 1
 STATUS_OK = "ok"
 STATUS_FAILED = "failed"
 
+#: processes that time a comparison, of which there is an interval
+FEWEST_PROCESSES = 3
+
 Text = str | None
 Integer = int | None
 Number = float | None
@@ -260,6 +263,11 @@ class Row:
     latency_transformer: PartTiming = _part(PartTiming, "transformer", "", scope=_CALL.format("transformer part"))
     throughput_images_per_s: Number = _column(
         "throughput", "images per second at the row's batch size", "images/s", digits=1
+    )
+    latency_processes: Integer = _column(
+        "processes",
+        f"that each timed the comparison; from {FEWEST_PROCESSES} on intervals hold what one has by chance",
+        scope="timing",
     )
     latency_attempts: Integer = _column("attempts", "how often the timing was made, the best kept", scope="timing")
     latency_warmup_calls: Integer = _column("warm-up", "untimed forward passes before", scope="timing")

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from .model_options import DATASET_NAMES, DEFAULT_MODEL, MASKS, OWN, RATIOS, Precisions, Runtimes, masks_of
-from .options import Bar, Device, Format, Quiet, Threads, numbers, real, whole, words
+from .options import Bar, Device, Format, Processes, Quiet, Threads, numbers, real, whole, words
 
 EXAMPLES = """
 Examples:
@@ -16,7 +16,7 @@ Examples:
   posebench breakeven --mask semantic,tome --batch-sizes 1,8
 
   posebench breakeven --model tmpose_l --mask uniform,semantic,prune,tome --runtime eager,fused,onnxruntime,openvino
-  --batch-sizes 1,8 --threads 2 --out runs/breakeven
+  --batch-sizes 1,8 --threads 2 --processes 5 --out runs/breakeven
 """
 RATIOS_TRIED = "0.1,0.2,0.4,0.6,0.8"
 
@@ -39,6 +39,7 @@ def breakeven(
     threads: Threads = None,
     samples: Annotated[int, whole("timed passes of each configuration, at most", 1)] = 130,
     seconds: Annotated[float, real("time limit for the samples of one batch size, in seconds")] = 60.0,
+    processes: Processes = 1,
     out: Annotated[
         Path | None, typer.Option(help="also write results.csv, report.html and plots/ into this new folder")
     ] = None,
@@ -80,6 +81,7 @@ def breakeven(
             threads=threads,
             samples=samples,
             seconds=seconds,
+            processes=processes,
             memory=False,
             progress=bar,
             **options,

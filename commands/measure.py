@@ -25,6 +25,7 @@ from .options import (
     Bar,
     Device,
     Format,
+    Processes,
     Quiet,
     Tf32,
     Threads,
@@ -49,6 +50,7 @@ Examples:
   posebench profile --model sparse_tokenpose_s --dataset mpii --mask "sparse,sparse(execution=gather)" --threads 1
 
   posebench profile --model tmpose_l --mask uniform --ratios 0.4 --runtime eager,onnxruntime,openvino --threads 1
+  --processes 3
 
   posebench profile --model tmpose_l --device cuda --precision float16 --batch-sizes 1,64
 
@@ -99,6 +101,7 @@ def profile(
     threads: Threads = None,
     samples: Annotated[int, whole("timed passes of each configuration, at most", 1)] = 130,
     seconds: Annotated[float, real("time limit for the samples of one batch size, in seconds")] = 20.0,
+    processes: Processes = 1,
     memory: Annotated[bool, typer.Option("--memory/--no-memory", help="peak memory, each in its own process")] = True,
     energy: Annotated[
         bool, typer.Option("--energy", help="joules per image too, by NVML or RAPL: 20 s for each configuration")
@@ -142,6 +145,7 @@ def profile(
         "--train": train, "--data": data is not None, "--weights": weights is not None, "--no-memory": not memory,
         "--batch-sizes": batch_sizes is not None, "--energy": energy, "--calibration": calibration is not None,
         "--runtime": runtime != "eager", "--precision": precision != "float32",
+        "--processes": processes != 1,
     }  # fmt: skip
     on_tf32 = on_or_off(tf32, "--tf32")
     if deployed:
@@ -210,6 +214,7 @@ def profile(
             threads=threads,
             samples=samples,
             seconds=seconds,
+            processes=processes,
             memory=memory,
             energy=energy,
             progress=bar,

@@ -11,7 +11,7 @@ import typer
 
 from ..pose.errors import InputError
 from ..pose.files import check_writable
-from ..sweeps.checked import LARGEST, MOST_THREADS
+from ..sweeps.checked import LARGEST, MOST_PROCESSES, MOST_THREADS
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -45,6 +45,14 @@ def real(help: str, *names: str, least: float = 0.0, most: float = 1e9) -> Any:
 
 Device = Annotated[str, typer.Option(help="cpu or cuda")]
 Threads = Annotated[int | None, whole("CPU threads (default: torch's default)", 1, MOST_THREADS)]
+Processes = Annotated[
+    int,
+    whole(
+        "processes that share samples and seconds, each timing all; from 3 on intervals hold what one has by chance",
+        1,
+        MOST_PROCESSES,
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress on the way, the result alone")]
 Tf32 = Annotated[str, typer.Option(help="float32 on CUDA: on is TF32, off is float32, in all layers")]
 Wide = Annotated[bool, typer.Option("--wide", help="a table with every column, however wide it gets")]

@@ -13,7 +13,9 @@ from ..pose.errors import InputError
 
 MOST_ITEMS = 1000
 LARGEST = 2**31 - 1
-#: more is a slip: threads or processes of a machine, passes over the data, images at a time
+#: more is a slip: processes of a timing
+MOST_PROCESSES = 100
+#: and threads or processes of a machine, passes over the data, images at a time
 MOST_THREADS, MOST_EPOCHS, MOST_IMAGES = 4096, 1_000_000, 2**20
 LONGEST = 500  # characters of a sentence, which may quote what was given
 

@@ -14,11 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ..benchmark.instruments.own_process import die_with_parent
 from ..pose.errors import InputError, NumericalError, is_shortage
 from ..pose.records import from_plain, to_plain
 from ..row import STATUS_OK
 from .cell_result import CellResult, write_cell_result
-from .executors.nursery import die_with_parent
 from .executors.presence import WORKER, Presence
 from .store import is_ok, read_json, write_json
 

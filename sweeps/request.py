@@ -24,7 +24,7 @@ from ..pose.errors import InputError
 from ..pose.reductions import NONE, check_ratio, find_reduction, reduction_config, split_reductions
 from ..pose.yaml_file import read_yaml
 from ..reports.analysis.margin import MARGIN, check_margin
-from .checked import MOST_EPOCHS, MOST_IMAGES, MOST_THREADS, Flag, Read, Several, Whole, first_mistake
+from .checked import MOST_EPOCHS, MOST_IMAGES, MOST_PROCESSES, MOST_THREADS, Flag, Read, Several, Whole, first_mistake
 from .executors import find_executor
 
 LARGEST_FILE = 100_000  # bytes of YAML
@@ -255,6 +255,9 @@ class SweepRequest:
     latency: Annotated[bool, Flag()] = _option(True, "measure latency (default: on)", "--latency/--no-latency")
     samples: Annotated[int, Whole(1)] = _option(
         130, "timed passes of each configuration and batch size, at most (default: 130)"
+    )
+    processes: Annotated[int, Whole(1, MOST_PROCESSES)] = _option(
+        1, "processes that share them, each timing all; from 3 on intervals hold what one has by chance (default: 1)"
     )
     threads: Annotated[int, Whole(1, MOST_THREADS)] | None = _option(
         None, "CPU threads of each cell (default: 1 for tiny models)"

@@ -1,4 +1,5 @@
-"""Latency of a sweep's configurations, measured interleaved in one process while nothing else of the sweep runs.
+"""Latency of a sweep's configurations, interleaved in one process or in each of several, while nothing else of the
+sweep runs.
 
 `python -m posebench.sweeps.timing FOLDER` is the worker. Its result holds, per configuration and batch size, the
 latency columns with the raw samples, and the conditions; in another runtime or precision than that of the cells also
@@ -13,7 +14,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from ..benchmark.profiling.config import RunConfig, runs_of
+from ..benchmark.profiling.config import ProfileConfig, RunConfig, runs_of
 from ..benchmark.runtimes.registry import find_runtime
 from ..pose.models.config import ModelConfig
 from ..pose.records import digest, unsaid
@@ -32,7 +33,7 @@ SECONDS = 20.0  # for the samples of one batch size, all configurations together
 class TimingJob:
     """Models that are timed together. device: cpu or cuda; seconds: for the samples of one batch size, all models
     together; runs: the runtimes and precisions, if not `run` alone; gpu: the name of the one that they are timed on, so
-    that another one's times are not taken for its own."""
+    that another one's times are not taken for its own; processes: that share samples and seconds, each timing all."""
 
     models: tuple[ModelConfig, ...]
     run: RunConfig
@@ -43,6 +44,7 @@ class TimingJob:
     version: int = VERSION
     runs: tuple[RunConfig, ...] = unsaid(())
     gpu: str = unsaid("")
+    processes: int = unsaid(1)
 
     @property
     def every_run(self) -> tuple[RunConfig, ...]:
@@ -60,7 +62,16 @@ def timing_groups(cells: list[CellConfig], request: SweepRequest) -> dict[str, T
             groups.setdefault(cell.run, {})[cell.executed] = None
     sizes, gpu = tuple(sorted(request.batch_sizes)), _gpu(request)
     jobs = [
-        TimingJob(tuple(models), run, run.device, sizes, request.samples, runs=_other_runs(run, request), gpu=gpu)
+        TimingJob(
+            tuple(models),
+            run,
+            run.device,
+            sizes,
+            request.samples,
+            runs=_other_runs(run, request),
+            gpu=gpu,
+            processes=request.processes,
+        )
         for run, models in groups.items()
     ]
     return {digest(job): job for job in jobs}
@@ -131,8 +142,9 @@ def measure(folder: Path, job: TimingJob, reporter: Reporter) -> dict[str, Any]:
     from ..benchmark.instruments.allocator import keep_freed_memory
     from ..benchmark.instruments.device import use_device
     from ..benchmark.instruments.environment import conditions
+    from ..benchmark.instruments.processes import time_in_processes
     from ..benchmark.profiling.in_runtime import precision_text
-    from ..benchmark.profiling.models import executed_row, row_memory, time_models
+    from ..benchmark.profiling.models import executed_row, row_memory, time_alone, time_models
     from ..benchmark.profiling.modules import memory_or_error
     from .work import build_model
 
@@ -150,19 +162,24 @@ def measure(folder: Path, job: TimingJob, reporter: Reporter) -> dict[str, Any]:
     for number, size in enumerate(job.batch_sizes):
 
         def progress(done: int, total: int, number: int = number, **info: object) -> None:
-            if info.get("stage") == "latency":
+            if info.get("stage") in ("latency", "processes"):
                 reporter.progress("latency")(number * total + done, len(job.batch_sizes) * total)
 
-        rows = time_models(
-            models,
-            size,
-            job.every_run,
-            device=device,
-            threads=job.run.threads,
-            max_samples=job.samples,
-            max_seconds=job.seconds,
-            progress=progress,
-        )
+        if job.processes == 1:
+            rows = time_models(
+                models,
+                size,
+                job.every_run,
+                device=device,
+                threads=job.run.threads,
+                max_samples=job.samples,
+                max_seconds=job.seconds,
+                progress=progress,
+            )
+        else:
+            how = ProfileConfig(job.run, samples=job.samples, seconds=job.seconds, processes=job.processes)
+            order = job.models, job.every_run, how, None, size
+            rows = time_in_processes(job.processes, size, time_alone, *order, progress=progress)
         told = reporter.progress("memory")
         for done, ((model, run), row) in enumerate(rows.items(), start=1):
             if job.runs:

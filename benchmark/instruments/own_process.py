@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import pickle
 import signal
@@ -16,6 +17,7 @@ from typing import Any, TypeVar
 from ...pose.errors import InputError
 
 Result = TypeVar("Result")
+PR_SET_PDEATHSIG = 1
 
 # Not multiprocessing's spawn: that imports the caller's script again, which fails in a script without a main guard,
 # and it is forbidden inside a daemonic worker.
@@ -59,8 +61,15 @@ def _cause(code: int, stderr: bytes) -> str:
     return f"ended with code {code} and no result" + (f": {lines[-1].strip()}" if lines else "")
 
 
+def die_with_parent() -> None:
+    """Have the kernel kill this process when the one that started it ends, however it ends (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def _child(answer: str) -> None:
     """The child's part: read the order from standard input, write (kind, value) to `answer`."""
+    die_with_parent()
     function = None
     try:
         function, args = pickle.load(sys.stdin.buffer)

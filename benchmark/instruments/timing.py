@@ -78,8 +78,8 @@ def time_together(
     over the device's cache; then each call is also timed right behind itself (warm) and behind a flush (cold).
     For the whole model (`latency_...`) and, where there is one, the transformer (`latency_transformer_...`) the fields
     of row.PartTiming; vs_unmasked is against the baseline, x_eager against `eager`, None without.
-    Beside them throughput_images_per_s (batch size over median), latency_attempts, latency_warmup_calls,
-    foreign_cpu_share and waiting_cpu_share.
+    Beside them throughput_images_per_s (batch size over median), latency_processes, latency_attempts,
+    latency_warmup_calls, foreign_cpu_share and waiting_cpu_share.
     """
     calls: dict[Any, Callable[[], object]] = {}
     before: dict[Any, Callable[[], object]] = {}
@@ -102,6 +102,7 @@ def time_together(
         whole = found["latency", name]
         rows[name] = row | {
             "throughput_images_per_s": batch_size / whole.summary.median,
+            "latency_processes": 1,
             "latency_attempts": whole.attempts,
             "latency_warmup_calls": whole.warmup_calls,
             "foreign_cpu_share": whole.interference.foreign_share,

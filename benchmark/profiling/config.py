@@ -37,7 +37,8 @@ class ProfileConfig:
     subjects together (at least 10 samples are taken nevertheless). memory: also the peak memory, of each row in a
     process of its own. energy: also joules per image, 20 s for each row. runtimes x precisions: each model is run in
     every one (none given: in that of `run`), as far as the runtime computes in it. data: a folder whose training crops
-    calibrate int8 (None: the embedded set). retries: of a timing that was disturbed, at most."""
+    calibrate int8 (None: the embedded set). retries: of a timing that was disturbed, at most. processes: that share the
+    samples and the seconds of a batch size, each timing all subjects; of two there is no interval."""
 
     run: RunConfig = RunConfig()
     runtimes: tuple[str, ...] = ()
@@ -49,6 +50,7 @@ class ProfileConfig:
     memory: bool = True
     energy: bool = False
     retries: int = 2
+    processes: int = 1
 
     @classmethod
     def of(cls, options: dict[str, Any]) -> ProfileConfig:

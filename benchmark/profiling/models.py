@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import product
-from math import prod
+from math import ceil, prod
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from ..instruments.energy import Counter, energy_counter
 from ..instruments.environment import conditions
 from ..instruments.memory import MemoryResult
 from ..instruments.own_process import in_own_process
+from ..instruments.processes import time_in_processes
 from ..instruments.shortage import release
 from ..instruments.timing import Row, Subject
 from ..runtimes.descriptor import INT8
@@ -120,7 +121,7 @@ def profile_models(
 ) -> list[Row]:
     """`profile` for models already chosen."""
     device, threads = use_device(how.run.device, tf32=how.run.tf32), check_count("threads", how.run.threads)
-    counter = energy_counter(device) if how.energy else None
+    counter, processes = energy_counter(device) if how.energy else None, check_count("processes", how.processes)
     runs, _ = how.runs()
     sizes = [check_count("batch size", size) for size in how.batch_sizes]
     keep_freed_memory()
@@ -134,19 +135,23 @@ def profile_models(
     rows: list[Row] = []
     memory: list[Callable[[], MemoryResult]] = []
     for size in sizes:
-        timed = time_models(
-            models,
-            size,
-            runs,
-            device=device,
-            threads=threads,
-            data=how.data,
-            counter=counter,
-            max_samples=how.samples,
-            max_seconds=how.seconds,
-            retries=how.retries,
-            progress=progress,
-        )
+        if processes == 1:
+            timed = time_models(
+                models,
+                size,
+                runs,
+                device=device,
+                threads=threads,
+                data=how.data,
+                counter=counter,
+                max_samples=how.samples,
+                max_seconds=how.seconds,
+                retries=how.retries,
+                progress=progress,
+            )
+        else:
+            order = list(models), runs, how, weights, size
+            timed = time_in_processes(processes, size, time_alone, *order, progress=progress)
         for config, run in product(chosen, runs):
             now = conditions(device, run.dtype, threads, size) | {"precision": precision_text(run, device)}
             rows.append({"status": STATUS_OK, **counts[config, run.runtime], **now, **timed[config, run]})
@@ -158,6 +163,34 @@ def profile_models(
             if progress is not None:
                 progress(done, len(rows), stage="memory")
     return rows
+
+
+def time_alone(
+    configs: Sequence[ModelConfig],
+    runs: Sequence[RunConfig],
+    how: ProfileConfig,
+    weights: Weights,
+    batch_size: int,
+    seed: int,
+) -> dict[tuple[ModelConfig, RunConfig], Row]:
+    """time_models of models that are built for it, one of how.processes: it takes that share of the samples and of the
+    seconds, and the first one takes the energy. seed: the process's number. Run it in a process of its own.
+    """
+    device = use_device(how.run.device, tf32=how.run.tf32)
+    keep_freed_memory()
+    return time_models(
+        {config: _build(config, weights).eval() for config in configs},
+        batch_size,
+        runs,
+        device=device,
+        threads=how.run.threads,
+        data=how.data,
+        counter=energy_counter(device) if how.energy and seed == 0 else None,
+        max_samples=ceil(how.samples / how.processes),
+        max_seconds=how.seconds / how.processes,
+        retries=how.retries,
+        seed=seed,
+    )
 
 
 def executed_row(model: PoseModel, runtime: str) -> Row:

@@ -54,6 +54,8 @@ def profile_modules(
     one, and peak_rss_mib is None. macs and gflops (one sample) are None, and the column error names the operator, where
     one has no counting rule. InputError for an absent device, runtime or precision, or a count below 1.
     """
+    if how.processes != 1:
+        raise InputError(f"{how.processes} processes: modules of one's own are timed in this one, which has them")
     device, threads = use_device(how.run.device, tf32=how.run.tf32), check_count("threads", how.run.threads)
     runs, _ = how.runs()
     counter = energy_counter(device) if how.energy else None

@@ -142,7 +142,8 @@ def _latency(rows: Sequence[Mapping[str, Any]], prefix: str) -> PartLatency | No
     ratio = _widest((part.vs_unmasked, part.vs_unmasked_low, part.vs_unmasked_high) for part in parts)
     iqr = mean_of(spread(part.ms_iqr for part in parts))
     samples = min((part.samples for part in parts if not is_missing(part.samples)), default=None)
-    return PartLatency(median, iqr, any(part.unstable for part in parts), ratio, samples)
+    processes = min(map(int, _column_of(rows)("latency_processes")), default=1)
+    return PartLatency(median, iqr, any(part.unstable for part in parts), ratio, samples, processes)
 
 
 def _widest(values: Iterable[tuple[float | None, float | None, float | None]]) -> Estimate | None:

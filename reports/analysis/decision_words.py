@@ -5,7 +5,7 @@ from __future__ import annotations
 from .decision import Candidate, Decision
 from .evidence import DRAWS
 from .intervals import Estimate
-from .quantities import QUANTITIES, few_behind
+from .quantities import QUANTITIES, behind
 from .subject import mean_of
 from .verdicts import ONE_TRAINING
 from .what_settles import name_of
@@ -77,8 +77,8 @@ def _savings(decision: Decision, chosen: Candidate) -> str:
     for name in names:
         quantity = QUANTITIES[name]
         what = "" if name == decision.by.name else f" of its {quantity.words}"
-        few = few_behind(quantity, decision.subject, chosen.point, decision.batch_size)
-        parts.append(f"{saving_text(chosen.savings[name])}{what}{few}")
+        measured = behind(quantity, decision.subject, chosen.point, decision.batch_size)
+        parts.append(f"{saving_text(chosen.savings[name])}{what}{measured}")
     return listed(parts)
 
 

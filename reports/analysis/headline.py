@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from .series import kind_words
 from .subject import Point, Subject, mean_of, saving
-from .verdicts import ONE_TRAINING, few_samples, measured_saving, silence, time_claim
+from .verdicts import ONE_TRAINING, few_samples, measured_saving, process_words, silence, time_claim
 from .wording import percent, signed
 
 #: masks at one ratio whose GFLOPsT differ by more than this fraction are not ranked without saying so
@@ -114,7 +114,7 @@ def _latency(subject: Subject, point: Point, size: int) -> str | None:
         ("transformer", "the transformer", saving(point.gflops_t, subject.baseline.gflops_t)),
         ("whole", "the whole model", saving(point.gflops, subject.baseline.gflops)),
     )
-    claims, silent = [], {}
+    claims, silent, over = [], {}, ""
     for part, name, counted in counts:
         timed, before = getattr(now, part), getattr(base, part)
         if not timed or not before:
@@ -124,8 +124,9 @@ def _latency(subject: Subject, point: Point, size: int) -> str | None:
             silent.setdefault(silence(timed, before), []).append(name)
         else:
             claims.append(time_claim(name, saved, counted) + few_samples(timed, before))
+            over = process_words(min(timed.processes, before.processes))
     claims += [f"no saving of {' or '.join(names)} can be stated ({why})" for why, names in silent.items()]
-    return f"{where}, {'; '.join(claims)}." if claims else None
+    return f"{where}{over}, {'; '.join(claims)}." if claims else None
 
 
 def _convention(subject: Subject, point: Point) -> str | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ...pose.errors import InputError
 from .intervals import Estimate
 from .subject import PartLatency, Point, Subject, Timing, mean_of, saving
-from .verdicts import few_samples, silence, time_saved
+from .verdicts import few_samples, process_words, silence, time_saved
 
 TIME, GFLOPS_T = "time", "gflops_t"
 
@@ -38,12 +38,13 @@ def silent_about(quantity: Quantity, subject: Subject, point: Point, size: int |
     return silence(_part(quantity.name, now), _part(quantity.name, before))
 
 
-def few_behind(quantity: Quantity, subject: Subject, point: Point, size: int | None) -> str:
-    """As `few_samples` has it, of a saving of time; "" of anything else."""
+def behind(quantity: Quantity, subject: Subject, point: Point, size: int | None) -> str:
+    """The processes and, where they are few, the samples behind a saving of time; "" of anything else."""
     if quantity.name not in (TIME, "transformer_time"):
         return ""
     timings = (_timing(point, size), _timing(subject.baseline, size))
-    return few_samples(*(timing and _part(quantity.name, timing) for timing in timings))
+    parts = [_part(quantity.name, timing) for timing in timings if timing]
+    return process_words(min(part.processes for part in parts if part)) + few_samples(*parts)
 
 
 def quantity_of(text: str, option: str) -> Quantity:

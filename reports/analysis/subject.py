@@ -18,7 +18,7 @@ class PartLatency:
     """Latency of the whole model or of its transformer: milliseconds per forward pass.
 
     `median`: over the seeds' medians. `iqr`: interquartile range, mean over seeds. `ratio`: to the unmasked model's
-    median, with its 95 % interval. `samples`: behind each median, the fewest of the seeds.
+    median, with its 95 % interval. `samples`: behind each median, the fewest of the seeds; `processes`: that timed it.
     """
 
     median: Spread
@@ -26,6 +26,7 @@ class PartLatency:
     unstable: bool
     ratio: Estimate | None
     samples: int | None = None
+    processes: int = 1
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,9 @@ accuracies hold people and trainings (`intervals`); of one seed they are of thes
   intervals as if they were independent, and Bonferroni's correction for all pairs, as the best was picked by looking.
 - **saves most, not told apart**: of those that qualify; the intervals of two savings, as if they were independent.
 - **saves, slower, no saving shown**: time. Interval: ratio of the median times, masked over unmasked, bootstrap over
-  rounds in which both were timed. Line: equal times. The ends count as they are shown, rounded to 0.1 %. All rounds are
-  of one process (`posebench gate` takes several). Below 30 samples it is said that they are few.
+  rounds in which both were timed. Line: equal times. The ends count as they are shown, rounded to 0.1 %. Where three
+  or more processes timed both, the interval is over processes; of one process it holds the rounds of that process
+  alone, which is said. Below 30 samples it is said that they are few.
 - **from 0.4, never up to 0.8**: break-even. From there on every measured ratio saves time, as above; not even the
   deepest is shown to. Tested from the deepest on, each only if the one before saves, so no correction is needed.
 - **as counted, less, more than counted**: the same interval; line: the saving of the exact count.
@@ -164,6 +165,11 @@ def few_samples(*timings: PartLatency | None) -> str:
     if not samples or min(samples) >= MANY_SAMPLES:
         return ""
     return f" ({min(samples)} sample{'s are' if min(samples) > 1 else ' is'} few)"
+
+
+def process_words(processes: int) -> str:
+    """ " in one process", or " over 3 processes", whose intervals hold what a process has by chance."""
+    return " in one process" if processes == 1 else f" over {processes} processes"
 
 
 def saving_words(saved: Interval) -> str:

@@ -26,8 +26,8 @@ _WORDS = (
     ("max-T", "intervals of several differences that hold all at once, so that the best may be picked by looking"),
     ("Pareto front", "the configurations that no other beats in both accuracy and cost"),
     ("draws", "the people drawn anew, some twice and some not at all, and all scores computed again (bootstrap)"),
-    ("as counted, no saving shown, slower", "of time, by the paired interval over rounds in one process; another"
-     " process of the same may come out a percent off, and posebench gate takes several"),
+    ("as counted, no saving shown, slower", "of time, by the paired interval: over processes where three or more timed"
+     " it (--processes), else over rounds in one process, of which another may come out a percent off"),
     ("IQR", "interquartile range: the middle half of the single timings lies within it"),
     ("seed", "where a training begins and in which order it sees people; another seed is another training"),
 )  # fmt: skip

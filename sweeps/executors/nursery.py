@@ -9,7 +9,6 @@ Linux only; CUDA cannot be used after a fork, so that nothing here may touch it.
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import importlib
 import json
@@ -19,7 +18,7 @@ import signal
 import sys
 import traceback
 
-PR_SET_PDEATHSIG = 1
+from ...benchmark.instruments.own_process import die_with_parent
 
 
 def main(module: str, preload: list[str]) -> None:
@@ -66,12 +65,6 @@ def _become(module: str, folder: str, log: str, alive: int, parent: int) -> None
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
-
-
-def die_with_parent() -> None:
-    """Have the kernel kill this process when the one that started it ends, however it ends (Linux)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,8 @@
 """Whether the head keeps the rules that a gate is given, measured beside the base.
 
 A process is one observation, however many calls were timed in it, as a seed is one of trainings: what it has by chance
-shifts all of its times. These shifts are no bell: one process in a dozen may be a fifth slower throughout. So a change
-is the median over pairs of processes, with the interval of order statistics (see `median_interval`), which holds for
-any distribution and of 12 pairs ignores two on either side.
+shifts all of its times (benchmark/instruments/processes.py). So a change is the median over pairs of processes, with
+the interval of order statistics, which holds for any distribution and of 12 pairs ignores two on either side.
 
 Pairs are run until every rule on time is decided, at least `pairs` and at most `most`. What then fails is measured once
 more from the start, by new processes, and fails only if it does so again. A look has the error of a 95 % interval, and
@@ -17,7 +16,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from ...benchmark.instruments.statistics import median_interval
+from ...benchmark.instruments.processes import over_processes
 from ...reports.analysis.intervals import Estimate
 from ...reports.analysis.rules import FAILED, NOT_JUDGED, PASSED, UNDECIDED, Outcome, Rule, change_text, values_text
 from .pair import PairResult
@@ -95,9 +94,9 @@ def _outcomes(rule: Rule, results: Sequence[PairResult]) -> list[Outcome]:
 
 
 def slowdown(ratios: Sequence[float]) -> Estimate:
-    """head / base - 1, the median over pairs of processes, with its 95 % interval; without ends below six pairs."""
-    low, high = median_interval(ratios) or (0.0, math.inf)
-    return Estimate(statistics.median(ratios) - 1, low - 1, high - 1)
+    """head / base - 1, the median over pairs of processes, with its 95 % interval; unbounded below three pairs."""
+    value, low, high = over_processes(ratios)
+    return Estimate(value - 1, (low or 0.0) - 1, (high or math.inf) - 1)
 
 
 def _timed(rule: Rule, name: str, results: Sequence[PairResult]) -> Outcome:

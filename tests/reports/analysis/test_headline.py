@@ -41,9 +41,11 @@ def test_savings_and_loss_are_stated_as_computed_by_hand(one_row):
     assert "Random masking of tmpose_tiny at ratio 0.4 removes 50.0 % of GFLOPsT (25.0 % of the whole" in text
     assert "AP 0.600 against 0.700 unmasked (-0.100, 95 % interval -0.120 to -0.080" in text
     assert (
-        "At batch size 1 on cpu, the transformer saves 45 to 55 %, as counted (50.0 %);"
+        "At batch size 1 on cpu in one process, the transformer saves 45 to 55 %, as counted (50.0 %);"
         " the whole model saves 20 to 30 %, as counted (25.0 %)."
     ) in text
+    over = said(pair(one_row, {"latency_processes": 3}))
+    assert "on cpu in one process, the" in over, "one of the two sides is of one process"
     assert "would call the same cut 75.0 %; counted exactly it is 50.0 %" in text
     assert taken(pair(one_row)).startswith(
         "No cut is shown to cost less than 0.01 AP (non-inferiority, 95 %, paired); the mildest, random at ratio 0.4,"
