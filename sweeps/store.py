@@ -27,6 +27,7 @@ from ..benchmark.profiling.config import RunConfig
 from ..pose.errors import InputError
 from ..pose.files import read_text, write_atomic
 from ..pose.records import to_plain
+from ..pose.schema import check_version
 from ..row import STATUS_FAILED, STATUS_OK
 from .config import CellConfig, run_name
 from .executors.presence import RUN, read_owner
@@ -71,11 +72,7 @@ class SweepStore:
         content = read_json(self.manifest_file, "this folder cannot be continued; give another --out")
         if content.get("format") != FORMAT or not isinstance(content.get("cells"), list):
             raise InputError(f"{self.manifest_file}: not written by a sweep; give another --out")
-        if content.get("version") != VERSION:
-            raise InputError(
-                f"{self.manifest_file}: written in version {content.get('version')} of the layout, this posebench "
-                f"knows version {VERSION}; give another --out"
-            )
+        check_version(self.manifest_file, "sweep folder", content.get("version"), VERSION, then="give another --out")
         whole = isinstance(content.get("bases"), dict) and all(map(_is_cell, content["cells"]))
         if not whole:
             raise InputError(f"{self.manifest_file}: damaged: a cell without key, label or config; give another --out")

@@ -19,6 +19,7 @@ from ...pose.evaluation.decode import METHODS
 from ...pose.keypoints import Skeleton
 from ...pose.models.model import PoseModel
 from ...pose.reductions import CUT, MERGE, find_reduction
+from ...pose.schema import check_version
 from ..counting.flops import flops_row
 from ..instruments.environment import conditions
 
@@ -33,6 +34,8 @@ RAW, NORMALISED = "RGB uint8, 0 to 255", "RGB, (value / 255 - mean) / std"
 DROPPING = "gather of rows"
 MERGING = "one-hot product"
 TIES = "as the runtime's TopK has them; eager takes the lower index"
+#: of the metadata; files of version 1 do not say it
+VERSION = 1
 LARGEST_SIDE = 4096  # of an image or a map, px
 
 
@@ -82,6 +85,7 @@ def metadata(model: PoseModel, *, dynamic_batch: bool, normalise: bool) -> dict[
     described = json.loads(find_dataset(spec.described or spec.dataset).description())
     reduction = find_reduction(spec.reduction.name)
     return {
+        "schema_version": VERSION,
         "model": spec.name,
         "dataset": spec.dataset,
         "mask": spec.mask,
@@ -130,6 +134,8 @@ def read_spec(file: str, known: Mapping[str, str]) -> FileSpec:
     """The metadata of `file`, checked. InputError where there is none of ours, or it contradicts itself."""
     if "keypoints" not in known or "input_size" not in known:
         raise InputError(f"{file}: holds no metadata of posebench (keypoints, input size, ...): see posebench export")
+    version = _value("schema_version", known.get("schema_version", "1"))
+    check_version(file, "exported model", version, VERSION, then="export it anew")
     try:
         values = {name: _value(name, text) for name, text in known.items()}
         names = ("keypoints", "flip_pairs", "limbs", "upper_body", "sigmas", "crop")

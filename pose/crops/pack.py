@@ -18,6 +18,7 @@ import numpy as np
 
 from ..datasets.augmentation import Augmentation
 from ..errors import InputError
+from ..schema import check_version
 from .images import decode_image
 
 MANIFEST = "pack.json"
@@ -74,8 +75,7 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST
     try:
         values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if values["version"] != VERSION:
-            raise InputError(f"{path}: of another version of posebench ({values['version']!r}); pack anew")
+        check_version(path, "pack", values["version"], VERSION, then="pack anew")
         height, width = map(int, values["input_size"])
         splits = {
             name: PackedSplit(**split | {"shards": tuple(split["shards"])}) for name, split in values["splits"].items()

@@ -17,12 +17,14 @@ import numpy as np
 import torch
 
 from ..errors import InputError
+from ..schema import check_version
 from .config import current_arguments
 
 #: the weights in a folder of Hugging Face's
 HUGGING_FACE = ("model.safetensors", "pytorch_model.bin")
 #: what marks a checkpoint of ours
 FORMAT, VERSION = "posebench", 1
+OLDER = "train anew, or load it with the posebench that wrote it"
 MADE_WITH = {"name", "dataset", "input_size", "mask", "mask_ratio"}
 
 WRAPPERS = ("state_dict", "best_state_dict", "model_state_dict", "model")
@@ -135,8 +137,7 @@ def _reason(error: Exception) -> str:
 def _checkpoint(name: str, content: object) -> Mapping[str, Any]:
     if not isinstance(content, Mapping) or content.get("format") != FORMAT:
         return {}
-    if content.get("version") != VERSION:
-        raise InputError(f"{name}: checkpoint version {content.get('version')!r}; this posebench reads {VERSION}")
+    check_version(name, "checkpoint", content.get("version"), VERSION, then=OLDER)
     config, recipe = content.get("config"), content.get("recipe")
     whole = isinstance(config, Mapping) and isinstance(recipe, Mapping) and config.keys() >= MADE_WITH
     if not whole or not isinstance(config["name"], str):

@@ -10,7 +10,8 @@ import torch
 
 from ..errors import InputError
 from ..files import atomic_path
-from ..models.weights_file import FORMAT, VERSION
+from ..models.weights_file import FORMAT, OLDER, VERSION
+from ..schema import check_version
 
 
 def save_checkpoint(path: Path, contents: Mapping[str, Any]) -> None:
@@ -45,10 +46,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: not a readable checkpoint (damaged, cut short or of another kind)") from error
     if not isinstance(contents, dict) or contents.get("format") != FORMAT:
         raise InputError(f"{path}: not a checkpoint that posebench wrote (a training run can only go on from its own)")
-    if contents.get("version") != VERSION:
-        raise InputError(
-            f"{path}: checkpoint version {contents.get('version')!r}; this posebench reads version {VERSION}"
-        )
+    check_version(path, "checkpoint", contents.get("version"), VERSION, then=OLDER)
     missing = [key for key in ("model", "config", "epoch", "recipe") if key not in contents]
     if missing:
         raise InputError(f"{path}: damaged checkpoint, without {', '.join(missing)}")

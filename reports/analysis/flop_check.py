@@ -11,6 +11,7 @@ from typing import Any
 from ...pose.errors import InputError
 from ...pose.files import read_text, write_atomic
 from ...pose.reductions import NONE
+from ...pose.schema import check_version
 
 VERSION = 1
 KEY = ("model", "dataset", "input_size", "mask", "mask_ratio")
@@ -97,9 +98,7 @@ def read_counts(path: Path) -> list[dict[str, Any]]:
         raise InputError(f"{path}: not JSON ({error})") from None
     if not isinstance(content, dict) or "posebench_flops" not in content:
         raise InputError(f'{path}: not a file of `posebench flops --save` (no key "posebench_flops")')
-    version = content["posebench_flops"]
-    if version != VERSION or isinstance(version, bool):
-        raise InputError(f"{path}: version {json.dumps(version)}, this posebench reads version {VERSION}")
+    check_version(path, "FLOP baseline", content["posebench_flops"], VERSION, then="write it anew with --save")
     rows = content.get("rows")
     if not isinstance(rows, list):
         raise InputError(f'{path}: "rows" must be a list of counts')

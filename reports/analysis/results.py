@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...pose.errors import InputError
 from ...pose.files import read_text, write_atomic
+from ...pose.schema import check_version
 from ...row import COLUMNS, SCHEMA_VERSION, STATUS_FAILED, check_columns
 
 if TYPE_CHECKING:  # half a second to import, which tables of counts do without
@@ -135,7 +136,7 @@ def read_results(path: Path) -> pd.DataFrame:
     written = {line[place] for line in lines[1:] if line[place].isdecimal()}
     others = {text[:20] for text in written if text.lstrip("0") != str(SCHEMA_VERSION)}
     if others:  # first, for another schema has other columns
-        raise InputError(f"{path}: written in schema {min(others)}, this posebench reads schema {SCHEMA_VERSION}")
+        check_version(path, "results", max(map(int, others)), SCHEMA_VERSION, then="run it again")
     try:
         check_columns(header)
         return to_frame([dict(zip(header, line, strict=True)) for line in lines[1:]])

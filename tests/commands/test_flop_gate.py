@@ -45,7 +45,7 @@ def test_counts_as_saved_pass_and_a_moved_one_fails(baseline):
     ("edit", "words"),
     [
         (lambda content: content.update(rows=[]), "holds no counts"),
-        (lambda content: content.update(posebench_flops=True), "version true"),
+        (lambda content: content.update(posebench_flops=True), "version True"),
         (lambda content: content.update(posebench_flops=9), "version 9"),
         (lambda content: content["rows"][0].update(model="tmpose_huge"), "unknown model 'tmpose_huge'"),
         (lambda content: content["rows"][0].update(mask_ratio=0.3), "contradicts"),

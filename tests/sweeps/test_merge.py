@@ -128,7 +128,7 @@ def test_sweeps_of_other_settings_people_or_versions_are_refused(tmp_path):
     older = write_sweep(tmp_path / "e", "two", seeds=(1,))
     manifest = json.loads((older / "sweep.json").read_text())
     (older / "sweep.json").write_text(json.dumps(manifest | {"version": 1}))
-    refused(older, "version 1 of the layout")
+    refused(older, "sweep folder of version 1, this posebench reads version 2")
     (older / "sweep.json").write_text(json.dumps(manifest))
     (older / "results.csv").write_text(
         f"schema_version,cell,status,model,dataset,mask,mask_ratio,seed\n{SCHEMA_VERSION + 1},x,ok,m,coco,none,0,0\n"

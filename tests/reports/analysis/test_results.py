@@ -119,13 +119,13 @@ def test_text_where_a_number_belongs_is_refused_before_anything_is_written(tmp_p
         (b"\x89PNG\r\n\x1a\n\xff\xfe\x00", "not a readable CSV"),
         (b"a,b\n1,2\n", "missing"),
         (HEADER + b"1,2\n", "row 1 has 2 values"),
-        (HEADER + b"2" + EMPTY, "schema 2"),
-        (HEADER.replace(b"ar,", b"mine,") + b"2" + EMPTY, "schema 2"),
+        (HEADER + b"2" + EMPTY, "results of version 2"),
+        (HEADER.replace(b"ar,", b"mine,") + b"2" + EMPTY, "results of version 2"),
         (HEADER + b'1,"cut', "not a readable CSV"),
         (HEADER + b"1.5" + EMPTY, "schema_version: '1.5' is not a whole number"),
         (HEADER + b"inf" + EMPTY, "row 1, column schema_version: 'inf' is not"),
         (HEADER + ROW_OF_INFINITY, "row 1, column ap: 'inf' is not a number"),
-        (HEADER + b"9" * 40 + EMPTY, "written in schema 9999"),
+        (HEADER + b"9" * 40 + EMPTY, "results of version 9999"),
     ],
 )
 def test_a_file_that_is_no_results_file_is_named_in_one_line(tmp_path, content, words):
