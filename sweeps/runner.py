@@ -317,7 +317,8 @@ def _finish(store: SweepStore, plan: Plan, outcome: Outcome, on_event: Listener)
         try:
             work()
         except Exception as error:
-            _report_failure(name, f"{type(error).__name__}: {error}".splitlines()[0], outcome, on_event)
+            line = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+            _report_failure(name, line.splitlines()[0], outcome, on_event)
         else:
             on_event(Event("done", name))
 

@@ -5,6 +5,7 @@ import io
 import json
 import pickle
 import struct
+import sys
 import zipfile
 
 import pytest
@@ -213,9 +214,10 @@ def test_a_weights_file(make, sound, coco, tmp_path, refused):
     refused("eval", "--data", coco, "--weights", file, *own, "--quiet", naming=file)
     picture = next((coco / "images/val2017").iterdir())
     refused("predict", picture, "--weights", file, *own, naming=file)
-    refused("sweep", "--data", coco, "--model", "tmpose_tiny", "--weights", file, "--dry-run", naming=file)
+    if make is not BROKEN["mask that would import"]:  # a sweep brings masks of its own, and never looks for this one
+        refused("sweep", "--data", coco, "--model", "tmpose_tiny", "--weights", file, "--dry-run", naming=file)
     refused("weights", "convert", file, *own, "--out", "new.pt", naming=file)
-    assert not list(tmp_path.rglob("executed"))
+    assert "antigravity" not in sys.modules and not list(tmp_path.rglob("executed"))
 
 
 @pytest.mark.parametrize("content", cases(SAFETENSORS, quick=8))
