@@ -91,10 +91,19 @@ def main() -> None:
         _fail(error, 1)
     except (MemoryError, RuntimeError) as error:
         if not is_shortage(error):
+            _fail_undetermined(error)
             raise
         _fail(f"not enough memory ({str(error)[:200]}); give smaller batches or sizes, or fewer processes", 2)
     if code:
         raise SystemExit(code)
+
+
+def _fail_undetermined(error: Exception) -> None:
+    """One line where --deterministic has found an operator that cannot be."""
+    from .pose.errors import undetermined
+
+    if operator := undetermined(error):
+        _fail(f"--deterministic: {operator} has no deterministic algorithm on this device; leave the option out", 2)
 
 
 def _refuse_empty(arguments: list[str]) -> None:

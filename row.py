@@ -314,6 +314,7 @@ class Row:
     runtime_options: Text = _condition("runtime options", "how its graph was made")
     dtype: Text = _condition("dtype", "number format of the timed model")
     tf32: Text = _condition("TF32", "what float32 products and convolutions are on CUDA")
+    deterministic: Flag = _condition("deterministic", "torch's deterministic algorithms alone (--deterministic)")
     attention_kernels: Text = _condition("attention by", "torch's kernels for fused attention in one pass")
     energy_method: Text = _condition("energy by", "the counter, and the windows", "energy")
     precision: Text = _condition("precision", "number format, and how it is brought about")

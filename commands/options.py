@@ -55,6 +55,10 @@ Processes = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress on the way, the result alone")]
 Tf32 = Annotated[str, typer.Option(help="float32 on CUDA: on is TF32, off is float32, in all layers")]
+Deterministic = Annotated[
+    bool,
+    typer.Option("--deterministic", help="the same bits each time on the same machine, or an error where none can be"),
+]
 Wide = Annotated[bool, typer.Option("--wide", help="a table with every column, however wide it gets")]
 
 

@@ -33,6 +33,7 @@ from .model_options import (
 from .options import (
     LARGEST_SEED,
     Bar,
+    Deterministic,
     Device,
     Format,
     Quiet,
@@ -137,6 +138,7 @@ def train(
         ),
     ] = True,
     tf32: Tf32 = "off",
+    deterministic: Deterministic = False,
     amp: Annotated[bool, typer.Option("--amp", help="mixed precision (bfloat16)")] = False,
     workers: Workers = 0,
     threads: Threads = None,
@@ -173,7 +175,8 @@ def train(
     from ..pose.training.recipe import TINY_RECIPE, paper_recipe
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended by a scheduler, say: like Ctrl-C
-    target = use_device(_own_device(device, devices), tf32=on_or_off(tf32, "--tf32"))
+    own = _own_device(device, devices)
+    target = use_device(own, tf32=on_or_off(tf32, "--tf32"), deterministic=deterministic)
     if weights is not None and backbone_weights is not None:
         raise InputError("--weights bring a backbone of their own: leave --backbone-weights out")
     _set_threads(threads)
@@ -244,6 +247,7 @@ def evaluate(
     runtime: Runtime = "eager",
     precision: Precision = "float32",
     tf32: Tf32 = "off",
+    deterministic: Deterministic = False,
     workers: Workers = 0,
     threads: Threads = None,
     as_published: AsPublished = False,
@@ -278,7 +282,7 @@ def evaluate(
     from ..pose.people.folder import load_people
     from .options import print_rows
 
-    target = use_device(device, tf32=on_or_off(tf32, "--tf32"))
+    target = use_device(device, tf32=on_or_off(tf32, "--tf32"), deterministic=deterministic)
     where = RunConfig(device, threads, precision, runtime, on_or_off(tf32, "--tf32"))
     check_runtime(runtime, precision, target.type)
     _set_threads(threads)

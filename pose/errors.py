@@ -4,6 +4,8 @@ from __future__ import annotations
 
 #: in what torch and its loader say; a shortage of Python's own is a MemoryError
 SAID = ("out of memory", "can't allocate memory", "Cannot allocate memory", "killed by signal: Bus error")
+#: behind the name of an operator
+_UNDETERMINED = "does not have a deterministic implementation"
 
 
 def is_shortage(error: BaseException) -> bool:
@@ -12,6 +14,12 @@ def is_shortage(error: BaseException) -> bool:
 
     told = isinstance(error, (RuntimeError, OSError)) and any(text in str(error) for text in SAID)
     return told or isinstance(error, (MemoryError, torch.OutOfMemoryError))
+
+
+def undetermined(error: BaseException) -> str | None:
+    """The operator that has no deterministic algorithm, where that is what an error says."""
+    text = str(error)
+    return text.split(_UNDETERMINED)[0].strip() if _UNDETERMINED in text else None
 
 
 class InputError(Exception):

@@ -16,9 +16,12 @@ def train_base(folder: Path, job: Job, reporter: Reporter) -> CellResult:
     """Train on the job's data; leaves last.pt."""
     import torch
 
+    from ..benchmark.instruments.device import use_device
     from .work import build_model, load_start, train_model
 
-    torch.set_num_threads(job.config.run.threads)
+    run = job.config.run
+    torch.set_num_threads(run.threads)
+    use_device(job.device, tf32=run.tf32, deterministic=run.deterministic)
     model = build_model(job.config.model)
     load_start(model, job)
     result = train_model(model, job, folder, reporter)

@@ -45,7 +45,7 @@ def run_cell(folder: Path, job: Job, reporter: Reporter) -> CellResult | None:
 
     config = job.config
     torch.set_num_threads(config.run.threads)
-    use_device(job.device, tf32=config.run.tf32)
+    use_device(job.device, tf32=config.run.tf32, deterministic=config.run.deterministic)
     stopwatch = Stopwatch()
     model = build_model(config.model)
     if not config.is_elastic:

@@ -169,7 +169,9 @@ def _device(request: SweepRequest) -> str:
 
 
 def _run(request: SweepRequest, threads: int) -> RunConfig:
-    return RunConfig(_device(request), request.threads or threads, tf32=request.tf32 == "on")
+    return RunConfig(
+        _device(request), request.threads or threads, tf32=request.tf32 == "on", deterministic=request.deterministic
+    )
 
 
 def default_threads(model: str | None, device: str) -> int:

@@ -252,6 +252,9 @@ class SweepRequest:
     )
     tf32: Annotated[str, Read(_on_off)] = _option("off", "float32 on CUDA: on is TF32, off is float32 (default: off)")
     amp: Annotated[bool, Flag()] = _option(False, "mixed precision in training (CUDA)", "--amp")
+    deterministic: Annotated[bool, Flag()] = _option(
+        False, "bit-equal training and evaluation on the same machine, or an error", "--deterministic"
+    )
     latency: Annotated[bool, Flag()] = _option(True, "measure latency (default: on)", "--latency/--no-latency")
     samples: Annotated[int, Whole(1)] = _option(
         130, "timed passes of each configuration and batch size, at most (default: 130)"

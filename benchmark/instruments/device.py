@@ -9,6 +9,7 @@ from typing import overload
 import torch
 
 from ...pose.errors import InputError
+from .determinism import set_deterministic
 from .precision import set_tf32
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -34,9 +35,12 @@ def check_device(device: str | torch.device) -> torch.device:
     return torch.device("cuda", index)
 
 
-def use_device(device: str | torch.device, *, tf32: bool = False) -> torch.device:
+def use_device(device: str | torch.device, *, tf32: bool = False, deterministic: bool = False) -> torch.device:
     """check_device, and the entry to all that runs on it: the current CUDA device is the one that is meant, also for
-    what asks no tensor (streams, events, the allocator), and float32 is float32, or with `tf32` TF32 throughout."""
+    what asks no tensor (streams, events, the allocator), and float32 is float32, or with `tf32` TF32 throughout.
+    deterministic: see set_deterministic."""
+    if deterministic:
+        set_deterministic()
     found = check_device(device)
     if found.type == "cuda":
         torch.cuda.set_device(found)

@@ -40,6 +40,7 @@ def conditions(
         "device": found.type,
         "device_name": torch.cuda.get_device_name(found) if found.type == "cuda" else processor(),
         "dtype": str(dtype).removeprefix("torch."),
+        "deterministic": torch.are_deterministic_algorithms_enabled() or None,
         "tf32": tf32_text() if found.type == "cuda" else None,
         "batch_size": batch_size,
         "threads": torch.get_num_threads() if threads is None else threads,

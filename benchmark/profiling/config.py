@@ -17,13 +17,14 @@ from ..runtimes.registry import check_precision, check_runtime, find_runtime
 class RunConfig:
     """device: "cpu", "cuda" or "cuda:N". threads: CPU threads (None: as many as torch has). dtype: the precision,
     float32, bfloat16 (torch on a CPU: by autocast), float16 or int8. runtime: what executes the model, by name. tf32:
-    what float32 is on CUDA, throughout."""
+    what float32 is on CUDA, throughout. deterministic: bit-equal results on the same machine, or an error."""
 
     device: str = "cpu"
     threads: int | None = None
     dtype: str = FLOAT32
     runtime: str = unsaid(EAGER)
     tf32: bool = unsaid(False)
+    deterministic: bool = unsaid(False)
 
     @property
     def is_reference(self) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from ... import __version__
 from ..crops.person import DataSplit
 from ..errors import InputError
 from ..evaluation.evaluate import evaluate
@@ -107,7 +108,7 @@ def train(
             history.append(row)
             if ranks.first:
                 contents = identity | {"epoch": epoch + 1, "history": history, "loss_first": loss_first}
-                contents["world_size"] = ranks.size
+                contents |= {"world_size": ranks.size, "made_with": _made_with(device)}
                 save_checkpoint(out_dir / LAST, contents | trainer.state())  # first: a run resumes from it alone
                 if _is_best(history, metric):
                     save_checkpoint(out_dir / BEST, contents | {"model": model.state_dict()})
@@ -126,6 +127,17 @@ def train(
         best=best if best.exists() else None,
         history=history,
     )
+
+
+def _made_with(device: torch.device | str) -> dict[str, Any]:
+    """For the record: what decides a training's last bits beside its recipe."""
+    return {
+        "posebench": __version__,
+        "torch": str(torch.__version__),
+        "device": str(device),
+        "threads": torch.get_num_threads(),
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+    }
 
 
 def _is_best(history: list[dict[str, Any]], metric: str) -> bool:

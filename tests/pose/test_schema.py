@@ -75,7 +75,7 @@ KINDS = {
 def test_today_s_version_is_read_and_others_are_refused_by_number(kind, tmp_path):
     write, known = KINDS[kind]
     what = kind.removesuffix(" as weights")
-    for version, why in ((known + 1, "written by a newer posebench"), (99, "newer"), (0, "this posebench reads version")):
+    for version, why in ((known + 1, "written by a newer posebench"), (0, "this posebench reads version")):
         path = tmp_path / f"file-{version}"
         with pytest.raises(InputError, match=f"^{path}.*: {what} of version {version}, .*{why}") as error:
             write(path, version)()

@@ -32,7 +32,9 @@ def test_of_two_processes_there_is_no_interval():
     [
         pytest.param(lambda rng, shape: rng.normal(0, 0.01, shape), 0.99, id="each process is shifted by some 1 %"),
         pytest.param(
-            lambda rng, shape: rng.normal(0, 0.01, shape) + 0.2 * (rng.random(shape) < 1 / 12), 1.0, id="and some by 20 %"
+            lambda rng, shape: rng.normal(0, 0.01, shape) + 0.2 * (rng.random(shape) < 1 / 12),
+            1.0,
+            id="and a few by 20 %",
         ),
     ],
 )
@@ -46,7 +48,8 @@ def test_the_interval_holds_the_true_ratio_where_one_process_does_not(processes,
     medians = np.log(0.8) + shift(rng, shape) + rng.normal(0, of_rounds, shape)
     held = np.mean([low <= 0.8 <= high for _, low, high in map(over_processes, np.exp(medians))])
     assert 0.93 <= held <= most
-    assert np.mean(np.abs(medians[:, 0] - np.log(0.8)) < 1.96 * of_rounds) < 0.90, "the rounds of one process say too little"
+    of_one = np.abs(medians[:, 0] - np.log(0.8)) < 1.96 * of_rounds
+    assert of_one.mean() < 0.90, "the rounds of one process say too little"
 
 
 def times(seed):
