@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import typer
@@ -33,6 +34,7 @@ from .commands import (
 #: of the click that typer uses, which may be a copy of its own
 UsageError = typer.BadParameter.__base__
 
+TRACEBACK = "POSEBENCH_TRACEBACK"
 LONGEST_LINE = 2000  # characters of an error, which may quote what was given
 
 HELP = """
@@ -92,10 +94,24 @@ def main() -> None:
     except (MemoryError, RuntimeError) as error:
         if not is_shortage(error):
             _fail_undetermined(error)
+            _fail_at_own_place(error)
             raise
         _fail(f"not enough memory ({str(error)[:200]}); give smaller batches or sizes, or fewer processes", 2)
+    except (Exception, SystemExit) as error:  # whatever a user's module raises while it runs
+        _fail_at_own_place(error)
+        raise
     if code:
         raise SystemExit(code)
+
+
+def _fail_at_own_place(error: BaseException) -> None:
+    """One line where an error comes out of a user's own code. POSEBENCH_TRACEBACK=1 shows the way there."""
+    from .pose.plugins import place_of
+
+    place = place_of(error)
+    if place and not os.environ.get(TRACEBACK):
+        hint = f"raised by code of yours; {TRACEBACK}=1 shows the way there"
+        _fail(f"{place}: {type(error).__name__}: {error} ({hint})", 2)
 
 
 def _fail_undetermined(error: Exception) -> None:

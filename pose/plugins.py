@@ -9,9 +9,14 @@ import sys
 from functools import lru_cache
 from importlib.metadata import entry_points
 from pathlib import Path
+from traceback import walk_tb
 from typing import Any
 
 from .errors import InputError
+
+#: that objects were loaded from
+_PACKAGES: set[str] = set()
+_OWN = __name__.partition(".")[0]
 
 
 def is_reference(name: str) -> bool:
@@ -33,10 +38,19 @@ def load_object(reference: str) -> Any:
         module = importlib.import_module(module_name)
     except (Exception, SystemExit) as error:  # whatever a user's module raises while it is imported
         raise InputError(f"{reference}: cannot import {module_name} ({type(error).__name__}: {error})") from None
+    _PACKAGES.add(module_name.partition(".")[0])
     try:
         return getattr(module, attribute)
     except AttributeError:
         raise InputError(f"{reference}: {module_name} has no {attribute!r}") from None
+
+
+def place_of(error: BaseException) -> str | None:
+    """FILE:LINE in a user's code where an error comes from, the last of its traceback; None where it passed none."""
+    frames = walk_tb(error.__traceback__)
+    names = ((str(frame.f_globals.get("__name__")).partition(".")[0], frame, line) for frame, line in frames)
+    places = [f"{frame.f_code.co_filename}:{line}" for name, frame, line in names if name in _PACKAGES - {_OWN}]
+    return places[-1] if places else None
 
 
 @lru_cache

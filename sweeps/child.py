@@ -16,6 +16,7 @@ from typing import Any
 
 from ..benchmark.instruments.own_process import die_with_parent
 from ..pose.errors import InputError, NumericalError, is_shortage
+from ..pose.plugins import place_of
 from ..pose.records import from_plain, to_plain
 from ..row import STATUS_OK
 from .cell_result import CellResult, write_cell_result
@@ -111,12 +112,13 @@ def _work(folder: Path, job: Any, reporter: Reporter, work: Callable[[Path, Any,
     already_done = is_ok(folder)
     try:
         result = work(folder, job, reporter)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # whatever a user's module raises
         traceback.print_exc()
         wrong_input = isinstance(error, InputError)
         line = " ".join(str(error).split()) or type(error).__name__
         if not (wrong_input or isinstance(error, NumericalError)):
-            line = f"{type(error).__name__}: {line}"
+            place = place_of(error)
+            line = f"{place}: " * (place is not None) + f"{type(error).__name__}: {line}"
         if not already_done:
             shortage = reporter.stage if is_shortage(error) else ""
             write_cell_result(folder, CellResult(error=line, wrong_input=wrong_input, shortage=shortage))
