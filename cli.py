@@ -91,12 +91,13 @@ def main() -> None:
         _fail(f"{error.filename or 'the output'}: {error.strerror or error}", 2)
     except (NumericalError, ProcessLost) as error:
         _fail(error, 1)
-    except (MemoryError, RuntimeError) as error:
+    except (MemoryError, RuntimeError, ImportError) as error:
         if not is_shortage(error):
             _fail_undetermined(error)
             _fail_at_own_place(error)
             raise
-        _fail(f"not enough memory ({str(error)[:200]}); give smaller batches or sizes, or fewer processes", 2)
+        said = " ".join(str(error).split())[-120:] or type(error).__name__
+        _fail(f"not enough memory ({said}); give smaller batches or sizes, or fewer processes", 2)
     except (Exception, SystemExit) as error:  # whatever a user's module raises while it runs
         _fail_at_own_place(error)
         raise

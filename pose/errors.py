@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 #: in what torch and its loader say; a shortage of Python's own is a MemoryError
-SAID = ("out of memory", "can't allocate memory", "Cannot allocate memory", "killed by signal: Bus error")
+SAID = (
+    "out of memory", "can't allocate memory", "Cannot allocate memory", "killed by signal: Bus error",
+    "failed to map segment from shared object",
+)  # fmt: skip
 #: behind the name of an operator
 _UNDETERMINED = "does not have a deterministic implementation"
 
 
 def is_shortage(error: BaseException) -> bool:
     """Whether an error says that there was not enough memory, on the device or the machine."""
-    import torch
-
-    told = isinstance(error, (RuntimeError, OSError)) and any(text in str(error) for text in SAID)
-    return told or isinstance(error, (MemoryError, torch.OutOfMemoryError))
+    if isinstance(error, (RuntimeError, OSError, ImportError)) and any(text in str(error) for text in SAID):
+        return True
+    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"  # torch's, which may not load
 
 
 def undetermined(error: BaseException) -> str | None:
