@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from .model_options import DATASET_NAMES, DEFAULT_MODEL, MASKS, OWN, RATIOS, Precisions, Runtimes, masks_of
-from .options import Bar, Device, Format, Processes, Quiet, Threads, numbers, real, whole, words
+from .options import Bar, Device, Format, Processes, Quiet, Threads, check_new_folder, numbers, real, whole, words
 
 EXAMPLES = """
 Examples:
@@ -65,8 +65,8 @@ def breakeven(
 
     if part not in PARTS:
         raise InputError(f"--part {part!r}: give {' or '.join(PARTS)}")
-    if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"--out {out}: exists already; give a new folder")
+    if out is not None:
+        check_new_folder(out, "--out")
     where = {"device": device, "runtimes": words(runtime, "--runtime"), "precisions": words(precision, "--precision")}
     for line in ProfileConfig.of(dict(where)).runs()[1]:
         typer.echo(f"left out: {line}", err=True)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from .model_options import DATASET_NAMES, DEFAULT_MODEL, MASKS, RATIOS, RUNTIME_NAMES, Precisions, masks_of
-from .options import Bar, Format, Quiet, Threads, numbers, real, whole, words
+from .options import Bar, Format, Quiet, Threads, check_new_folder, numbers, real, whole, words
 
 EXAMPLES = """
 Examples:
@@ -59,13 +59,12 @@ def explain(
     from ..benchmark.explain.rows import rows as rows_of
     from ..benchmark.explain.rows import summary
     from ..benchmark.profiling.config import ProfileConfig
-    from ..pose.errors import InputError
     from ..reports.analysis.explained import explained_sentence
     from ..reports.tables import render_rows
     from ..reports.tables.explain_table import NOTE, ceilings_text, explain_table
 
-    if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"--out {out}: exists already; give a new folder")
+    if out is not None:
+        check_new_folder(out, "--out")
     how = ProfileConfig.of(
         {"runtimes": words(runtime, "--runtime"), "precisions": words(precision, "--precision"), "threads": threads,
          "samples": samples, "seconds": seconds}

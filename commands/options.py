@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -108,6 +109,17 @@ def check_new(path: Path, option: str, *, force: bool | None = None) -> None:
     check_writable(path)
     if path.exists() and not force:
         raise InputError(f"{path}: exists already; give {option} another{'' if force is None else ', or --force'}")
+
+
+def check_new_folder(path: Path, option: str) -> None:
+    """InputError unless `path` may become a folder of results: it is new or empty, and can be written to."""
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise InputError(f"{option} {path}: exists already; give a new folder")
+    there = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+    try:
+        tempfile.TemporaryFile(dir=there).close()
+    except OSError as error:
+        raise InputError(f"{option} {path}: cannot be written ({error.strerror}); give another folder") from None
 
 
 def count(number: int, noun: str, plural: str | None = None) -> str:

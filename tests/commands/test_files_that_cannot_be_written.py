@@ -101,3 +101,13 @@ def test_a_path_below_a_file_says_what_is_no_folder(tmp_path):
         with pytest.raises(InputError, match=f"{path}: cannot be written .*is no folder"):
             write_atomic(path, "content")
     assert (tmp_path / "file").read_text() == "old"
+
+
+@pytest.mark.parametrize("command", ["breakeven", "explain"])
+def test_a_folder_that_cannot_be_made_is_told_before_anything_is_measured(command, posebench, tmp_path, monkeypatch):
+    monkeypatch.setattr("posebench.benchmark.instruments.latency.measure_latency", None)
+    monkeypatch.setattr("posebench.benchmark.explain.explain.measure_latency", None, raising=False)
+    (tmp_path / "file").write_text("old")
+    code, out, err = posebench(command, "--mask", "uniform", "--ratios", 0.4, "--out", "file/folder")
+    assert (code, out) == (2, "")
+    assert err.startswith("posebench: error: --out file/folder: cannot be written (Not a directory)")
