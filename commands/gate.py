@@ -13,7 +13,7 @@ import typer
 
 from ..pose.errors import InputError
 from ..sweeps.checked import MOST_THREADS
-from .model_options import DATASET_NAMES, MASKS, RATIOS
+from .model_options import DATASET_NAMES, MASKS, RATIOS, Runtime
 from .options import Bar, Device, Quiet, numbers, real, size, whole, words
 from .outcomes import OutcomeFormat, Strict, read_rules, show_outcomes
 
@@ -23,6 +23,8 @@ Examples:
   posebench gate --base main --model my_networks:build
 
   posebench gate --base main --head HEAD --rules rules.yaml --model tmpose_s --mask semantic --ratios 0,0.4
+
+  posebench gate --base main --model tmpose_tiny --mask tome --ratios 0.4 --runtime onnxruntime
 
   posebench gate --base v1.2 --command "python bench.py"
 """
@@ -49,6 +51,7 @@ def gate(
     command: Annotated[str | None, typer.Option(help=COMMAND)] = None,
     batch_size: Annotated[int, whole("images per forward pass", 1)] = 1,
     device: Device = "cpu",
+    runtime: Runtime = "eager",
     threads: Annotated[int, whole("CPU threads of each process", 1, MOST_THREADS)] = 1,
     pairs: Annotated[int, whole("pairs of processes, at least", 6)] = 6,
     most_pairs: Annotated[int, whole("pairs of processes, at most, while undecided", 6)] = 20,
@@ -66,6 +69,7 @@ def gate(
     once more, by new processes, before it is called so. A stored time is no baseline: another hour or machine moves it
     further than most changes do. Undecided rules do not fail (see --strict).
     """
+    from ..benchmark.runtimes.registry import check_runtime
     from ..reports.analysis.rules import parse_rules
     from ..sweeps.gate.gate import TIMED, run_gate
     from ..sweeps.gate.pair import run_commands_in_pair, time_models_in_pair
@@ -73,13 +77,15 @@ def gate(
 
     asked = read_rules(rules) if rules else parse_rules(DEFAULT_RULES, "the rules")
     given = {"--model": model, "--mask": mask, "--ratios": ratios, "--dataset": dataset, "--input-size": input_size}
+    given["--runtime"] = runtime if runtime != "eager" else None
+    check_runtime(runtime, "float32", device.partition(":")[0])
     if command and any(given.values()):
         named = ", ".join(option for option, value in given.items() if value)
         raise InputError(f"{named} and --command contradict each other; leave one out")
     order = {
         "subjects": _subjects(model, mask, ratios, dataset, input_size),
         "parts": list(dict.fromkeys(TIMED[rule.column] for rule in asked if rule.column in TIMED)),
-        "batch_size": batch_size, "device": device, "threads": threads,
+        "batch_size": batch_size, "device": device, "threads": threads, "runtime": runtime,
     }  # fmt: skip
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # the checkouts go, as with Ctrl-C
     with contextlib.ExitStack() as stack:

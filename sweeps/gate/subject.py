@@ -66,13 +66,31 @@ def _build(order: dict[str, Any]) -> tuple[dict[str, Callable[[], object]], dict
         ids = torch.arange(order["batch_size"], device=device)
         with torch.inference_mode():
             features = model.backbone(images)
-        if "latency" in order["parts"]:
-            calls[f"latency {name}"] = _synchronous(device, model, images, ids)
-        if "latency_transformer" in order["parts"]:
-            calls[f"latency_transformer {name}"] = _synchronous(device, model.transformer, features, ids)
+        parts = {"latency": (model, (images, ids)), "latency_transformer": (model.transformer, (features.clone(), ids))}
+        for part in order["parts"]:
+            network, inputs = parts[part]
+            calls[f"{part} {name}"] = (
+                _synchronous(device, network, *inputs)
+                if order["runtime"] == "eager"
+                else _in_runtime(order["runtime"], network, inputs, device, order["threads"])
+            )
     modules = {subject["model"]["name"].partition(":")[0] for subject in order["subjects"]}
     own = {name: getattr(sys.modules[name], "__file__", None) for name in modules if name in sys.modules}
     return calls, {"counts": counts, "files": {"posebench": posebench.__file__, **own}}
+
+
+def _in_runtime(runtime: str, network: Any, inputs: tuple[Any, ...], device: Any, threads: int) -> Callable[[], object]:
+    """A call in a runtime other than eager; ImportError in a revision of before there were runtimes."""
+    from posebench.benchmark.runtimes.prepared import Task, prepare
+
+    prepared = prepare(runtime, Task(network, inputs, "float32", device, threads))
+    call = prepared.bind(*inputs)
+
+    def synchronous() -> None:
+        call()
+        prepared.synchronise()
+
+    return synchronous
 
 
 def _synchronous(device: Any, function: Callable[..., object], *arguments: object) -> Callable[[], object]:

@@ -7,12 +7,14 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
 from posebench.pose.errors import InputError
 from posebench.reports.analysis.rules import parse_rules
 from posebench.sweeps.gate.gate import run_gate, slowdown
 from posebench.sweeps.gate.pair import PairResult
 from posebench.sweeps.gate.revisions import checked_out
+from posebench.sweeps.gate.subject import _build
 
 BENCH = """\
 import json, os, pathlib
@@ -94,6 +96,21 @@ def test_what_cannot_be_gated_is_one_line_and_leaves_nothing(gate, revisions, gi
     code, said = gate(*arguments)
     assert code == 2 and words in said and len(said.strip().splitlines()) == 1
     assert len(git("worktree", "list").splitlines()) == 1
+
+
+@pytest.mark.parametrize(("runtime", "normalises"), [("eager", True), ("fused", False)])
+def test_a_process_of_a_gate_runs_its_models_in_the_runtime_asked_for(runtime, normalises):
+    """`fused` has folded the batch norms into the convolutions before them."""
+    subject = {"label": "m", "model": {"name": "tmpose_tiny", "mask": "uniform", "mask_ratio": 0.4}}
+    parts = ["latency", "latency_transformer"]
+    order = {"subjects": [subject], "parts": parts, "batch_size": 2, "device": "cpu", "threads": 1, "runtime": runtime}
+    calls, _ = _build(order)
+    assert list(calls) == ["latency m", "latency_transformer m"]
+    with torch.inference_mode(), torch.profiler.profile() as profiler:
+        for call in calls.values():
+            call()
+    seen = {event.key for event in profiler.key_averages()}
+    assert "aten::layer_norm" in seen and ("aten::batch_norm" in seen) == normalises
 
 
 def test_outside_of_a_repository_that_is_said(tmp_path):
