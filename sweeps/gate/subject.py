@@ -81,9 +81,9 @@ def _build(order: dict[str, Any]) -> tuple[dict[str, Callable[[], object]], dict
 
 def _in_runtime(runtime: str, network: Any, inputs: tuple[Any, ...], device: Any, threads: int) -> Callable[[], object]:
     """A call in a runtime other than eager; ImportError in a revision of before there were runtimes."""
-    from posebench.benchmark.runtimes.prepared import Task, prepare
+    import posebench.benchmark.runtimes.prepared as runtimes
 
-    prepared = prepare(runtime, Task(network, inputs, "float32", device, threads))
+    prepared = runtimes.prepare(runtime, runtimes.Task(network, inputs, "float32", device, threads))
     call = prepared.bind(*inputs)
 
     def synchronous() -> None:
