@@ -133,4 +133,4 @@ def test_sweeps_of_other_settings_people_or_versions_are_refused(tmp_path):
     (older / "results.csv").write_text(
         f"schema_version,cell,status,model,dataset,mask,mask_ratio,seed\n{SCHEMA_VERSION + 1},x,ok,m,coco,none,0,0\n"
     )
-    refused(older, f"written in schema {SCHEMA_VERSION + 1}")
+    refused(older, f"results of version {SCHEMA_VERSION + 1}, written by a newer posebench")
