@@ -115,6 +115,43 @@ def test_a_broken_sweep_file_is_named(finished, text):
     assert "sweep.json" in refused(finished, manifest())
 
 
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [
+        ({"format": "another's"}, "not written by a sweep"),
+        ({"cells": {}}, "not written by a sweep"),
+        ({"bases": []}, "damaged: a cell without key, label or config"),
+        ({"cells": [{"key": "k", "label": "l", "config": "c"}]}, "damaged: a cell without key, label or config"),
+    ],
+)
+def test_a_sweep_file_of_which_one_part_is_not_a_sweeps_is_refused(finished, part, said):
+    write_json(finished / "sweep.json", manifest() | part)
+    assert said in refused(finished, manifest())
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"a": 1, "b": {"c": 2}, "d": 3}, "a is 1 there and None here, b.c is 2 there and None here, d is 3 there and "),
+        ({"a": 1, "b": {"c": 2}, "d": 3, "e": 4}, "d is 3 there and None here, ..."),
+    ],
+)
+def test_of_settings_that_one_sweep_alone_has_three_are_named(finished, settings, said):
+    content = manifest()
+    content["cells"][1]["key"] = "other"
+    content["cells"][1]["config"] |= settings
+    write_json(finished / "sweep.json", content)
+    message = refused(finished, manifest())
+    assert said in message and "e is 4" not in message and ("..." in message) is ("e" in settings)
+
+
+def test_of_cells_that_are_not_asked_for_three_are_named(tmp_path):
+    for ratios, said in (((0.2, 0.4), "semantic 0.4 seed 0, which"), ((0.2, 0.4, 0.6), "semantic 0.4 seed 0, ..., which")):
+        with open_store(tmp_path / str(len(ratios)), manifest(ratios)):
+            pass
+        assert said in refused(tmp_path / str(len(ratios)), manifest(seeds=(1,)))
+
+
 @pytest.mark.parametrize("text", ["", '{"status": "o', "3", "{}"])
 def test_a_broken_result_is_named_with_the_remedy(finished, text):
     file = finished / "cells" / manifest()["cells"][1]["key"] / "result.json"
