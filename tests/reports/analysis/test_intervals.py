@@ -107,6 +107,14 @@ def test_equal_models_are_told_apart_from_the_best_as_rarely_as_stated(models, s
     assert wrong / rounds <= 0.08, "5 % of runs, and the chance of 600"
 
 
+def test_an_interval_of_a_difference_is_as_wide_as_its_own_standard_error_asks():
+    people = np.random.default_rng(5).normal(size=400)
+    draws = np.array([people, people, people + np.linspace(-1, 1, 400)])  # the first two differ by trainings alone
+    half, _ = all_differences(np.zeros(3), draws, SeedSpread(0.18, 2), seeds=2)
+    between, beyond = 2 * 0.18 / 2, 2 * 0.18 / 2 + np.linspace(-1, 1, 400).var()
+    assert half[0, 2] / half[0, 1] == pytest.approx(math.sqrt(beyond / between)) and half[1, 0] == half[0, 1]
+
+
 def test_a_true_difference_is_found():
     rng = np.random.default_rng(0)
     means = np.array([0.65, 0.649, 0.62])
