@@ -99,8 +99,8 @@ def test_a_cell_that_failed_somewhere_is_taken_from_where_it_did_not(tmp_path):
     a, b = write_sweep(tmp_path / "a", "one"), write_sweep(tmp_path / "b", "two")
     cell = grid(SweepRequest(ratios=(0.4,)))[0][1]
     write_cell_result(SweepStore(a).cell_dir(cell.key), CellResult(error="out of memory"))
-    merge_sweeps([a, b], tmp_path / "both")
-    row = rows_of(tmp_path / "both")["semantic", 0]
+    merge_sweeps([a, b], tmp_path / "in" / "another" / "both")
+    row = rows_of(tmp_path / "in" / "another" / "both")["semantic", 0]
     assert (row["status"], row["machine"]) == ("ok", "two")
 
 

@@ -121,6 +121,7 @@ def test_a_broken_sweep_file_is_named(finished, text):
         ({"format": "another's"}, "not written by a sweep"),
         ({"cells": {}}, "not written by a sweep"),
         ({"bases": []}, "damaged: a cell without key, label or config"),
+        ({"cells": ["k"]}, "damaged: a cell without key, label or config"),
         ({"cells": [{"key": "k", "label": "l", "config": "c"}]}, "damaged: a cell without key, label or config"),
     ],
 )

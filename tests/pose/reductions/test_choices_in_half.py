@@ -87,6 +87,11 @@ def test_a_reductions_own_weights_stay_in_float32_when_a_model_is_cast(lively):
     assert model.transformer.stacks[0][0].attention.to_out.weight.dtype == torch.bfloat16
 
 
+def test_a_reductions_own_weights_follow_a_model_that_is_cast_to_a_wider_type(lively):
+    model = lively(mask="scorer", mask_ratio=0.4).double()
+    assert {tensor.dtype for tensor in model.parameters()} == {torch.float64}
+
+
 @pytest.mark.parametrize("name", ["tome", "tofu", "evit", "pitome", "dpcknn"])
 def test_the_form_without_scattered_sums_that_cuda_runs_merges_alike(lively, features, monkeypatch, name):
     model = lively(mask=name, mask_ratio=0.4).transformer
