@@ -13,7 +13,7 @@ from posebench.pose.errors import InputError
 from posebench.pose.records import to_plain
 from posebench.reports.analysis.parts import read_by_joint
 from posebench.reports.analysis.results import SCHEMA_VERSION
-from posebench.sweeps.cell_result import CellResult, write_cell_result
+from posebench.sweeps.cell_result import CellResult, read_cell_result, write_cell_result
 from posebench.sweeps.merge import merge_sweeps
 from posebench.sweeps.request import SweepRequest
 from posebench.sweeps.store import SweepStore, make_manifest, open_store
@@ -102,6 +102,35 @@ def test_a_cell_that_failed_somewhere_is_taken_from_where_it_did_not(tmp_path):
     merge_sweeps([a, b], tmp_path / "in" / "another" / "both")
     row = rows_of(tmp_path / "in" / "another" / "both")["semantic", 0]
     assert (row["status"], row["machine"]) == ("ok", "two")
+
+
+def test_a_base_model_that_failed_somewhere_is_taken_from_where_it_did_not(tmp_path):
+    a, b = write_sweep(tmp_path / "a", "one"), write_sweep(tmp_path / "b", "two")
+    ((key, _),) = grid(SweepRequest(ratios=(0.4,)))[1].items()
+    write_cell_result(SweepStore(a).base_dir(key), CellResult(error="out of memory"))
+    write_cell_result(SweepStore(b).base_dir(key), CellResult(accuracy={"ap": 0.5}))
+    merge_sweeps([a, b], tmp_path / "both")
+    assert read_cell_result(SweepStore(tmp_path / "both").base_dir(key)).accuracy == {"ap": 0.5}
+
+
+def test_half_written_files_and_links_are_not_merged(tmp_path):
+    a, b = write_sweep(tmp_path / "a", "one"), write_sweep(tmp_path / "b", "two", seeds=(1,))
+    (tmp_path / "secret").write_text("secret")
+    cell = SweepStore(a).cell_dir(grid(SweepRequest(ratios=(0.4,)))[0][0].key)
+    (cell / ".result.json.part").write_text("{")
+    (cell / "link").symlink_to(tmp_path / "secret")
+    merge_sweeps([a, b], tmp_path / "both")
+    copied = {file.name for file in (tmp_path / "both" / "cells" / cell.name).iterdir()}
+    assert copied == {file.name for file in cell.iterdir()} - {".result.json.part", "link"}
+
+
+def test_a_folder_that_holds_something_is_not_merged_into(tmp_path):
+    a, b = write_sweep(tmp_path / "a", "one"), write_sweep(tmp_path / "b", "two")
+    (tmp_path / "both").mkdir()
+    (tmp_path / "both" / "mine").write_text("mine")
+    with pytest.raises(InputError, match="exists already; give --out a new or empty folder"):
+        merge_sweeps([a, b], tmp_path / "both")
+    assert [file.name for file in (tmp_path / "both").iterdir()] == ["mine"]
 
 
 def test_sweeps_of_other_settings_people_or_versions_are_refused(tmp_path):

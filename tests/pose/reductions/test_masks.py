@@ -8,7 +8,10 @@ import torch
 from posebench import create_model
 from posebench.pose.errors import InputError
 from posebench.pose.reductions import check_ratio, find_reduction, reduction_names
+from posebench.pose.reductions.groups import places
 from posebench.pose.reductions.noise import evaluation_noise
+from posebench.pose.reductions.params import param_text
+from posebench.pose.reductions.registry import as_reduction
 from posebench.pose.reductions.schedule import kept_tokens
 from posebench.pose.reductions.tokens import highest, pick
 
@@ -202,3 +205,32 @@ def test_as_published_shares_positions_and_draws():
     assert torch.equal(kept[0], kept[1])
     assert model.spec.positions == "prefix"
     assert tiny("block", 0.5, as_published=True).kept_indices(IMAGES)[0].tolist() == list(range(24))
+
+
+def test_a_mask_that_has_nothing_to_drop_is_not_asked():
+    mask, tokens = tiny("scorer", 0.4).transformer.mask, torch.zeros(1, 48, 48)
+    mask.set_ratio(0.0)
+    found, selected = mask(tokens, None, None)
+    assert found is tokens and selected is None
+
+
+def test_a_function_is_summed_up_by_the_first_line_of_its_docstring():
+    def mine(tokens, context, left):
+        """Keeps what I say.
+
+        As told elsewhere.
+        """
+
+    assert as_reduction("own:mine", mine).summary == "Keeps what I say."
+
+
+@pytest.mark.parametrize("value", [2.0, 0.7, 0.123456789, 1e-9, 3, (1, 4), (0.5, 0.25)])
+def test_a_parameter_is_written_as_short_as_it_reads_back(value):
+    text = param_text(value)
+    assert text == {2.0: "2", 1e-9: "1e-09"}.get(value, text)
+    read = tuple(map(float, text.split("|")))
+    assert read == (value if isinstance(value, tuple) else (value,))
+
+
+def test_a_place_is_that_of_the_token_or_minus_one():
+    assert places(torch.tensor([[2, 0], [3, 1]]), 4).tolist() == [[1, -1, 0, -1], [-1, 1, -1, 0]]

@@ -115,6 +115,20 @@ def test_pitome_merges_what_has_the_most_energy(total, left, seed):
             assert selected.token_indices[image].tolist() == after
 
 
+@pytest.mark.parametrize(("layer", "margin"), [(0, 0.8), (1, 0.6), (3, 0.2)])
+def test_the_cosine_from_which_pitome_calls_tokens_similar_falls_to_0_over_the_blocks(layer, margin):
+    x, generator = tokens(0, 10)
+    keys = torch.randn(2, 3, 11, 4, generator=generator)  # one keypoint token, three heads
+    params = {"margin": 0.8, "alpha": 0.7, "pairs": "energy"}
+    seen = context(x, 1, attn=Attended(keys), params=params, layer=layer, depth=4)
+    _, selected = pitome.pitome(x, seen, 7)
+    for image in range(2):
+        vectors = unit(keys[image, :, 1:].mean(dim=0).numpy())
+        z = vectors @ vectors.T - margin
+        energies = np.where(z > 0, z, 0.7 * (np.exp(z) - 1)).mean(axis=1)
+        assert np.allclose(selected.scores[image], -energies, atol=1e-6)
+
+
 @pytest.mark.parametrize("pairs", ["energy", "bipartite"])
 def test_pitome_cannot_merge_more_than_half(pairs):
     x, _ = tokens(0, 9)
@@ -266,6 +280,23 @@ def test_tofu_drops_early_what_it_merges_later_and_keeps_the_longest_norm():
             members = x[image, source[image] == out]
             assert merged[image, out].norm().item() == pytest.approx(members.norm(dim=1).max().item(), rel=1e-5)
             assert torch.cosine_similarity(merged[image, out], mean[image, out], dim=0) == pytest.approx(1, abs=1e-5)
+
+
+def test_dynamicvit_is_told_by_the_cross_entropy_where_joints_are():
+    x, _ = tokens(0, 4)
+    torch.manual_seed(0)
+    predictor = dynamicvit.Predictor(12)
+    _, selected = dynamicvit.dynamicvit(x, context(x, modules={"predictor": predictor}), 2)
+    target = torch.tensor([[[[0.0, 0.3, -0.2, 1.5]], [[0.1, 0.0, -0.1, 0.0]]]]).expand(2, -1, -1, -1)
+    labels = np.array([0.1, 0.3, 0.0, 1.0])  # the highest of the joints, within 0 and 1
+    log_probability = predictor(x).detach().numpy()
+    expected = -(labels * log_probability[:, :, 0] + (1 - labels) * log_probability[:, :, 1]).mean()
+    assert selected.losses["joints"](target).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_where_ats_meets_the_cumulated_scores():
+    assert ats.sample_steps(2).tolist() == [0.25, 0.75] and ats.sample_steps(1, "arange").tolist() == [0.5]
+    assert ats.sample_steps(2, "arange").tolist() == [0.25], "the authors' leaves out the last one"
 
 
 def test_dynamicvit_learns_what_to_drop_and_how_much():

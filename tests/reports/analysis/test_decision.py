@@ -213,4 +213,8 @@ def test_draws_of_the_same_people_tell_a_front_that_intervals_leave_open(kept):
     worse = [points[0], Point(**{**vars(points[1]), "difference": Estimate(-0.02, -0.02 - Z * 0.01, -0.02 + Z * 0.01)})]
     shares, _ = front_shares(of, worse, [Estimate(s, s, s) for s in (0.2, 0.0)], NOTHING_KEPT)
     assert shares == [1.0, pytest.approx(stats.norm.cdf(-2.0), abs=0.01)], "on it where it beats the cheaper one"
+    cheaper = [points[0], Point(**{**vars(points[1]), "difference": Estimate(-0.01, -0.01, -0.01)})]
+    saved = Estimate(0.1, 0.1 - Z * 0.1, 0.1 + Z * 0.1)
+    shares, _ = front_shares(of, cheaper, [Estimate(0.0, 0.0, 0.0), saved], NOTHING_KEPT)
+    assert shares == [1.0, pytest.approx(stats.norm.cdf(1.0), abs=0.08)], "on it where it takes less; of 200 draws"
     assert "as no evidence is kept" in front_note(chosen(subject([around(-0.001)], [0.8])))

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from posebench.reports.analysis.intervals import Estimate, SeedSpread, all_differences, combined, holm, over_seeds
-from posebench.reports.analysis.verdicts import move_verdicts, told_apart
+from posebench.reports.analysis.verdicts import is_significant, move_verdicts, told_apart
 from posebench.sweeps.equal import Accuracy, Point, at_gflops_t
 
 ROUNDS = 2000
@@ -76,6 +76,10 @@ def test_two_are_told_apart_beyond_the_interval_of_their_difference():
     assert not told_apart(Estimate(1.0, 1.0, 1.0), Estimate(1.0, 1.0, 1.0))
 
 
+def test_a_difference_whose_interval_ends_at_0_is_not_significant():
+    assert [is_significant(*ends) for ends in ((-1, 0), (0, 1), (-1, -0.1), (0.1, 1))] == [False, False, True, True]
+
+
 def test_a_move_is_judged_on_both_sides_and_among_all_that_are_compared():
     def change(z):
         return Estimate(z, z - 1.96, z + 1.96)
@@ -113,6 +117,12 @@ def test_an_interval_of_a_difference_is_as_wide_as_its_own_standard_error_asks()
     half, _ = all_differences(np.zeros(3), draws, SeedSpread(0.18, 2), seeds=2)
     between, beyond = 2 * 0.18 / 2, 2 * 0.18 / 2 + np.linspace(-1, 1, 400).var()
     assert half[0, 2] / half[0, 1] == pytest.approx(math.sqrt(beyond / between)) and half[1, 0] == half[0, 1]
+
+
+@pytest.mark.parametrize("df", [6, 1000])
+def test_differences_that_only_trainings_make_have_tukeys_width(df):
+    half, _ = all_differences(np.zeros(7), np.zeros((7, 20000)), SeedSpread(0.5, df), seeds=2)
+    assert half[0, 1:] == pytest.approx(0.5 * stats.studentized_range.ppf(0.95, 7, df), rel=0.03)
 
 
 def test_a_true_difference_is_found():
