@@ -183,8 +183,11 @@ def test_another_layout_is_refused_by_its_version(finished, version, said):
 def test_unfinished_files_of_a_killed_run_are_cleared_away(finished):
     left = finished / "cells" / manifest()["cells"][0]["key"] / ".result.json.x1.part"
     left.write_text("{")
+    others = [left.with_name(name) for name in (".mine", "mine.part")]
+    for file in others:
+        file.write_text("mine")
     with open_store(finished, manifest()):
-        assert not left.exists()
+        assert not left.exists() and all(file.exists() for file in others)
 
 
 HOLD = """
