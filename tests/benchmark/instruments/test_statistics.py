@@ -96,3 +96,16 @@ def test_a_drift_that_hits_both_interleaved_series_does_not_widen_the_interval()
 def test_samples_that_are_none_or_not_numbers_are_refused(samples):
     with pytest.raises(ValueError, match="at least one"):
         summarise(samples)
+
+
+@pytest.mark.parametrize(("quantile", "confidence"), [(0, 0.9), (1, 0.9), (0.9, 0), (0.9, 1)])
+def test_a_quantile_and_a_confidence_lie_between_0_and_1(quantile, confidence):
+    with pytest.raises(ValueError, match="must lie between 0 and 1"):
+        samples_needed(quantile, confidence)
+
+
+def test_the_interval_of_a_ratio_is_that_of_all_resamples_of_three():
+    # the median of three draws of 1, 2, 3: it is 1 in 7 of 27 cases, at most 2 in 20 of 27
+    for confidence, ends in ((0.4, (2, 2)), (0.6, (1, 3))):
+        assert ratio_of_medians([1, 2, 3], [1, 1], confidence=confidence) == (2, *ends)
+    assert ratio_of_medians([2], [4]) == (0.5, 0.5, 0.5)

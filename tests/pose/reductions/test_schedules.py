@@ -28,6 +28,7 @@ def test_shares_and_locations_are_parameters():
     assert steps("sparse_tokenpose_s", keep_ratio=(0.7, 0.5, 0.3)) == ((3, 180), (6, 128), (9, 77))
     assert steps("tokenpose_s_v1", mask="tome", r=8) == tuple((i, 256 - 8 * (i + 1)) for i in range(12))
     assert steps("tokenpose_s_v1", mask="tome", r=200) == tuple((i, max(1, 128 >> i)) for i in range(12))
+    assert steps("tokenpose_s_v1", mask="pitome(keep_ratio=0.5, layers=0)") == ((0, 128),)
     assert steps("tokenpose_s_v1", mask="tome(r=200|10, layers=0|11)") == ((0, 128), (11, 118))
 
 

@@ -63,6 +63,7 @@ def test_what_all_models_of_a_seed_share_is_no_spread_between_them():
     # residuals from the means of rows (5, 7.5, 5.5), columns (1, 11) and all (6), by hand: 0, 0; -1.5, 1.5; 1.5, -1.5
     table = np.array([[0.0, 10.0], [1.0, 14.0], [2.0, 9.0]])
     assert SeedSpread.beside_each_other(table) == SeedSpread(pytest.approx(4 * 1.5**2 / 2), 2)
+    assert SeedSpread.beside_each_other(table[:1]) == SeedSpread(0.0, 0), "of one alone nothing is known"
     seeds = np.array([100.0, -7.0])
     assert SeedSpread.beside_each_other(table + seeds).variance == pytest.approx(4 * 1.5**2 / 2)
 
