@@ -9,6 +9,8 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from posebench import count_flops, create_model
+from posebench.benchmark.counting.flops import flops_row
+from posebench.benchmark.counting.products import RULES, UncountedOperatorError
 from posebench.pose.datasets import DATASETS
 from posebench.pose.errors import InputError
 from posebench.pose.reductions import reduction_names
@@ -171,3 +173,22 @@ def test_counting_leaves_the_model_as_it_was():
     count_flops(model)
     assert model.training and model.transformer.training
     assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
+
+
+def test_attention_counts_alike_whichever_way_its_tensors_lie():
+    heads_first = [torch.empty(shape, device="meta") for shape in ((2, 4, 50, 16), (2, 4, 30, 16), (2, 4, 30, 8))]
+    tokens_first = [tensor.transpose(1, 2) for tensor in heads_first]
+    expected = 2 * 4 * 50 * 30 * (16 + 8)
+    assert RULES["aten::_scaled_dot_product_flash_attention"](heads_first, None) == expected
+    assert RULES["aten::_flash_attention_forward"](tokens_first, None) == expected
+    with pytest.raises(UncountedOperatorError, match="unequal lengths"):
+        RULES["aten::_flash_attention_forward"]([*tokens_first, torch.tensor([0, 50])], None)
+
+
+def test_connections_that_are_cut_are_not_needed_and_no_token_goes():
+    row, count = flops_row("sparse_tokenpose_s"), count_flops("sparse_tokenpose_s")
+    assert row["tokens_kept"] == row["tokens_total"] == 256 and row["mask_ratio_mean"] > 0
+    assert count.macs_masked > 0
+    assert count.gflops_needed == pytest.approx((count.macs - count.macs_masked) / 1e9, rel=1e-12)
+    assert count.gflops_t_needed == pytest.approx((count.macs_transformer - count.macs_masked) / 1e9, rel=1e-12)
+    assert count_flops(nn.Linear(3, 3), torch.zeros(1, 3)).gflops_t_needed is None

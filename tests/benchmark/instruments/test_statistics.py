@@ -108,4 +108,7 @@ def test_the_interval_of_a_ratio_is_that_of_all_resamples_of_three():
     # the median of three draws of 1, 2, 3: it is 1 in 7 of 27 cases, at most 2 in 20 of 27
     for confidence, ends in ((0.4, (2, 2)), (0.6, (1, 3))):
         assert ratio_of_medians([1, 2, 3], [1, 1], confidence=confidence) == (2, *ends)
+    # that of two draws of 1, 3: 1, 2, 3 in 1, 2, 1 of 4 cases
+    for confidence, ends in ((0.4, (1, 1)), (0.6, (2 / 3, 2))):
+        assert ratio_of_medians([2, 2, 2], [1, 3], confidence=confidence) == (1, *ends)
     assert ratio_of_medians([2], [4]) == (0.5, 0.5, 0.5)

@@ -175,6 +175,8 @@ def test_a_least_saving_must_be_shown_too(one_row):
 def test_the_front_is_what_nothing_beats_in_both():
     accuracy, cost = np.array([[0.65], [0.64], [0.63], [0.64], [0.60]]), np.array([[1.0], [0.8], [0.9], [0.8], [0.5]])
     assert on_front(accuracy, cost)[:, 0].tolist() == [True, True, False, True, True]
+    equal, cheaper = np.array([[0.65], [0.65]]), np.array([[1.0], [0.9]])
+    assert on_front(equal, cheaper)[:, 0].tolist() == on_front(-cheaper, equal)[:, 0].tolist() == [False, True]
 
 
 @pytest.fixture
