@@ -1,4 +1,4 @@
-"""What runs for days must not grow: memory, open files, threads and logs after the first part of a run are those at its end."""
+"""What runs for days does not grow: its memory, open files, threads and logs after a while are those at its end."""
 
 import os
 import subprocess
