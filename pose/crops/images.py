@@ -111,6 +111,9 @@ class Heard:
         return next((line for line in self.text.splitlines() if _DAMAGE.search(line)), "")
 
 
+#: OpenCV 4 has it at its top, OpenCV 5 in a module
+_set_log_level = cv2.setLogLevel if hasattr(cv2, "setLogLevel") else cv2.utils.logging.setLogLevel
+_SILENT = 0
 _LISTENER = threading.RLock()
 # a process that is forked while one listens would keep the lock, and its standard error would go nowhere
 if hasattr(os, "register_at_fork"):
@@ -128,14 +131,14 @@ def listening() -> Iterator[Heard]:
         except OSError:  # closed: nobody would hear anything
             yield heard
             return
-        level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+        level = _set_log_level(_SILENT)
         os.dup2(sink.fileno(), 2)
         try:
             yield heard
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
-            cv2.utils.logging.setLogLevel(level)
+            _set_log_level(level)
             if sink.tell():
                 sink.seek(0)
                 said = sink.read()

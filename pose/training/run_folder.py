@@ -48,6 +48,7 @@ def open_run(folder: Path, identity: Mapping[str, Any], *, resume: bool) -> dict
     """
     present = [name for name in (LAST, BEST, LOG) if (folder / name).exists()]
     if not present:
+        _remove_parts(folder)
         return None
     if LAST not in present:
         raise InputError(f"{folder}: holds {', '.join(present)} but no {LAST} to go on from; give another folder")
@@ -55,9 +56,7 @@ def open_run(folder: Path, identity: Mapping[str, Any], *, resume: bool) -> dict
         raise InputError(
             f"{folder}: holds a training run already ({', '.join(present)}); resume it or give another folder"
         )
-    for leftover in folder.glob(".*.part"):  # of a run that was killed while it wrote
-        if leftover.name.startswith((f".{LAST}.", f".{BEST}.", f".{LOG}.")):
-            leftover.unlink(missing_ok=True)
+    _remove_parts(folder)
     checkpoint = read_checkpoint(folder / LAST)
     history, epoch = checkpoint.get("history"), checkpoint["epoch"]
     rows = isinstance(history, list) and all(isinstance(row, dict) and "seconds" in row for row in history)
@@ -72,6 +71,13 @@ def open_run(folder: Path, identity: Mapping[str, Any], *, resume: bool) -> dict
             f"{folder / LAST}: is another run: {shown}{more}; resume with its settings or give another folder"
         )
     return checkpoint
+
+
+def _remove_parts(folder: Path) -> None:
+    """Of files that a run wrote when it was killed; the folder is locked, so that nobody writes them now."""
+    for leftover in folder.glob(".*.part"):
+        if leftover.name.startswith((f".{LAST}.", f".{BEST}.", f".{LOG}.")):
+            leftover.unlink(missing_ok=True)
 
 
 def holds_epoch(path: Path, epoch: int) -> bool:

@@ -1,4 +1,3 @@
-import csv
 import dataclasses
 import subprocess
 import sys
@@ -6,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import tiny_run
-import torch
+from same_training import assert_equal, assert_same_run, comparable
 from tiny_run import RECIPE, TinyModel, draw_people, run
 
 from posebench.pose.errors import InputError
@@ -19,42 +18,13 @@ def uninterrupted(tmp_path_factory):
     return folder, run(folder)
 
 
-def comparable(folder):
-    """All that a run leaves, but how long it took."""
-    contents = read_checkpoint(folder / "run" / "last.pt")
-    with open(folder / "run" / "log.csv", newline="") as file:
-        log = [{key: value for key, value in row.items() if key != "seconds"} for row in csv.DictReader(file)]
-    contents["history"] = [{k: v for k, v in row.items() if k != "seconds"} for row in contents["history"]]
-    return contents, log
-
-
-def assert_same_run(a, b):
-    (there, log_there), (here, log_here) = comparable(a), comparable(b)
-    assert log_here == log_there
-    assert_equal(there, here)
-
-
-def assert_equal(a, b, where="checkpoint"):
-    assert type(a) is type(b), where
-    if isinstance(a, dict):
-        assert a.keys() == b.keys(), where
-        for key in a:
-            assert_equal(a[key], b[key], f"{where}.{key}")
-    elif isinstance(a, list | tuple):
-        assert len(a) == len(b), where
-        for number, (x, y) in enumerate(zip(a, b, strict=True)):
-            assert_equal(x, y, f"{where}.{number}")
-    else:
-        assert torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b, where
-
-
-@pytest.mark.parametrize("moment", ["epoch 3", "epoch 1", "save 3", "save 4"])
+@pytest.mark.parametrize("moment", ["epoch 3", "epoch 1", "save 1", "save 3", "save 4"])
 def test_a_killed_run_resumes_to_the_very_weights_of_an_uninterrupted_one(moment, tmp_path, uninterrupted):
     script = Path(tiny_run.__file__)
     killed = subprocess.run([sys.executable, script, tmp_path, *moment.split()], capture_output=True)
     assert killed.returncode == -9, killed.stderr.decode()
     result = run(tmp_path, resume=True)
-    assert_same_run(uninterrupted[0], tmp_path)
+    assert_same_run(uninterrupted[0] / "run", tmp_path / "run")
     assert (result.loss_first, result.loss_last) == (uninterrupted[1].loss_first, uninterrupted[1].loss_last)
     assert sorted(p.name for p in (tmp_path / "run").iterdir()) == ["last.pt", "log.csv"], (
         "no half-written file is left"
@@ -71,7 +41,7 @@ def test_resuming_with_another_number_of_loader_processes_changes_nothing(tmp_pa
     assert read_checkpoint(tmp_path / "run" / "last.pt")["epoch"] == 2
     more = dataclasses.replace(RECIPE, workers=1)
     run(tmp_path, resume=True, recipe=more)
-    there, here = comparable(uninterrupted[0]), comparable(tmp_path)
+    there, here = comparable(uninterrupted[0] / "run"), comparable(tmp_path / "run")
     assert_equal(there[0]["model"], here[0]["model"])
     assert there[1] == here[1]
 
@@ -116,7 +86,7 @@ def test_a_run_whose_rates_do_not_depend_on_its_length_can_be_made_longer(tmp_pa
     run(tmp_path / "a", recipe=short)
     run(tmp_path / "a", recipe=long, resume=True)
     run(tmp_path / "b", recipe=long)
-    assert_same_run(tmp_path / "a", tmp_path / "b")
+    assert_same_run(tmp_path / "a" / "run", tmp_path / "b" / "run")
 
 
 @pytest.mark.parametrize("name", ["last.pt", "best.pt", "log.csv"])
