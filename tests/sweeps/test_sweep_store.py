@@ -133,7 +133,7 @@ def test_a_sweep_file_of_which_one_part_is_not_a_sweeps_is_refused(finished, par
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"a": 1, "b": {"c": 2}, "d": 3}, "a is 1 there and None here, b.c is 2 there and None here, d is 3 there and "),
+        ({"a": 1, "b": {"c": 2}, "d": 3}, "a is 1 there and None here, b.c is 2 there and None here, d is 3"),
         ({"a": 1, "b": {"c": 2}, "d": 3, "e": 4}, "d is 3 there and None here, ..."),
     ],
 )
@@ -147,10 +147,10 @@ def test_of_settings_that_one_sweep_alone_has_three_are_named(finished, settings
 
 
 def test_of_cells_that_are_not_asked_for_three_are_named(tmp_path):
-    for ratios, said in (((0.2, 0.4), "semantic 0.4 seed 0, which"), ((0.2, 0.4, 0.6), "semantic 0.4 seed 0, ..., which")):
+    for ratios, end in (((0.2, 0.4), ", which"), ((0.2, 0.4, 0.6), ", ..., which")):
         with open_store(tmp_path / str(len(ratios)), manifest(ratios)):
             pass
-        assert said in refused(tmp_path / str(len(ratios)), manifest(seeds=(1,)))
+        assert f"semantic 0.4 seed 0{end}" in refused(tmp_path / str(len(ratios)), manifest(seeds=(1,)))
 
 
 @pytest.mark.parametrize("text", ["", '{"status": "o', "3", "{}"])
@@ -172,7 +172,7 @@ def test_a_result_that_is_absent_or_failed_is_not_done(finished):
 
 @pytest.mark.parametrize(
     ("version", "said"),
-    [(1, "sweep folder of version 1, this posebench reads version 2; give another --out"), (99, "by a newer posebench")],
+    [(1, "sweep folder of version 1, this posebench reads version 2; give another"), (99, "by a newer posebench")],
 )
 def test_another_layout_is_refused_by_its_version(finished, version, said):
     content = json.loads((finished / "sweep.json").read_text())
