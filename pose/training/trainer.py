@@ -246,7 +246,7 @@ def pose_dataset(model: nn.Module, data: DataSplit, augment: Augmentation | None
 
 
 def epoch_seed(seed: int, epoch: int) -> int:
-    return int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0] >> 1)
+    return int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0]) >> 1
 
 
 def _first_not_finite(model: nn.Module) -> str | None:
