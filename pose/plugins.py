@@ -15,7 +15,7 @@ from typing import Any
 from .errors import InputError
 
 #: that objects were loaded from
-_PACKAGES: set[str] = set()
+_MODULES: set[str] = set()
 _OWN = __name__.partition(".")[0]
 
 
@@ -38,7 +38,8 @@ def load_object(reference: str) -> Any:
         module = importlib.import_module(module_name)
     except (Exception, SystemExit) as error:  # whatever a user's module raises while it is imported
         raise InputError(f"{reference}: cannot import {module_name} ({type(error).__name__}: {error})") from None
-    _PACKAGES.add(module_name.partition(".")[0])
+    if module_name.partition(".")[0] != _OWN:
+        _MODULES.add(module_name)
     try:
         return getattr(module, attribute)
     except AttributeError:
@@ -46,11 +47,13 @@ def load_object(reference: str) -> Any:
 
 
 def place_of(error: BaseException) -> str | None:
-    """FILE:LINE in a user's code where an error comes from, the last of its traceback; None where it passed none."""
-    frames = walk_tb(error.__traceback__)
-    names = ((str(frame.f_globals.get("__name__")).partition(".")[0], frame, line) for frame, line in frames)
-    places = [f"{frame.f_code.co_filename}:{line}" for name, frame, line in names if name in _PACKAGES - {_OWN}]
-    return places[-1] if places else None
+    """FILE:LINE in a user's module where an error comes from, the last of its traceback; None where it passed none."""
+    own = [
+        f"{frame.f_code.co_filename}:{line}"
+        for frame, line in walk_tb(error.__traceback__)
+        if frame.f_globals.get("__name__") in _MODULES
+    ]
+    return own[-1] if own else None
 
 
 @lru_cache
