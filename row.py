@@ -280,6 +280,11 @@ class Row:
     joules_per_image: Number = _column("energy", "energy of one image, median of the windows", "J/image", "energy", 4)
     joules_per_image_low: Number = _column("energy, low", "of the window with the least", "J/image", "energy", 4)
     joules_per_image_high: Number = _column("energy, high", "of the window with the most", "J/image", "energy", 4)
+    joules_vs_unmasked: Number = _column(
+        "energy that remains", "over the unmasked model's, measured in turns; 1 is no gain", scope="energy"
+    )
+    joules_vs_unmasked_low: Number = _column("energy remains, low", "lower end of its 95 % interval", scope="energy")
+    joules_vs_unmasked_high: Number = _column("energy remains, high", "upper end of its 95 % interval", scope="energy")
     watts: Number = _column("power", "mean over the windows", "W", "energy", 1)
     watts_idle: Number = _column("power at rest", "before the windows", "W", "energy", 1)
     drift_heatmap: Number = _column(

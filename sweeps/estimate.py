@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from ..benchmark.counting.flops import flops_row
+from ..benchmark.instruments.energy import REST_SECONDS, WINDOW_SECONDS, WINDOWS
 from ..pose.crops.dataset import PoseDataset
 from ..pose.models.config import ModelConfig
 from ..pose.models.model import PoseModel
@@ -83,9 +84,14 @@ def estimate(plan: Plan, jobs: int, store: SweepStore | None = None) -> Estimate
     timing = 0.0
     if plan.request.latency:
         groups = [
-            key for key in timing_groups(plan.cells, plan.request) if not (store and is_ok(store.timing_dir(key)))
+            job
+            for key, job in timing_groups(plan.cells, plan.request).items()
+            if not (store and is_ok(store.timing_dir(key)))
         ]
         timing = len(groups) * len(plan.request.batch_sizes) * (SECONDS + START_SECONDS)
+        if plan.request.energy:
+            measured = sum(len(job.models) * len(job.every_run) for job in groups)
+            timing += measured * len(plan.request.batch_sizes) * WINDOWS * (WINDOW_SECONDS + REST_SECONDS)
     at_once = min(jobs, max(1, sum(seconds > 0 for seconds in cell_seconds.values())))
     total = sum(base_seconds.values()) + sum(cell_seconds.values()) / at_once + timing
     return Estimate(counts, cell_seconds, base_seconds, total + (0 if plan.data.made else RENDER_SECONDS))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..benchmark.counting.flops import untrained_model
 from ..benchmark.instruments.device import check_device
+from ..benchmark.instruments.energy import energy_counter
 from ..benchmark.instruments.interference import usable_cores
 from ..benchmark.profiling.config import RunConfig, runs_of
 from ..pose.errors import InputError
@@ -50,7 +51,9 @@ def make_plan(request: SweepRequest, data: DataFacts) -> Plan:
     """
     if find_executor(request.executor).here:
         for device in [f"cuda:{number}" for number in request.device_numbers or ()] or [request.device]:
-            check_device(device)
+            found = check_device(device)
+            if request.energy:
+                energy_counter(found)
     _, left_out = runs_of(RunConfig(_device(request)), request.runtimes, request.precisions)
     reductions = {name: _checked_reductions(request, name, data) for name in request.models}
     models, bases, notes = [], [], [f"left out: {line}" for line in left_out]

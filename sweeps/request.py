@@ -262,6 +262,9 @@ class SweepRequest:
     processes: Annotated[int, Whole(1, MOST_PROCESSES)] = _option(
         1, "processes that share them, each timing all; from 3 on intervals hold what one has by chance (default: 1)"
     )
+    energy: Annotated[bool, Flag()] = _option(
+        False, "joules per image too, by NVML or RAPL: 21 s for each configuration and batch size", "--energy"
+    )
     threads: Annotated[int, Whole(1, MOST_THREADS)] | None = _option(
         None, "CPU threads of each cell (default: 1 for tiny models)"
     )
@@ -405,6 +408,8 @@ def _consistent(request: SweepRequest) -> SweepRequest:
             "--profile-only neither trains nor evaluates; leave --weights, --from-scratch, --finetune, --elastic and "
             "--backbone-weights out"
         )
+    if request.energy and not request.latency:
+        raise InputError("--energy is measured behind the times; leave --no-latency out")
     if request.device == "cpu" and request.amp:
         raise InputError("--amp needs --device cuda; on the CPU everything runs in float32")
     find_executor(request.executor).check_options(dict(request.executor_options))

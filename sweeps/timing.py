@@ -33,7 +33,8 @@ SECONDS = 20.0  # for the samples of one batch size, all configurations together
 class TimingJob:
     """Models that are timed together. device: cpu or cuda; seconds: for the samples of one batch size, all models
     together; runs: the runtimes and precisions, if not `run` alone; gpu: the name of the one that they are timed on, so
-    that another one's times are not taken for its own; processes: that share samples and seconds, each timing all."""
+    that another one's times are not taken for its own; processes: that share samples and seconds, each timing all;
+    energy: joules per image, too, behind the times."""
 
     models: tuple[ModelConfig, ...]
     run: RunConfig
@@ -45,6 +46,7 @@ class TimingJob:
     runs: tuple[RunConfig, ...] = unsaid(())
     gpu: str = unsaid("")
     processes: int = unsaid(1)
+    energy: bool = unsaid(False)
 
     @property
     def every_run(self) -> tuple[RunConfig, ...]:
@@ -71,6 +73,7 @@ def timing_groups(cells: list[CellConfig], request: SweepRequest) -> dict[str, T
             runs=_other_runs(run, request),
             gpu=gpu,
             processes=request.processes,
+            energy=request.energy,
         )
         for run, models in groups.items()
     ]
@@ -141,6 +144,7 @@ def measure(folder: Path, job: TimingJob, reporter: Reporter) -> dict[str, Any]:
 
     from ..benchmark.instruments.allocator import keep_freed_memory
     from ..benchmark.instruments.device import use_device
+    from ..benchmark.instruments.energy import energy_counter
     from ..benchmark.instruments.environment import conditions
     from ..benchmark.instruments.processes import time_in_processes
     from ..benchmark.profiling.in_runtime import precision_text
@@ -162,8 +166,10 @@ def measure(folder: Path, job: TimingJob, reporter: Reporter) -> dict[str, Any]:
     for number, size in enumerate(job.batch_sizes):
 
         def progress(done: int, total: int, number: int = number, **info: object) -> None:
-            if info.get("stage") in ("latency", "processes"):
-                reporter.progress("latency")(number * total + done, len(job.batch_sizes) * total)
+            stage = str(info.get("stage"))
+            if stage in ("latency", "processes", "energy"):
+                told = "energy" if stage == "energy" else "latency"
+                reporter.progress(told)(number * total + done, len(job.batch_sizes) * total)
 
         if job.processes == 1:
             rows = time_models(
@@ -172,12 +178,15 @@ def measure(folder: Path, job: TimingJob, reporter: Reporter) -> dict[str, Any]:
                 job.every_run,
                 device=device,
                 threads=job.run.threads,
+                counter=energy_counter(device) if job.energy else None,
                 max_samples=job.samples,
                 max_seconds=job.seconds,
                 progress=progress,
             )
         else:
-            how = ProfileConfig(job.run, samples=job.samples, seconds=job.seconds, processes=job.processes)
+            how = ProfileConfig(
+                job.run, samples=job.samples, seconds=job.seconds, processes=job.processes, energy=job.energy
+            )
             order = job.models, job.every_run, how, None, size
             rows = time_in_processes(job.processes, size, time_alone, *order, progress=progress)
         told = reporter.progress("memory")

@@ -2,13 +2,14 @@
 
 An A100 or H100 looks at its power for a quarter of the time only (Yang et al., Part-time power measurements, arXiv
 2312.02741), so what is measured is windows of several seconds, each after a rest, and several of them; one of a second
-would be noise. RAPL counts whole packages, with whatever else runs on them.
+would be noise. What is compared takes its windows in turns, as a machine that grows warm uses more. RAPL counts whole
+packages, with whatever else runs on them.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import torch
 
 from ...pose.errors import InputError
 from .nvml import HINT, gpu_of
+from .processes import over_processes
 
 POWERCAP = Path("/sys/class/powercap")
 WINDOW_SECONDS, REST_SECONDS, WINDOWS = 5.0, 2.0, 3
@@ -34,7 +36,7 @@ class Counter:
 
 @dataclass(frozen=True)
 class Energy:
-    """joules_per_image: in each window. idle_watts: of the rest before the first one. watts: in the windows."""
+    """joules_per_image: in each window. watts: in the windows. idle_watts: of a rest before all of them."""
 
     joules_per_image: tuple[float, ...]
     watts: float
@@ -42,12 +44,19 @@ class Energy:
     seconds: float
     method: str
 
-    def columns(self) -> dict[str, Any]:
-        """Those of a row."""
+    def columns(self, unmasked: Energy | None = None) -> dict[str, Any]:
+        """Those of a row. unmasked: what it is compared with, measured in turns with it."""
+        remains: tuple[float | None, ...] = (None, None, None)
+        if unmasked is not None:
+            pairs = zip(self.joules_per_image, unmasked.joules_per_image, strict=True)
+            remains = over_processes([own / base for own, base in pairs])  # of a window as of a process there are few
         return {
             "joules_per_image": float(np.median(self.joules_per_image)),
             "joules_per_image_low": min(self.joules_per_image),
             "joules_per_image_high": max(self.joules_per_image),
+            "joules_vs_unmasked": remains[0],
+            "joules_vs_unmasked_low": remains[1],
+            "joules_vs_unmasked_high": remains[2],
             "watts": self.watts,
             "watts_idle": self.idle_watts,
             "energy_method": f"{self.method}, {len(self.joules_per_image)} windows of {self.seconds:g} s",
@@ -67,7 +76,7 @@ def energy_counter(device: torch.device, powercap: Path = POWERCAP) -> Counter:
 
 
 def measure_energy(
-    call: Callable[[], object],
+    calls: Mapping[Any, Callable[[], object]],
     images: int,
     counter: Counter,
     *,
@@ -77,31 +86,49 @@ def measure_energy(
     windows: int = WINDOWS,
     clock: Callable[[], float] = time.perf_counter,
     sleep: Callable[[float], None] = time.sleep,
-) -> Energy:
-    """Energy of calls that handle `images` each, made one after the other for `window` seconds; before each window the
-    machine rests for `rest` seconds. The device's work is waited for at both ends of a window."""
+    progress: Callable[[int, int], object] | None = None,
+) -> dict[Any, Energy]:
+    """Energy of calls that handle `images` each. In each of `windows` rounds each is made again and again for `window`
+    seconds, behind `rest` seconds in which the machine rests, the rounds forwards and backwards in turns. The device's
+    work is waited for at both ends of a window. progress(done, total) is called after each window.
+    """
+    found: dict[Any, list[tuple[float, float, int]]] = {name: [] for name in calls}
+
+    def used_by(call: Callable[[], object]) -> tuple[float, float, int]:
+        before, started, made = counter.joules(), clock(), 0
+        while (elapsed := clock() - started) < window:
+            until = min(window, elapsed + _BURST_SECONDS)
+            while clock() - started < until:
+                call()
+                made += 1
+            synchronise()  # or launches would run ahead of the clock
+        return counter.joules() - before, clock() - started, made
+
     with torch.inference_mode():
-        call()
+        for call in calls.values():
+            call()
         synchronise()
         sleep(rest)
         before, started = counter.joules(), clock()
         sleep(rest)
         idle = (counter.joules() - before) / max(clock() - started, 1e-9)
-        per_image, joules, seconds = [], 0.0, 0.0
-        for number in range(windows):
+        order: list[Hashable] = list(calls)
+        for number in range(windows * len(order)):
             if number:
                 sleep(rest)
-            before, started, calls = counter.joules(), clock(), 0
-            while (elapsed := clock() - started) < window:
-                until = min(window, elapsed + _BURST_SECONDS)
-                while clock() - started < until:
-                    call()
-                    calls += 1
-                synchronise()  # or launches would run ahead of the clock
-            used = counter.joules() - before
-            per_image.append(used / (calls * images))
-            joules, seconds = joules + used, seconds + clock() - started
-    return Energy(tuple(per_image), joules / seconds, idle, window, counter.method)
+            name = order[number % len(order)]
+            found[name].append(used_by(calls[name]))
+            if (number + 1) % len(order) == 0:
+                order.reverse()
+            if progress is not None:
+                progress(number + 1, windows * len(order))
+    return {name: _energy(taken, images, idle, window, counter.method) for name, taken in found.items()}
+
+
+def _energy(taken: list[tuple[float, float, int]], images: int, idle: float, window: float, method: str) -> Energy:
+    joules, seconds, _ = map(sum, zip(*taken, strict=True))
+    per_image = tuple(used / (made * images) for used, _, made in taken)
+    return Energy(per_image, joules / seconds, idle, window, method)
 
 
 def _rapl(powercap: Path) -> Counter:

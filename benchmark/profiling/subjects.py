@@ -43,11 +43,10 @@ def measure_subjects(
         if not is_shortage(error):
             raise
         return failed | dict.fromkeys(fit, _failed(shortage_text(error)))
-    with torch_threads(threads):
-        for done, (key, subject) in enumerate(fit.items() if counter else (), start=1):
-            timed[key] |= _energy(subject, batch_size, counter, device)
-            if progress is not None:
-                progress(done, len(fit), stage="energy")
+    if counter is not None:
+        with torch_threads(threads):
+            energies = _energies(fit, batch_size, counter, device, progress and partial(progress, stage="energy"))
+        timed = {key: row | energies[key] for key, row in timed.items()}
     return timed | failed
 
 
@@ -57,15 +56,22 @@ def synchronise(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def _energy(subject: Subject, batch_size: int, counter: Counter | None, device: torch.device) -> Row:
-    """The energy columns, or why it was not measured: the times before stand."""
-    assert counter is not None
+def _energies(
+    subjects: Mapping[Any, Subject],
+    batch_size: int,
+    counter: Counter,
+    device: torch.device,
+    progress: Callable[..., object] | None,
+) -> dict[Any, Row]:
+    """The energy columns of each, or why they were not measured: the times before stand."""
+    calls = {key: subject.whole for key, subject in subjects.items()}
     try:
-        return measure_energy(subject.whole, batch_size, counter, synchronise=partial(synchronise, device)).columns()
+        found = measure_energy(calls, batch_size, counter, synchronise=partial(synchronise, device), progress=progress)
     except (RuntimeError, MemoryError) as error:
         if not is_shortage(error):
             raise
-        return {"error": f"energy was not measured: {shortage_text(error)}"}
+        return {key: {"error": f"energy was not measured: {shortage_text(error)}"} for key in subjects}
+    return {key: energy.columns(found.get(subjects[key].baseline)) for key, energy in found.items()}
 
 
 def _failed(reason: str) -> Row:

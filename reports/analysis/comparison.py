@@ -125,7 +125,8 @@ def _timing(rows: Sequence[Mapping[str, Any]], times: Times) -> Timing:
     padded = {name: _over(timed if name == "padded_ms" else rows, name) for name in _PADDED}
     unstable = any(row.get("padded_ms_unstable") is True for row in timed)
     parts = _latency(timed, "latency"), _latency(timed, "latency_transformer"), memory
-    return Timing(*parts, **padded, padded_unstable=unstable)
+    remains = [[row.get(f"joules_vs_unmasked{end}") for end in ("", "_low", "_high")] for row in timed]
+    return Timing(*parts, energy=_widest(remains), **padded, padded_unstable=unstable)
 
 
 def _over(rows: Sequence[Mapping[str, Any]], name: str) -> Over | None:

@@ -1,4 +1,4 @@
-"""What a configuration may save: time, memory or multiply-adds, against the unmasked model."""
+"""What a configuration may save: time, energy, memory or multiply-adds, against the unmasked model."""
 
 from __future__ import annotations
 
@@ -11,6 +11,13 @@ from .subject import PartLatency, Point, Subject, Timing, mean_of, saving
 from .verdicts import few_samples, process_words, silence, time_saved
 
 TIME, GFLOPS_T = "time", "gflops_t"
+#: names of columns that are taken, too
+_NAMES = {
+    "latency": TIME,
+    "latency_transformer": "transformer_time",
+    "peak_memory_mib": "memory",
+    "joules_per_image": "energy",
+}
 
 
 @dataclass(frozen=True)
@@ -33,7 +40,7 @@ def silent_about(quantity: Quantity, subject: Subject, point: Point, size: int |
     if not quantity.timed:
         return "not counted"
     now, before = _timing(point, size), _timing(subject.baseline, size)
-    if quantity.name == "memory" or not now or not before or not _part(quantity.name, now):
+    if quantity.name in ("memory", "energy") or not now or not before or not _part(quantity.name, now):
         return "not measured"
     return silence(_part(quantity.name, now), _part(quantity.name, before))
 
@@ -49,12 +56,9 @@ def behind(quantity: Quantity, subject: Subject, point: Point, size: int | None)
 
 def quantity_of(text: str, option: str) -> Quantity:
     """The quantity called so; InputError naming what there is."""
-    name = {"latency": TIME, "latency_transformer": "transformer_time", "peak_memory_mib": "memory"}.get(text, text)
+    name = _NAMES.get(text, text)
     if name not in QUANTITIES:
-        energy = ": results hold no energy" if name == "energy" else ""
-        raise InputError(
-            f"{option} {text!r}{energy or ' is nothing that can be saved'}; one of {', '.join(QUANTITIES)}"
-        )
+        raise InputError(f"{option} {text!r} is nothing that can be saved; one of {', '.join(QUANTITIES)}")
     return QUANTITIES[name]
 
 
@@ -84,11 +88,20 @@ def _memory(point: Point, baseline: Point, size: int | None) -> Estimate | None:
     return _exact(mean_of(now.memory), mean_of(before.memory)) if now and before else None
 
 
+def _energy(point: Point, baseline: Point, size: int | None) -> Estimate | None:
+    now = _timing(point, size)
+    if not now or not now.energy:
+        return None
+    remains, low, high, df = now.energy
+    return Estimate(1 - remains, 1 - high, 1 - low, df)
+
+
 _TABLE = (
     Quantity(TIME, "time", True, _time(TIME)),
     Quantity("transformer_time", "transformer time", True, _time("transformer_time")),
     Quantity(GFLOPS_T, "GFLOPsT", False, lambda point, base, size: _exact(point.gflops_t, base.gflops_t)),
     Quantity("gflops", "GFLOPs", False, lambda point, base, size: _exact(point.gflops, base.gflops)),
     Quantity("memory", "peak memory", True, _memory),
+    Quantity("energy", "energy", True, _energy),
 )
 QUANTITIES: dict[str, Quantity] = {quantity.name: quantity for quantity in _TABLE}

@@ -40,12 +40,16 @@ class Over:
 
 @dataclass(frozen=True)
 class Timing:
-    """Measurements at one batch size; memory in MiB. padded_...: of a mask whose images keep different numbers of
-    tokens, over batches of that size that are filled up to their longest image; ms of the transformer."""
+    """Measurements at one batch size; memory in MiB; energy: joules per image over the unmasked model's.
+
+    padded_...: of a mask whose images keep different numbers of tokens, over batches of that size that are filled up to
+    their longest image; ms of the transformer.
+    """
 
     whole: PartLatency | None
     transformer: PartLatency | None
     memory: Spread | None
+    energy: Estimate | None = None
     padded_tokens: Over | None = None
     padded_gflops_t: Over | None = None
     padded_ms: Over | None = None

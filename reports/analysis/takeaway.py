@@ -5,7 +5,15 @@ from __future__ import annotations
 from .decision import Decision, Question, decide
 from .evidence import EvidenceFiles
 from .subject import Point, Subject, saving
-from .verdicts import ONE_TRAINING, allowed_words, loss_verdicts, measured_saving, saving_words, silence
+from .verdicts import (
+    ONE_TRAINING,
+    allowed_words,
+    loss_verdicts,
+    measured_saving,
+    process_words,
+    saving_words,
+    silence,
+)
 from .what_settles import name_of
 from .wording import listed, percent, signed
 
@@ -71,7 +79,7 @@ def _difference(subject: Subject, point: Point) -> str:
 
 def _clock(subject: Subject, point: Point) -> str:
     """What the whole model saves at the smallest and the largest batch size; "" where nothing was timed."""
-    claims = []
+    claims, timed = [], []
     sizes = sorted(size for size, timing in point.timings.items() if timing.whole)
     for size in dict.fromkeys((sizes[0], sizes[-1])) if sizes else ():
         timing = subject.baseline.timings.get(size)
@@ -79,5 +87,8 @@ def _clock(subject: Subject, point: Point) -> str:
         saved = measured_saving(now, before)
         words = saving_words(saved) if saved else f"no saving can be stated ({silence(now, before)})"
         claims.append(f"{words} at batch size {size}")
+        timed += [part.processes for part in (now, before) if part]
+    if not claims:
+        return ""
     device = f" on {subject.keys['device']}" if subject.keys["device"] else ""
-    return f"for the whole model{device}: {listed(claims)}" if claims else ""
+    return f"for the whole model{device}{process_words(min(timed))}: {listed(claims)}"

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from posebench.reports.analysis.results import write_results
+from posebench.reports.analysis.results import read_results, write_results
 
 ROW = dict(schema_version=1, status="ok", model="tmpose_tiny", dataset="coco", eval_people=500, training="finetune")
 
@@ -34,6 +34,19 @@ def test_choose_gives_programs_all_of_it(posebench, run):
     assert answer["tested_together"] == 1 and 0 <= answer["chosen"]["front_share"] <= 1
 
 
+def test_choose_by_energy_takes_its_interval_and_says_where_none_was_measured(posebench, run):
+    code, out, _ = posebench("choose", run, "--max-ap-loss", 0.01, "--by", "energy")
+    assert code == 1 and "energy: not measured" in out
+    rows = read_results(run / "results.csv").assign(batch_size=1).to_dict("records")
+    rows[1] |= dict(joules_vs_unmasked=0.8, joules_vs_unmasked_low=0.75, joules_vs_unmasked_high=0.9)
+    write_results(run / "results.csv", rows)
+    code, out, _ = posebench("choose", run, "--max-ap-loss", 0.01, "--by", "energy", "--json")
+    (answer,) = json.loads(out)
+    plain = answer["answer"].replace("\N{NO-BREAK SPACE}", " ")
+    assert code == 0 and "the most energy at batch size 1: 20.0 % (10 to 25 %), with AP" in plain
+    assert posebench("choose", run, "--max-ap-loss", 0.01, "--by", "energy", "--min-saving", "energy:15%")[0] == 1
+
+
 def test_choose_takes_the_seeds_of_several_sweeps_together(posebench, run, tmp_path):
     text = (run / "results.csv").read_text()
     head, *lines = text.splitlines()
@@ -51,10 +64,9 @@ def test_choose_takes_the_seeds_of_several_sweeps_together(posebench, run, tmp_p
 
 @pytest.mark.parametrize(
     ("options", "words"),
-    [(["--max-ap-loss", "0"], "give a loss above 0"), (["--by", "energy"], "results hold no energy"),
-     (["--by", "money"], "nothing that can be saved"), (["--min-saving", "latency"], "such as latency:20%"),
-     (["--min-saving", "latency:120%"], "such as latency:20%"), (["--batch-size", "3"], "measured were none"),
-     (["--runtime", "openvino"], "measured were eager")],
+    [(["--max-ap-loss", "0"], "give a loss above 0"), (["--by", "money"], "nothing that can be saved"),
+     (["--min-saving", "latency"], "such as latency:20%"), (["--min-saving", "latency:120%"], "such as latency:20%"),
+     (["--batch-size", "3"], "measured were none"), (["--runtime", "openvino"], "measured were eager")],
 )  # fmt: skip
 def test_choose_refuses_in_one_line(posebench, run, options, words):
     code, _, error = posebench("choose", run, *options)

@@ -30,11 +30,12 @@ class Machine:
 
     def measure(self, **how):
         counter = Counter(lambda: self.joules, "by hand")
-        return measure_energy(self.work, 4, counter, clock=lambda: self.now, sleep=self.sleep, **how)
+        calls = how.pop("calls", {"model": self.work})
+        return measure_energy(calls, 4, counter, clock=lambda: self.now, sleep=self.sleep, **how)
 
 
 def test_joules_per_image_are_what_the_counter_rose_over_what_was_handled():
-    found = Machine().measure(window=5.0, rest=2.0, windows=3)
+    found = Machine().measure(window=5.0, rest=2.0, windows=3)["model"]
     assert found.joules_per_image == pytest.approx([60 * 0.25 / 4] * 3)
     assert (found.watts, found.idle_watts) == pytest.approx((60, 10))
     columns = found.columns()
@@ -46,6 +47,29 @@ def test_each_window_lasts_and_a_rest_is_before_it():
     machine = Machine()
     machine.measure(window=5.0, rest=2.0, windows=3)
     assert machine.now == pytest.approx(0.25 + 2 + 2 + 3 * 5 + 2 * 2)  # the first call, the idling, windows and rests
+
+
+def test_what_is_compared_takes_its_windows_in_turns_so_that_a_machine_that_warms_up_favours_none():
+    machine = Machine()
+
+    def warming(watts):
+        def call():
+            machine.now += 0.25
+            machine.joules += 0.25 * (watts + 0.5 * machine.now)  # ever more: 0.5 W more each second
+
+        return call
+
+    found = machine.measure(calls={"none": warming(80), "masked": warming(60)}, window=5.0, rest=2.0, windows=4)
+    none, masked = found["none"].joules_per_image, found["masked"].joules_per_image
+    assert min(none[1:]) > none[0]  # the drift is there
+    columns = found["masked"].columns(found["none"])
+    check_columns(columns)
+    ratios = [own / base for own, base in zip(masked, none, strict=True)]
+    # forwards, then backwards: each is first in half of the rounds
+    assert [own > base for own, base in zip(ratios[:-1], ratios[1:], strict=True)] == [True, False, True]
+    assert columns["joules_vs_unmasked_low"] < columns["joules_vs_unmasked"] < columns["joules_vs_unmasked_high"] < 1
+    assert columns["joules_vs_unmasked"] == pytest.approx(sum(sorted(ratios)[1:3]) / 2)
+    assert found["none"].columns()["joules_vs_unmasked"] is None
 
 
 def zone(root, name, called, energy, largest=1_000_000_000):

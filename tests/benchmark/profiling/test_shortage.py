@@ -100,7 +100,12 @@ def test_energy_stands_beside_the_times(monkeypatch):
     monkeypatch.setattr(models, "energy_counter", lambda device: Counter(lambda: float(next(joules)), "by hand"))
     found, measure = [], subjects.measure_energy
     monkeypatch.setattr(subjects, "measure_energy", lambda *args, **how: found.append(
-        measure(*args, **how, window=0.05, rest=0.0, windows=2)) or found[-1])  # fmt: skip
-    (row,) = models.profile("tmpose_tiny", memory=False, energy=True, batch_sizes=[2], **BRIEFLY)
-    assert row["joules_per_image"] == pytest.approx(sum(found[0].joules_per_image) / 2)
-    assert row["energy_method"] == "by hand, 2 windows of 0.05 s"
+        measure(*args, **how, window=0.05, rest=0.0, windows=3)) or found[-1])  # fmt: skip
+    how = dict(masks=["uniform"], ratios=[0.4], baseline=True, memory=False, energy=True, batch_sizes=[2])
+    rows = models.profile("tmpose_tiny", **how, **BRIEFLY)
+    assert [row["mask"] for row in rows] == ["none", "uniform"]
+    for row, energy in zip(rows, found[0].values(), strict=True):
+        assert row["joules_per_image"] == pytest.approx(sorted(energy.joules_per_image)[1])
+        assert row["energy_method"] == "by hand, 3 windows of 0.05 s"
+    assert rows[0]["joules_vs_unmasked"] is None
+    assert rows[1]["joules_vs_unmasked_low"] <= rows[1]["joules_vs_unmasked"] <= rows[1]["joules_vs_unmasked_high"]
