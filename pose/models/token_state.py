@@ -8,8 +8,8 @@ import torch
 from torch.nn import functional as F
 
 from ..reductions.context import Selected
-from ..reductions.groups import exporting, group_mean, group_sizes, group_sum
-from ..reductions.tokens import pick
+from ..reductions.groups import group_mean, group_sizes, group_sum
+from ..reductions.rows import exporting, pick
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,15 @@ class TokenState:
         if selected.source is None or selected.valid is not None:
             positions = pick(self.positions, index)
         elif selected.weights is not None:
-            positions = group_sum(self.positions * selected.weights[:, :, None], selected.source, index.shape[1])
+            weighted = self.positions * selected.weights[:, :, None]
+            positions = group_sum(weighted, selected.source, index.shape[1], selected.moved)
         else:
             ones = torch.ones_like(selected.source, dtype=self.positions.dtype)
             sizes = ones if self.sizes is None else self.sizes
-            held = selected.sizes if selected.sizes is not None else group_sizes(selected.source, sizes, index.shape[1])
-            positions = group_mean(self.positions, selected.source, sizes, held)
+            held = selected.sizes
+            if held is None:
+                held = group_sizes(selected.source, sizes, index.shape[1], selected.moved)
+            positions = group_mean(self.positions, selected.source, sizes, held, selected.moved)
         positions = positions.to(self.positions.dtype)  # a reduction chooses and weighs in float32
         token_indices = self.token_indices.gather(1, index)
         return replace(

@@ -9,7 +9,7 @@ from torch import nn
 
 from ..errors import InputError
 from ..reductions.schedule import Schedule
-from ..reductions.tokens import pick
+from ..reductions.rows import pick
 from .blocks import Block
 from .embedding import PatchEmbedding
 from .head import Head

@@ -13,7 +13,8 @@ from torch.nn import functional as F
 
 from .context import Context, Selected
 from .groups import source_map
-from .tokens import pick, ranked
+from .rows import pick
+from .tokens import ranked
 
 
 def ats(tokens: torch.Tensor, context: Context, left: int) -> tuple[torch.Tensor, Selected]:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from .groups import places
+from .groups import Moved, places
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,7 @@ class Selected:
     follow; None where that is its size over its group's.
     valid: (B, K) False for padding, where images keep different numbers of tokens; None for none.
     connections: (B, n, k) the visual keys that each visual query goes on seeing, in no order; None for all.
+    moved: the same as source, of the few tokens that are gone, where sums over groups are products; None otherwise.
     scores: (B, n) what each input token was judged by, the higher the rather kept, without gradient; None where single
     tokens are not judged.
     losses: what it is trained by, by name: functions from target heatmaps (B, J, h, w) to a scalar.
@@ -92,6 +93,7 @@ class Selected:
     weights: torch.Tensor | None = None
     valid: torch.Tensor | None = None
     connections: torch.Tensor | None = None
+    moved: Moved | None = None
     scores: torch.Tensor | None = None
     losses: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = field(default_factory=dict)
 

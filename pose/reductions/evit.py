@@ -6,7 +6,8 @@ import torch
 
 from .context import Context, Selected
 from .groups import places
-from .tokens import pick, ranked
+from .rows import pick
+from .tokens import ranked
 
 
 def evit(tokens: torch.Tensor, context: Context, left: int) -> tuple[torch.Tensor, Selected]:

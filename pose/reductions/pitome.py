@@ -12,9 +12,9 @@ from torch.nn import functional as F
 
 from ..errors import InputError
 from .context import Context, Selected
-from .groups import places
+from .groups import Moved, by_products, places
 from .tokens import ranked
-from .tome import bipartite, mean_keys, merge_groups
+from .tome import Matched, bipartite, mean_keys, merge_groups
 
 
 def pitome(tokens: torch.Tensor, context: Context, left: int) -> tuple[torch.Tensor, Selected]:
@@ -67,13 +67,15 @@ def merge_by_energy(
     by_energy = ranked(energies, total)
     sorted_metric = metric.gather(1, by_energy[:, :, None].expand_as(metric))
     match = _halves if pairs == "energy" and going else bipartite
-    order, source = match(sorted_metric, going)
+    order, source, moved = match(sorted_metric, going)
     order, source = by_energy.gather(1, order), source.gather(1, places(by_energy, total))
-    merged, selected = merge_groups(x, order, source, sizes)
+    if moved is not None:
+        moved = Moved(order, by_energy.gather(1, moved.gone), moved.into)
+    merged, selected = merge_groups(x, Matched(order, source, moved), sizes)
     return merged, replace(selected, scores=-energies)
 
 
-def _halves(metric: torch.Tensor, going: int) -> tuple[torch.Tensor, torch.Tensor]:
+def _halves(metric: torch.Tensor, going: int) -> Matched:
     """Of tokens by rank, metric (B, n, c): the 2 x `going` first ones in pairs of rank, the others as they are."""
     batch, total, _ = metric.shape
     unit = F.normalize(metric[:, : 2 * going], dim=2)
@@ -82,4 +84,6 @@ def _halves(metric: torch.Tensor, going: int) -> tuple[torch.Tensor, torch.Tenso
     order = torch.cat((rank[:, 2 * going :], rank[:, 1 : 2 * going : 2]), dim=1)
     untouched = total - 2 * going
     merged = torch.stack((untouched + partner, untouched + rank[:, :going]), dim=2).flatten(1)
-    return order, torch.cat((merged, rank[:, :untouched]), dim=1)
+    source = torch.cat((merged, rank[:, :untouched]), dim=1)
+    moved = Moved(order, rank[:, : 2 * going : 2], untouched + partner) if by_products(metric) else None
+    return Matched(order, source, moved)

@@ -12,30 +12,26 @@ import torch
 
 from .context import Context, Selected
 from .groups import group_max, places
-from .tokens import pick
-from .tome import bipartite, mean_keys, merge_groups
+from .rows import pick
+from .tome import Matched, bipartite, mean_keys, merge_groups
 
 
 def tofu(tokens: torch.Tensor, context: Context, left: int) -> tuple[torch.Tensor, Selected]:
     """Take tokens out until `left` remain, paired as ToMe does: by pruning in the first half of the blocks."""
-    order, source = bipartite(mean_keys(context), tokens.shape[1] - left, in_place=True)
+    matched = bipartite(mean_keys(context), tokens.shape[1] - left, in_place=True)
     early = context.layer is not None and 2 * context.layer < context.depth
-    return (prune_groups if early else stretch_groups)(tokens, order, source, context.sizes)
+    return (prune_groups if early else stretch_groups)(tokens, matched, context.sizes)
 
 
-def prune_groups(
-    x: torch.Tensor, order: torch.Tensor, source: torch.Tensor, sizes: torch.Tensor | None
-) -> tuple[torch.Tensor, Selected]:
-    """Tokens `order` (B, K) of x (B, n, d) as they are. Those that are dropped count with the token that source (B, n)
-    names, which stands for them."""
-    _, selected = merge_groups(x, order, source, sizes)
-    return pick(x, order), replace(selected, weights=(places(order, x.shape[1]) >= 0).to(x.dtype))
+def prune_groups(x: torch.Tensor, matched: Matched, sizes: torch.Tensor | None) -> tuple[torch.Tensor, Selected]:
+    """The tokens of x (B, n, d) that stay, as they are. Those that are dropped count with the one that stands for them.
+    """
+    _, selected = merge_groups(x, matched, sizes)
+    return pick(x, matched.order), replace(selected, weights=(places(matched.order, x.shape[1]) >= 0).to(x.dtype))
 
 
-def stretch_groups(
-    x: torch.Tensor, order: torch.Tensor, source: torch.Tensor, sizes: torch.Tensor | None
-) -> tuple[torch.Tensor, Selected]:
+def stretch_groups(x: torch.Tensor, matched: Matched, sizes: torch.Tensor | None) -> tuple[torch.Tensor, Selected]:
     """Each group's mean, as ToMe has it, as long as the longest of its tokens."""
-    mean, selected = merge_groups(x, order, source, sizes)
-    longest = group_max(x.norm(dim=2), source, order.shape[1])
+    mean, selected = merge_groups(x, matched, sizes)
+    longest = group_max(x.norm(dim=2), matched.source, matched.order.shape[1], matched.moved)
     return mean * (longest / mean.norm(dim=2).clamp_min(1e-12))[:, :, None], selected

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch.nn import functional as F
 
 from .context import Context, Selected
-from .groups import group_mean, group_sizes, places
+from .groups import Moved, by_products, group_mean, group_sizes, places
+from .rows import exporting
 from .tokens import ranked
+
+
+class Matched(NamedTuple):
+    """order: (B, K) the tokens that stay. source: (B, n) the place in it of the one that each token goes into. moved: the
+    same, where it is computed by products."""
+
+    order: torch.Tensor
+    source: torch.Tensor
+    moved: Moved | None = None
 
 
 def merge(tokens: torch.Tensor, context: Context, left: int) -> tuple[torch.Tensor, Selected]:
@@ -16,8 +28,8 @@ def merge(tokens: torch.Tensor, context: Context, left: int) -> tuple[torch.Tens
     Tokens at even places are matched with those at odd places by the cosine of their keys (mean over heads); the
     closest of the even ones go into their partners. A merged token is the mean of its cells.
     """
-    order, source = bipartite(mean_keys(context), tokens.shape[1] - left, in_place=True)
-    return merge_groups(tokens, order, source, context.sizes)
+    matched = bipartite(mean_keys(context), tokens.shape[1] - left, in_place=True)
+    return merge_groups(tokens, matched, context.sizes)
 
 
 def mean_keys(context: Context) -> torch.Tensor:
@@ -25,13 +37,13 @@ def mean_keys(context: Context) -> torch.Tensor:
     return context.attn.keys[:, :, context.prefix :].detach().mean(dim=1)
 
 
-def merge_groups(
-    x: torch.Tensor, order: torch.Tensor, source: torch.Tensor, sizes: torch.Tensor | None
-) -> tuple[torch.Tensor, Selected]:
-    """Tokens x (B, n, d) of sizes (B, n), by default 1, each group's mean around its token in `order` (B, K)."""
+def merge_groups(x: torch.Tensor, matched: Matched, sizes: torch.Tensor | None) -> tuple[torch.Tensor, Selected]:
+    """Tokens x (B, n, d) of sizes (B, n), by default 1, each group's mean around its token in `matched.order`."""
+    order, source, moved = matched
     sizes = torch.ones_like(x[:, :, 0]) if sizes is None else sizes
-    merged_sizes = group_sizes(source, sizes, order.shape[1])
-    return group_mean(x, source, sizes, merged_sizes), Selected(order, source, sizes=merged_sizes)
+    merged_sizes = group_sizes(source, sizes, order.shape[1], moved)
+    merged = group_mean(x, source, sizes, merged_sizes, moved)
+    return merged, Selected(order, source, sizes=merged_sizes, moved=moved)
 
 
 def bipartite(
@@ -41,8 +53,8 @@ def bipartite(
     class_token: bool = False,
     distill_token: bool = False,
     in_place: bool = False,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Bipartite soft matching by metric (B, n, c): (B, K) the tokens that stay, (B, n) which of them each goes into.
+) -> Matched:
+    """Bipartite soft matching by metric (B, n, c): which tokens stay, and which of these each token goes into.
 
     Each token at an even place (A) has the token at an odd place (B) of highest cosine as its partner, and the
     `merging` of A with the closest partners go into them; no more than half of what is not protected. Where none goes,
@@ -55,7 +67,7 @@ def bipartite(
     merging = min(merging, (total - protected) // 2)
     place = torch.arange(total, device=metric.device).expand(batch, -1)
     if merging <= 0:
-        return place, place
+        return Matched(place, place)
     unit = F.normalize(metric, dim=2)
     similarity = unit[:, ::2] @ unit[:, 1::2].transpose(1, 2)
     if class_token:
@@ -66,8 +78,8 @@ def bipartite(
     even, odd = similarity.shape[1:]
 
     closest = ranked(best, even)
-    staying = closest[:, merging:]
-    if class_token or in_place:
+    going, staying = closest[:, :merging], closest[:, merging:]
+    if class_token and not in_place:
         staying = staying.sort(dim=1).values
     stays, b = 2 * staying, place[:, 1::2]
     order = torch.cat((stays, b), dim=1)
@@ -78,4 +90,17 @@ def bipartite(
 
     goes = torch.where(places(closest, even) < merging, 2 * partner + 1, place[:, ::2])
     target = torch.stack((goes, F.pad(b, (0, even - odd))), dim=2).flatten(1)[:, :total]
-    return order, places(order, total).gather(1, target)
+    source = places(order, total).gather(1, target)
+    if not by_products(metric):
+        return Matched(order, source)
+    partner, going = partner.gather(1, going), 2 * going
+    into = partner + even - merging
+    if in_place:  # behind as many tokens as stay before it
+        into = 2 * partner + 1 - _below(going, 2 * partner + 1)
+    return Matched(order, source, Moved(order, going, into))
+
+
+def _below(numbers: torch.Tensor, limits: torch.Tensor) -> torch.Tensor:
+    """(B, k) how many of numbers (B, m) are below each of limits (B, k)."""
+    less = numbers[:, None] < limits[:, :, None]
+    return (less.float() if exporting() else less).sum(dim=2).to(limits.dtype)  # see groups.places

@@ -128,7 +128,7 @@ def test_the_lint_says_of_each_reduction_what_becomes_of_it(posebench, tmp_path,
 
 OWN_MASKS = """
 import torch
-from posebench.pose.reductions.groups import exporting
+from posebench.pose.reductions.rows import exporting
 from posebench.pose.reductions.tokens import highest, keep
 
 def loud(tokens, context, left):

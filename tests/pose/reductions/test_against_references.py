@@ -15,7 +15,8 @@ from vit_block import Inside
 from posebench.pose.reductions import ats, dpcknn, dynamicvit, evit, pitome, tome
 from posebench.pose.reductions.context import Attended, Context
 from posebench.pose.reductions.groups import source_map
-from posebench.pose.reductions.tokens import pick, ranked
+from posebench.pose.reductions.rows import pick
+from posebench.pose.reductions.tokens import ranked
 
 
 def cases(method):
@@ -50,8 +51,7 @@ TOME, EVIT, PITOME, DPCKNN, ATS, DYNAMICVIT = map(cases, ("tome", "evit", "pitom
 
 
 def by_tome(x, metric, merging, sizes=None, **protected):
-    order, source = tome.bipartite(metric, merging, **protected)
-    return tome.merge_groups(x, order, source, sizes)
+    return tome.merge_groups(x, tome.bipartite(metric, merging, **protected), sizes)
 
 
 def same_merge(tokens, selected, case, front=0):

@@ -61,8 +61,7 @@ def row(selected, image):
 
 
 def by_tome(x, metric, merging, sizes=None, **options):
-    order, source = tome.bipartite(metric, merging, **options)
-    return tome.merge_groups(x, order, source, sizes)
+    return tome.merge_groups(x, tome.bipartite(metric, merging, **options), sizes)
 
 
 def context(x, prefix=0, **looks):
@@ -264,20 +263,20 @@ def test_tofu_drops_early_what_it_merges_later_and_keeps_the_longest_norm():
     x, generator = tokens(0, 15)
     metric = torch.randn(2, 15, 5, generator=generator)
     sizes = torch.randint(1, 4, (2, 15), generator=generator).float()
-    order, source = tome.bipartite(metric, 6)
-    dropped, by_dropping = tofu.prune_groups(x, order, source, sizes)
-    merged, _ = tofu.stretch_groups(x, order, source, sizes)
-    mean, by_mean = tome.merge_groups(x, order, source, sizes)
+    matched = tome.bipartite(metric, 6)
+    dropped, by_dropping = tofu.prune_groups(x, matched, sizes)
+    merged, _ = tofu.stretch_groups(x, matched, sizes)
+    mean, by_mean = tome.merge_groups(x, matched, sizes)
     assert torch.equal(by_dropping.sizes, by_mean.sizes)
     attn = Attended(metric[:, None])
     for layer, act in enumerate([tofu.prune_groups, tofu.prune_groups, tofu.stretch_groups]):
         look = context(x, attn=attn, layer=layer, depth=4, sizes=sizes)
         placed = tome.bipartite(metric, 6, in_place=True)
-        assert torch.equal(tofu.tofu(x, look, 9)[0], act(x, *placed, sizes)[0])
+        assert torch.equal(tofu.tofu(x, look, 9)[0], act(x, placed, sizes)[0])
     for image in range(2):
-        assert torch.equal(dropped[image], x[image, order[image]])
+        assert torch.equal(dropped[image], x[image, matched.order[image]])
         for out in range(9):
-            members = x[image, source[image] == out]
+            members = x[image, matched.source[image] == out]
             assert merged[image, out].norm().item() == pytest.approx(members.norm(dim=1).max().item(), rel=1e-5)
             assert torch.cosine_similarity(merged[image, out], mean[image, out], dim=0) == pytest.approx(1, abs=1e-5)
 
