@@ -63,7 +63,10 @@ def group_sum(values: torch.Tensor, source: torch.Tensor, groups: int, moved: Mo
 def group_sizes(source: torch.Tensor, sizes: torch.Tensor, groups: int, moved: Moved | None = None) -> torch.Tensor:
     """(B, groups) sums of sizes (B, n) over the groups that source (B, n) names. moved: see `group_sum`."""
     if by_products(sizes):
-        return group_sum(sizes[:, :, None], source, groups, moved).squeeze(2)
+        if moved is None:
+            return group_sum(sizes[:, :, None], source, groups).squeeze(2)
+        came = source_map(moved.into, groups).to(sizes.dtype) @ sizes.gather(1, moved.gone)[:, :, None]
+        return sizes.gather(1, moved.stay) + came.squeeze(2)
     return sizes.new_zeros(source.shape[0], groups).scatter_add(1, source, sizes)
 
 

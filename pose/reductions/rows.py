@@ -27,6 +27,6 @@ def pick(values: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
     if exporting():
         values = values.expand(index.shape[0], -1, -1)
         first = torch.arange(index.shape[0], device=index.device)[:, None] * values.shape[1]
-        return values.flatten(0, 1)[(index + first).flatten()].unflatten(0, index.shape)
+        return values.flatten(0, 1).index_select(0, (index + first).flatten()).unflatten(0, index.shape)
     rows = index.flatten() if values.shape[0] == 1 else one_below_the_other(index, values.shape[1])
     return values.flatten(0, 1).index_select(0, rows).view(*index.shape, values.shape[2])
