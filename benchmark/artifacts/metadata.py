@@ -32,7 +32,7 @@ PROVENANCE = ("posebench_version", "git_revision", "git_dirty", "torch_version",
 RAW, NORMALISED = "RGB uint8, 0 to 255", "RGB, (value / 255 - mean) / std"
 #: how tokens are dropped and merged in a file: nothing scatters, which other runtimes get wrong
 DROPPING = "gather of rows"
-MERGING = "one-hot product"
+MERGING = "one-hot product of the tokens that merge"
 TIES = "as the runtime's TopK has them; eager takes the lower index"
 #: of the metadata; files of version 1 do not say it
 VERSION = 1

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from ..errors import InputError
-from ..reductions.schedule import Schedule
 from ..reductions.rows import pick
+from ..reductions.schedule import Schedule
 from .blocks import Block
 from .embedding import PatchEmbedding
 from .head import Head

@@ -30,8 +30,8 @@ def places(order: torch.Tensor, total: int) -> torch.Tensor:
     that it does not name."""
     number = torch.arange(order.shape[1], device=order.device)
     if exporting():
-        # In floats, exact below 2048 in the narrowest of them: OpenVINO adds up whole numbers wrongly from some 1000 sums
-        # on, and ONNX Runtime takes five times as long for them.
+        # In floats, exact below 2048 in the narrowest of them: OpenVINO adds up whole numbers wrongly in images behind
+        # the total-th, and ONNX Runtime takes five times as long for them.
         one_hot = source_map(order, total).to(torch.float32)
         return ((one_hot * (number + 1).to(torch.float32)).sum(dim=2) - 1).to(order.dtype)
     return order.new_full((order.shape[0], total), -1).scatter(1, order, number.expand_as(order))

@@ -14,8 +14,8 @@ from .tokens import ranked
 
 
 class Matched(NamedTuple):
-    """order: (B, K) the tokens that stay. source: (B, n) the place in it of the one that each token goes into. moved: the
-    same, where it is computed by products."""
+    """order: (B, K) the tokens that stay. source: (B, n) the place in it of the one that each token goes into.
+    moved: the same, where it is computed by products."""
 
     order: torch.Tensor
     source: torch.Tensor

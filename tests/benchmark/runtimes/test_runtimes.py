@@ -231,6 +231,19 @@ def test_onnx_runtime_and_openvino_give_the_models_heatmaps_for_any_sample_ids(m
 
 
 @pytest.mark.onnx
+@pytest.mark.parametrize("mask", ["tome", "tofu", "pitome", "dpcknn", "ats"])
+def test_openvino_gives_each_image_of_a_large_batch_its_heatmaps(mask):
+    """Sums of whole numbers in the graph were wrong from the twentieth image on."""
+    pytest.importorskip("openvino")
+    model = create_model("tmpose_tiny", mask=mask, mask_ratio=0.4).eval()
+    torch.manual_seed(1)
+    images, ids = torch.randn(64, 3, *model.spec.input_size), torch.arange(64)
+    prepared = prepare("openvino", Task(model, (images, ids), threads=1))
+    with torch.inference_mode():
+        torch.testing.assert_close(prepared.run(images, ids), model(images, ids), rtol=0, atol=1e-4)
+
+
+@pytest.mark.onnx
 @pytest.mark.parametrize("mask", ["none", "uniform", "evit", "tome"])
 def test_a_vision_transformer_in_onnx_runtime_takes_batches_of_any_size(mask):
     torch.manual_seed(0)

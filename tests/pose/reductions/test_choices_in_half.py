@@ -10,7 +10,7 @@ import torch
 from posebench.pose.models.blocks import GATHERED_BYTES, Attention, attend
 from posebench.pose.models.reducer import TokenReducer
 from posebench.pose.models.shape import TransformerShape
-from posebench.pose.reductions import groups, reduction_names
+from posebench.pose.reductions import groups, pitome, reduction_names, tome
 from posebench.pose.reductions.context import Attended
 
 WAYS = {
@@ -97,7 +97,8 @@ def test_the_form_without_scattered_sums_that_cuda_runs_merges_alike(lively, fea
     model = lively(mask=name, mask_ratio=0.4).transformer
     with torch.no_grad():
         scattered, kept = model(features), model.kept_indices(features)
-        monkeypatch.setattr(groups, "by_products", lambda tensor: True)
+        for module in (groups, tome, pitome):
+            monkeypatch.setattr(module, "by_products", lambda tensor: True)
         for forbidden in ("index_add", "scatter_add"):
             monkeypatch.setattr(torch.Tensor, forbidden, None)
         assert torch.equal(model.kept_indices(features), kept)

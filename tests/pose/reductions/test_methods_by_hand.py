@@ -9,7 +9,7 @@ import torch
 
 from posebench import create_model
 from posebench.pose.errors import InputError
-from posebench.pose.reductions import ats, centre, dpcknn, dynamicvit, evit, pitome, prior, tofu, tome
+from posebench.pose.reductions import ats, centre, dpcknn, dynamicvit, evit, groups, pitome, prior, tofu, tome
 from posebench.pose.reductions.context import Attended, Context, Selected
 from posebench.pose.reductions.groups import source_map
 
@@ -88,6 +88,30 @@ def test_tome_merges_the_closest_pairs_but_no_protected_token(total, merging, pr
     front = min(protected, total)
     assert selected.token_indices[0, :front].tolist() == list(range(front))
     assert torch.allclose(found[:, :front], x[:, :front], atol=1e-6)
+
+
+@pytest.mark.parametrize("matching", ["tome", "in place", "class token", "distillation token", "pitome"])
+@pytest.mark.parametrize(("total", "merging"), [(20, 7), (21, 4), (20, 1000), (9, 1)])
+def test_the_tokens_that_are_gone_and_the_groups_say_the_same(monkeypatch, total, merging, matching):
+    for module in (tome, pitome):
+        monkeypatch.setattr(module, "by_products", lambda tensor: True)
+    x, generator = tokens(3, total)
+    metric = torch.randn(2, total, 5, generator=generator)
+    sizes = torch.randint(1, 5, (2, total), generator=generator).float()
+    if matching == "pitome":
+        selected = pitome.merge_by_energy(x, metric, total - min(merging, total // 2), 0.3, sizes)[1]
+        order, source, moved = selected.token_indices, selected.source, selected.moved
+    else:
+        front = {"class_token": "token" in matching, "distill_token": matching.startswith("distillation")}
+        order, source, moved = tome.bipartite(metric, merging, in_place=matching == "in place", **front)
+    assert torch.equal(moved.stay, order)
+    assert torch.equal(moved.into, source.gather(1, moved.gone))
+    assert torch.equal(torch.cat((order, moved.gone), dim=1).sort(dim=1).values, torch.arange(total).expand(2, -1))
+    expected = groups.group_sum(x, source, order.shape[1])
+    monkeypatch.setattr(groups, "by_products", lambda tensor: True)
+    assert torch.allclose(groups.group_sum(x, source, order.shape[1], moved), expected, atol=1e-6)
+    summed = groups.group_sizes(source, sizes, order.shape[1], moved)
+    assert torch.equal(summed, torch.zeros_like(summed).scatter_add(1, source, sizes))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
