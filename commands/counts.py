@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Annotated
 
@@ -65,6 +66,7 @@ def models(
     from ..pose.models.architectures import MODELS
     from ..reports.tables import MODELS_COLUMNS
 
+    gc.freeze()  # what the imports made stays: the collector would walk through all of torch's again and again
     of_each_shape = {data.crop: data for data in reversed(DATASETS.values())}
     wanted = [find_dataset(dataset)] if dataset else list(reversed(of_each_shape.values()))
     rows = []
@@ -107,6 +109,7 @@ def flops(
     from ..pose.models.choices import choose_models
     from ..reports.tables import FLOPS_COLUMNS
 
+    gc.freeze()
     if check is not None:
         others = {
             "--mask": mask, "--ratios": ratios, "--dataset": dataset, "--input-size": input_size, "--save": save,
