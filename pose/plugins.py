@@ -13,7 +13,9 @@ from traceback import walk_tb
 from typing import Any
 
 from .errors import InputError
+from .time_limit import TookTooLongError, time_limit
 
+LONGEST_IMPORT = 300.0  # seconds of a user's module
 #: that objects were loaded from
 _MODULES: set[str] = set()
 _OWN = __name__.partition(".")[0]
@@ -27,7 +29,8 @@ def is_reference(name: str) -> bool:
 def load_object(reference: str) -> Any:
     """The object that "package.module:name" names; modules in the working folder are found, too.
 
-    Raises InputError where there is no such module or name, or where the module itself fails.
+    Raises InputError where there is no such module or name, or where the module itself fails, or takes longer than
+    LONGEST_IMPORT.
     """
     module_name, _, attribute = reference.partition(":")
     if not module_name or not attribute:
@@ -35,7 +38,11 @@ def load_object(reference: str) -> Any:
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     try:
-        module = importlib.import_module(module_name)
+        with time_limit(LONGEST_IMPORT):
+            module = importlib.import_module(module_name)
+    except TookTooLongError as error:
+        where = f", in {place}" if (place := _place_in(error, module_name)) else ""
+        raise InputError(f"{reference}: importing {module_name} took longer than {LONGEST_IMPORT:g} s{where}") from None
     except (Exception, SystemExit) as error:  # whatever a user's module raises while it is imported
         raise InputError(f"{reference}: cannot import {module_name} ({type(error).__name__}: {error})") from None
     if module_name.partition(".")[0] != _OWN:
@@ -48,10 +55,14 @@ def load_object(reference: str) -> Any:
 
 def place_of(error: BaseException) -> str | None:
     """FILE:LINE in a user's module where an error comes from, the last of its traceback; None where it passed none."""
+    return _place_in(error, *_MODULES)
+
+
+def _place_in(error: BaseException, *modules: str) -> str | None:
     own = [
         f"{frame.f_code.co_filename}:{line}"
         for frame, line in walk_tb(error.__traceback__)
-        if frame.f_globals.get("__name__") in _MODULES
+        if frame.f_globals.get("__name__") in modules
     ]
     return own[-1] if own else None
 
