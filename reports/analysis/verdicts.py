@@ -18,7 +18,7 @@ accuracies hold people and trainings (`intervals`); of one seed they are of thes
 - **saves, slower, no saving shown**: time. Interval: ratio of the median times, masked over unmasked, bootstrap over
   rounds in which both were timed. Line: equal times. The ends count as they are shown, rounded to 0.1 %. Where three
   or more processes timed both, the interval is over processes; of one process it holds the rounds of that process
-  alone, which is said. Below 30 samples it is said that they are few.
+  alone, which is said. Below 30 samples it is said that they are few. Energy: the interval over rounds of windows.
 - **from 0.4, never up to 0.8**: break-even. From there on every measured ratio saves time, as above; not even the
   deepest is shown to. Tested from the deepest on, each only if the one before saves, so no correction is needed.
 - **as counted, less, more than counted**: the same interval; line: the saving of the exact count.
