@@ -182,6 +182,13 @@ def test_a_tensor_is_one_input_and_a_batch_counts_as_a_whole():
         count_flops(nn.Linear(3, 5), "images")
 
 
+def test_what_is_given_may_be_a_number_and_no_tensor():
+    model = Does(lambda number, layer: layer(zeros(int(number), 6)), nn.Linear(6, 4))
+    count = count_flops(model, (5,))
+    assert count.macs == 5 * 6 * 4 and count.input_shapes == ()
+    assert count_flops(model, torch.tensor(5)).macs == 5 * 6 * 4
+
+
 def test_what_a_module_asks_of_another_counts_for_the_one_that_asks():
     class Asks(nn.Module):
         def __init__(self, other):
