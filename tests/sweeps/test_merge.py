@@ -114,7 +114,8 @@ def test_a_base_model_that_failed_somewhere_is_taken_from_where_it_did_not(tmp_p
     write_cell_result(SweepStore(c).base_dir(key), CellResult(accuracy={"ap": 0.6}))
     merge_sweeps([a, b, c], tmp_path / "both")
     merged = SweepStore(tmp_path / "both").base_dir(key)
-    assert read_cell_result(merged).accuracy == {"ap": 0.5} and [file.name for file in merged.iterdir()] == ["result.json"]
+    assert read_cell_result(merged).accuracy == {"ap": 0.5}
+    assert [file.name for file in merged.iterdir()] == ["result.json"]
 
 
 def test_half_written_files_and_links_are_not_merged(tmp_path):

@@ -1,5 +1,5 @@
-"""Rules of operators in which other devices and eager shortcuts run whole layers: torch's own counter is the witness, on
-the meta device, where such a layer is made of products that it knows; or a count by hand."""
+"""Rules of operators in which other devices and shortcuts run whole layers: torch's own counter is the witness, on the
+meta device, where such a layer is made of products that it knows; or a count by hand."""
 
 import pytest
 import torch

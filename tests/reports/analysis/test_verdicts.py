@@ -9,8 +9,16 @@ from posebench.reports.analysis.intervals import Estimate
 from posebench.reports.analysis.results import Spread
 from posebench.reports.analysis.subject import PartLatency
 from posebench.reports.analysis.verdicts import (
-    against_count, clear_best, few_samples, it_paid, measured_saving, outside_spread, saving_words, silence, time_claim,
-)  # fmt: skip
+    against_count,
+    clear_best,
+    few_samples,
+    it_paid,
+    measured_saving,
+    outside_spread,
+    saving_words,
+    silence,
+    time_claim,
+)
 
 
 def around(value, below, above, df=math.inf):
