@@ -40,6 +40,7 @@ index = torch.zeros(2, 3, 8, dtype=torch.int64)
         (aten.mm.default, (x[0], y[0])),
         (aten.bmm.default, (x, y)),
         (aten.addmm.default, (torch.randn(5), x[0], y[0])),
+        (aten.addmm.default, (torch.randn(6, 1), x[0], y[0])),
         (aten._softmax.default, (x, 2, False)),
         (aten.native_layer_norm.default, (x, [8], row, row, 1e-5)),
         (aten.convolution.default, (image, torch.randn(6, 2, 3, 2), None, [2, 1], [1], [2, 1], False, [0], 2)),
