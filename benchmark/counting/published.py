@@ -20,7 +20,8 @@ def published_layer_macs(module: nn.Module, inputs: tuple[Any, ...], output: Any
     """What the papers' counter adds for one call of a module. Inputs are of batch size 1 in the papers; of a larger
     batch it counts linear layers on each sample, convolutions on one."""
     if isinstance(module, nn.Linear):
-        return prod(output.shape) * inputs[0].shape[1]
+        # input.size(1); a layer may be given its input by keyword, or one vector
+        return prod(output.shape) * (output.shape[1] if output.ndim > 2 else module.in_features)
     if isinstance(module, nn.modules.conv._ConvNd):
         return prod(module.weight.shape) * prod(output.shape[2:])
     return 0

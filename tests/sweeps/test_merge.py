@@ -108,9 +108,14 @@ def test_a_base_model_that_failed_somewhere_is_taken_from_where_it_did_not(tmp_p
     a, b = write_sweep(tmp_path / "a", "one"), write_sweep(tmp_path / "b", "two")
     ((key, _),) = grid(SweepRequest(ratios=(0.4,)))[1].items()
     write_cell_result(SweepStore(a).base_dir(key), CellResult(error="out of memory"))
+    (SweepStore(a).base_dir(key) / "log.txt").write_text("out of memory")
     write_cell_result(SweepStore(b).base_dir(key), CellResult(accuracy={"ap": 0.5}))
-    merge_sweeps([a, b], tmp_path / "both")
-    assert read_cell_result(SweepStore(tmp_path / "both").base_dir(key)).accuracy == {"ap": 0.5}
+    c = write_sweep(tmp_path / "c", "three")
+    write_cell_result(SweepStore(c).base_dir(key), CellResult(accuracy={"ap": 0.6}))
+    merge_sweeps([a, b, c], tmp_path / "both")
+    merged = SweepStore(tmp_path / "both").base_dir(key)
+    assert read_cell_result(merged).accuracy == {"ap": 0.5}
+    assert [file.name for file in merged.iterdir()] == ["result.json"]
 
 
 def test_half_written_files_and_links_are_not_merged(tmp_path):
@@ -131,6 +136,20 @@ def test_a_folder_that_holds_something_is_not_merged_into(tmp_path):
     with pytest.raises(InputError, match="exists already; give --out a new or empty folder"):
         merge_sweeps([a, b], tmp_path / "both")
     assert [file.name for file in (tmp_path / "both").iterdir()] == ["mine"]
+    with pytest.raises(InputError, match="exists already; give --out a new or empty folder"):
+        merge_sweeps([a, b], tmp_path / "both" / "mine")
+    (tmp_path / "empty").mkdir()
+    assert merge_sweeps([a, b], tmp_path / "empty").same == 2
+
+
+def test_sweeps_that_have_just_begun_are_merged_from_the_first_cell_on(tmp_path):
+    folders = [write_sweep(tmp_path / name, name) for name in ("one", "two")]
+    first, second = (cell.key for cell in grid(SweepRequest(ratios=(0.4,)))[0])
+    for folder, keys in zip(folders, ([second], [first, second]), strict=True):
+        for key in keys:
+            (SweepStore(folder).cell_dir(key) / "result.json").unlink()
+    merged = merge_sweeps(folders, tmp_path / "both")
+    assert list(rows_of(tmp_path / "both")) == [("none", 0)] and merged.unfinished == 1
 
 
 def test_sweeps_of_other_settings_people_or_versions_are_refused(tmp_path):
@@ -143,6 +162,14 @@ def test_sweeps_of_other_settings_people_or_versions_are_refused(tmp_path):
 
     longer = [(unmasked("finetune", epochs=9), base())]
     refused(write_sweep(tmp_path / "b", "two", longer, seeds=(1,)), r"train.recipe.epochs is 2 there and 9 here")
+    every = replace(longer[0][0].train.recipe, batch_size=3, learning_rate=0.5, weight_decay=0.5)
+    other = [(replace(unmasked("finetune"), train=replace(longer[0][0].train, recipe=every)), base())]
+    refused(
+        write_sweep(tmp_path / "f", "two", other, seeds=(1,)),
+        r"train.recipe.batch_size is .*, train.recipe.epochs is .*, train.recipe.learning_rate is [^,]* here; merge",
+    )
+    alone = write_sweep(tmp_path / "g", "two", longer, masks=())
+    refused(alone, r"train.recipe.epochs is 2 there and 9 here")  # of the unmasked cells, which both have
     taught = [(unmasked("finetune"), base(epochs=12))]
     refused(
         write_sweep(tmp_path / "c", "two", taught, seeds=(1,)), r"base model: train.recipe.epochs is 11 there and 12"

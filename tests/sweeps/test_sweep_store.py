@@ -9,11 +9,12 @@ from dataclasses import replace
 import pytest
 from small_sweeps import MODEL, base, grid, unmasked
 
+from posebench.benchmark.profiling.config import RunConfig
 from posebench.pose.errors import InputError
 from posebench.sweeps.cell_result import CellResult, read_cell_result, write_cell_result
 from posebench.sweeps.config import EvalConfig
 from posebench.sweeps.request import SweepRequest
-from posebench.sweeps.store import make_manifest, open_store, write_json
+from posebench.sweeps.store import SweepStore, make_manifest, open_store, write_json
 
 
 def manifest(ratios=(0.2, 0.4), *, epochs=2, base_epochs=11, data="d", seeds=(0,)):
@@ -85,8 +86,10 @@ def test_an_edited_model_is_no_other_sweep_but_none_of_its_cells_is_done(tmp_pat
 
 
 def test_a_folder_with_other_files_is_refused_and_they_are_named(tmp_path):
-    (tmp_path / "thesis.tex").write_text("mine")
-    assert "thesis.tex" in refused(tmp_path, manifest())
+    for names, said in (("cab", "(a, b, c)"), ("d", "(a, b, c, ...)")):
+        for name in names:
+            (tmp_path / name).write_text("mine")
+        assert f"holds other files {said};" in refused(tmp_path, manifest())
 
 
 def test_a_file_in_place_of_the_folder_is_refused(tmp_path):
@@ -188,6 +191,21 @@ def test_unfinished_files_of_a_killed_run_are_cleared_away(finished):
         file.write_text("mine")
     with open_store(finished, manifest()):
         assert not left.exists() and all(file.exists() for file in others)
+
+
+def test_what_was_measured_of_a_cell_lies_beside_its_result(tmp_path):
+    store, run = SweepStore(tmp_path), RunConfig(dtype="bfloat16")
+    assert store.memory("k", 4) is None and store.evaluated("k", run) == {}
+    write_json(tmp_path / "cells" / "k" / "memory_4.json", {"mib": 5})
+    write_json(tmp_path / "cells" / "k" / "eval_eager_bfloat16.json", {"ap": 0.5})
+    assert store.memory("k", 4) == {"mib": 5} and store.memory("k", 1) is None
+    assert store.evaluated("k", run) == {"ap": 0.5} and store.evaluated("k", RunConfig()) == {}
+
+
+def test_the_same_content_is_the_same_bytes(tmp_path):
+    write_json(tmp_path / "one", {"a": 1, "b": 2})
+    write_json(tmp_path / "two", {"b": 2, "a": 1})
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 
 HOLD = """

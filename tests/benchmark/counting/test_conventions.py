@@ -49,6 +49,47 @@ def test_a_users_network_is_counted_as_it_is_written():
     assert counts["exact"] == count_flops(Attends(), torch.zeros(1, 16, 8)).macs
 
 
+def few_layers():
+    """Of images of 4 x 6 x 6."""
+    return nn.Sequential(
+        nn.Conv2d(4, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.ConvTranspose2d(8, 4, 2, 2, bias=False),
+        nn.GELU(), nn.Upsample(scale_factor=2), nn.Flatten(2), nn.LayerNorm(576), nn.Linear(576, 5),
+    )  # fmt: skip
+
+
+CONVOLUTION, TRANSPOSED, AT_OUTPUT, LINEAR = 8 * 4 * 9 * 36, 8 * 4 * 4 * 36, 8 * 4 * 4 * 144, 4 * 576 * 5
+SMALL, WIDE, LARGE = 8 * 36, 4 * 144, 4 * 576  # elements: of norm and ReLU, of GELU, of upsampling and layer norm
+EXACT = CONVOLUTION + TRANSPOSED + LINEAR
+OF_FEW_LAYERS = {
+    "exact": EXACT,
+    "torch": EXACT,
+    "published": CONVOLUTION + AT_OUTPUT + 4 * 5 * 4,
+    "fvcore": EXACT + 2 * SMALL + (1 + 5) * LARGE,
+    "mmcv": EXACT + SMALL + 2 * SMALL + SMALL + LARGE + 2 * LARGE,
+    "thop": CONVOLUTION + AT_OUTPUT + LINEAR + 4 * SMALL + LARGE + 4 * LARGE,
+    "ptflops": EXACT + SMALL + 4 * 5 + 2 * SMALL + 2 * SMALL + 2 * WIDE + 2 * LARGE + LARGE,
+    "ptflops-aten": EXACT + SMALL + 4 * 5,
+    "torchinfo": (8 * 4 * 9 + 8) * 36 + 2 * 8 + AT_OUTPUT + 2 * 576 + 576 * 5 + 5,
+    "torchprofile": CONVOLUTION + AT_OUTPUT + LINEAR + SMALL + LARGE,
+}
+
+
+def test_each_convention_of_a_few_layers_is_what_it_says_by_hand():
+    assert count_conventions(few_layers(), (torch.zeros(1, 4, 6, 6),)) == OF_FEW_LAYERS
+
+
+#: per element of the result; bicubic: 224 to find the weights and 35 to apply them
+UPSAMPLING = {"nearest": (2, 1), "linear": (1, 5), "bilinear": (2, 11), "bicubic": (2, 259), "trilinear": (3, 0)}
+
+
+@pytest.mark.parametrize("mode", UPSAMPLING)
+def test_thop_counts_upsampling_by_its_mode_and_a_mode_that_it_does_not_know_as_nothing(mode):
+    sides, factor = UPSAMPLING[mode]
+    images = torch.zeros(2, 3, *[4] * sides)
+    macs = count_conventions(nn.Upsample(scale_factor=2, mode=mode), (images,), ("thop",))
+    assert macs == {"thop": factor * 2 * 3 * 8**sides}
+
+
 def test_a_convention_that_is_none_is_named():
     with pytest.raises(InputError, match="convention thopp: give some of exact, published"):
         count_conventions(Attends(), (torch.zeros(1, 16, 8),), ("thopp",))
@@ -106,3 +147,18 @@ def test_the_package_itself_says_the_same_of_our_code(package, model):
     # A trace holds a few products of sizes beside.
     assert theirs - ours in range(1000) if package == "torchprofile" else theirs == ours
     assert CONVENTIONS[package].says
+
+
+@pytest.mark.optional
+@pytest.mark.parametrize("package", PACKAGES)
+@pytest.mark.filterwarnings("ignore")
+def test_the_package_itself_says_the_same_of_a_few_layers(package):
+    with torch.no_grad():
+        assert int(PACKAGES[package](few_layers().eval(), torch.zeros(1, 4, 6, 6))) == OF_FEW_LAYERS[package]
+
+
+@pytest.mark.optional
+@pytest.mark.parametrize("mode", UPSAMPLING)
+def test_thop_itself_says_the_same_of_upsampling(mode):
+    sides, factor = UPSAMPLING[mode]
+    assert _thop(nn.Upsample(scale_factor=2, mode=mode), torch.zeros(2, 3, *[4] * sides)) == factor * 2 * 3 * 8**sides

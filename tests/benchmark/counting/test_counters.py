@@ -55,3 +55,31 @@ def test_a_counter_that_is_none_is_named_and_gradients_are_asked_for_as_before()
         by_counter(model, counters=("torch", "thopp"))
     by_counter(model, counters=("torch",))
     assert [parameter.requires_grad for parameter in model.parameters()] == before
+
+
+def test_the_papers_counter_names_the_products_that_are_in_no_layer_and_how_many():
+    tokens = 32 * 32
+    row = by_counter(Attends(), (torch.zeros(1, 3, 64, 64),), ("published",))["published"]
+    attention, for_channels, for_tokens = (n / 1e9 for n in (2 * tokens**2 * 8, tokens * 8 * 8, tokens**2 * 8))
+    assert row["missed_or_misread"] == (
+        f"missed aten::_scaled_dot_product_flash_attention_for_cpu outside of such modules ({attention:.4f}); "
+        f"misread linear layers, tokens for channels ({for_tokens:.4f} for {for_channels:.4f})"
+    )
+    assert row["prints"] == f"{(tokens * 8 * 12 + tokens**2 * 8) / 1024**3:.4f}"
+
+
+class Distances(nn.Module):
+    """Sums of absolute differences, which multiply nothing, between two linear layers."""
+
+    def __init__(self):
+        super().__init__()
+        self.project, self.judge = nn.Linear(8, 4), nn.Linear(16, 3)
+
+    def forward(self, tokens):
+        tokens = self.project(tokens)
+        return self.judge(torch.cdist(tokens, tokens, p=1))
+
+
+def test_an_operator_that_multiplies_nothing_is_not_missed():
+    row = by_counter(Distances(), (torch.zeros(1, 16, 8),), ("torch",))["torch"]
+    assert row["missed_or_misread"] == "" and row["macs"] == 16 * 8 * 4 + 16 * 16 * 3

@@ -182,6 +182,22 @@ def test_a_tensor_is_one_input_and_a_batch_counts_as_a_whole():
         count_flops(nn.Linear(3, 5), "images")
 
 
+def test_what_is_given_may_be_a_number_and_no_tensor():
+    model = Does(lambda number, layer: layer(zeros(int(number), 6)), nn.Linear(6, 4))
+    count = count_flops(model, (5,))
+    assert count.macs == 5 * 6 * 4 and count.input_shapes == ()
+    assert count_flops(model, torch.tensor(5)).macs == 5 * 6 * 4
+
+
+@pytest.mark.parametrize("shape", [(6,), (5, 6), (2, 5, 6)])
+def test_a_linear_layer_may_be_given_one_vector_and_by_keyword(shape):
+    layer = nn.Linear(6, 4)
+    for model in (layer, Does(lambda x, layer: layer(input=x), layer)):
+        count = count_flops(model, zeros(shape))
+        assert count.macs == zeros(shape).numel() * 4
+        assert count.published_gflops * 1024**3 == zeros(shape)[..., :4].numel() * (6 if len(shape) < 3 else 5)
+
+
 def test_what_a_module_asks_of_another_counts_for_the_one_that_asks():
     class Asks(nn.Module):
         def __init__(self, other):

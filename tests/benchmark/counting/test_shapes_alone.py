@@ -5,8 +5,10 @@ import torch
 from torch import nn
 
 from posebench import create_model
+from posebench.benchmark.counting import shapes
+from posebench.benchmark.counting.bare import fresh_model
 from posebench.benchmark.counting.flops import count_flops, flops_row
-from posebench.benchmark.counting.meta import copy_without_values, empty_parameters, run_for_shape
+from posebench.benchmark.counting.meta import NeedsValuesError, copy_without_values, empty_parameters, run_for_shape
 from posebench.pose.errors import InputError
 from posebench.pose.models.blocks import Attention
 from posebench.pose.reductions import reduction_names
@@ -38,6 +40,7 @@ index = torch.zeros(2, 3, 8, dtype=torch.int64)
         (aten.mm.default, (x[0], y[0])),
         (aten.bmm.default, (x, y)),
         (aten.addmm.default, (torch.randn(5), x[0], y[0])),
+        (aten.addmm.default, (torch.randn(6, 1), x[0], y[0])),
         (aten._softmax.default, (x, 2, False)),
         (aten.native_layer_norm.default, (x, [8], row, row, 1e-5)),
         (aten.convolution.default, (image, torch.randn(6, 2, 3, 2), None, [2, 1], [1], [2, 1], False, [0], 2)),
@@ -64,11 +67,96 @@ index = torch.zeros(2, 3, 8, dtype=torch.int64)
     ids=lambda value: str(value) if isinstance(value, torch._ops.OpOverload) else "",
 )
 def test_what_comes_out_without_values_has_the_shape_type_and_strides_that_torch_gives(operator, args):
-    found = run_for_shape(operator, torch.utils._pytree.tree_map(to_meta, args), {})
+    without_values = torch.utils._pytree.tree_map(to_meta, args)
+    assert shapes.answer(operator, without_values, {}) is not None  # torch's own answer would say nothing here
+    found = run_for_shape(operator, without_values, {})
     expected = operator(*args)
     if operator is aten.native_layer_norm.default:  # nobody reads its statistics
         found, expected = found[0], expected[0]
     assert described(found) == described(expected)
+
+
+@pytest.mark.parametrize(
+    ("operator", "args"),
+    [
+        (aten.frexp.Tensor, (x,)),
+        (aten.cat.default, ([x, x.double()], 1)),
+        (aten.cat.default, ([torch.empty(0), x], 1)),
+        (aten.amax.default, (index, [2])),
+        (aten.max.dim, (index, 1)),
+        (aten.sum.dim_IntList, (index, [1])),
+        (aten._softmax.default, (x.mT, 2, False)),
+        (aten.upsample_nearest2d.default, (last, [18, 14])),
+        (aten.unsqueeze_.default, (torch.randn(8), 0)),
+        (aten.transpose_.default, (torch.randn(1, 8), 0, 1)),
+        (aten.__lshift__.Tensor, (index[:, :1], index[:, :, :1])),
+    ],
+    ids=lambda value: str(value) if isinstance(value, torch._ops.OpOverload) else "",
+)
+def test_what_has_no_short_answer_is_answered_by_torch(operator, args):
+    found = run_for_shape(operator, torch.utils._pytree.tree_map(to_meta, args), {})
+    assert described(found) == described(operator(*args))
+
+
+@pytest.mark.parametrize(
+    ("operator", "args"),
+    [
+        (aten.add.Tensor, (x, y)),
+        (aten.mm.default, (x[0], x[0])),
+        (aten.bmm.default, (x, y[:1])),
+        (aten.bmm.default, (x, y.double())),
+        (aten.addmm.default, (torch.randn(3), x[0], y[0])),
+        (aten.cat.default, ([x, y], 0)),
+        (aten.stack.default, ([x, y],)),
+        (aten.convolution.default, (image, torch.randn(6, 3, 3, 2), None, [1, 1], [0, 0], [1, 1], False, [0, 0], 1)),
+        (aten.convolution.default, (image, torch.randn(6, 4, 3, 8), None, [1, 1], [0, 0], [1, 1], False, [0, 0], 1)),
+    ],
+    ids=lambda value: str(value) if isinstance(value, torch._ops.OpOverload) else "",
+)
+def test_what_does_not_fit_is_refused_as_by_torch(operator, args):
+    for given in (args, torch.utils._pytree.tree_map(to_meta, args)):
+        with pytest.raises(RuntimeError):
+            run_for_shape(operator, given, {})
+
+
+def test_what_is_changed_in_place_comes_back_without_being_run():
+    values = torch.empty(2, 3, device="meta")
+    places = torch.zeros(2, dtype=torch.int64, device="meta")
+    assert run_for_shape(aten.put_.default, (values, places, values[0, :2]), {}) is values  # torch has no meta kernel
+
+
+def test_a_tensor_with_values_stays_one_and_none_is_written_from_shapes():
+    square, empty = torch.ones(3, 3), torch.empty(3, 3, device="meta")
+    assert run_for_shape(aten.mm.out, (square, square), {"out": torch.empty(3, 3)}).sum() == 27
+    assert run_for_shape(aten.mm.out, (square, square), {"out": empty}) is empty
+    with pytest.raises(NeedsValuesError, match=r"aten\.mm\.out writes into a tensor with values"):
+        run_for_shape(aten.mm.out, (empty, empty), {"out": square})
+
+
+@pytest.mark.parametrize(
+    "places",
+    [lambda device: torch.arange(0, 5, 2, device=device), lambda device: torch.linspace(0, 4, 3, device=device)],
+)
+def test_places_keep_their_values_on_a_device_without_any(places):
+    class Some(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(6, 4, device="meta")
+
+        def forward(self, rows):
+            return [self.layer(rows[int(place)]) for place in places(rows.device)]
+
+    assert count_flops(Some(), torch.empty(5, 6, device="meta")).macs == 3 * 6 * 4
+
+
+def test_what_repeats_runs_once_and_counts_each_time():
+    bare = fresh_model("tmpose_tiny", {"mask": "tome", "mask_ratio": 0.5})
+    first, ran = bare.count(), []
+    bare.watch.seen = lambda operator, name, macs, arguments, output: ran.append(macs)
+    assert bare.count() == first
+    by_module = first.by_module()
+    assert sum(ran) == by_module["transformer.patch_embedding"] + by_module["transformer.head"]
+    assert first.total() > 5 * sum(ran)
 
 
 def described(found):
