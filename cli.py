@@ -17,6 +17,7 @@ from .commands import (
     counts,
     cuda,
     data,
+    evaluate,
     explain,
     export,
     gate,
@@ -64,7 +65,7 @@ def _options(
 
 GROUPS = (
     sweep, choose, compare, paper, agree, status, merge, counts, search, measure, breakeven, cuda, explain, check, gate,
-    audit, train, predict, export, data, weights,
+    audit, train, evaluate, predict, export, data, weights,
 )  # fmt: skip
 for group in GROUPS:
     group.register(app)

@@ -10,9 +10,9 @@ import typer
 
 from ..pose.datasets.registry import DATASETS, DEFAULT
 from ..sweeps.checked import MOST_THREADS
+from .data_options import DatasetName
 from .options import LARGEST_SEED, Bar, Quiet, count, whole, words
 from .options import size as size_of
-from .train import DatasetName
 
 MOST_SHOWN = 50
 PACK_EXAMPLES = """

@@ -122,6 +122,14 @@ def check_new_folder(path: Path, option: str) -> None:
         raise InputError(f"{option} {path}: cannot be written ({error.strerror}); give another folder") from None
 
 
+def set_threads(threads: int | None) -> None:
+    """torch's CPU threads in this process; None leaves them as they are."""
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
+
+
 def count(number: int, noun: str, plural: str | None = None) -> str:
     """ "1 cell", "2 cells"; `plural` where it is irregular."""
     return f"{number} {noun if number == 1 else plural or noun + 's'}"

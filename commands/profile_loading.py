@@ -8,7 +8,7 @@ from typing import Any
 
 from ..pose.errors import InputError
 from .model_options import make_model
-from .options import Bar, print_rows
+from .options import Bar, print_rows, set_threads
 
 
 def print_loading(
@@ -25,8 +25,6 @@ def print_loading(
     """Loader against device, `where` as use_device takes it: a table and a sentence."""
     import dataclasses
 
-    import torch
-
     from ..benchmark.instruments.device import use_device
     from ..benchmark.profiling.loading import measure_loading
     from ..pose.models.zoo import is_tiny
@@ -38,8 +36,7 @@ def print_loading(
         raise InputError(f"--precision {precision}: training is in float32 or, mixed, in {' or '.join(AMP_DTYPES)}")
     folder = folder or ensure_default_set()
     target = use_device(**where)
-    if threads is not None:
-        torch.set_num_threads(threads)
+    set_threads(threads)
     which = detect_dataset(folder, described["dataset"])[0]
     made = make_model(
         weights=weights, as_published=False, **described | {"dataset": which}, **({"use": "trained"} if weights else {})

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .options import Bar, count, print_rows
+from .options import Bar, count, print_rows, set_threads
 
 CAPTION = (
     "{}. ms: median over steps, one stage after the other, of a batch of so many crops; share of their sum. Training "
@@ -34,11 +34,10 @@ def print_training(
     from ..pose.models.zoo import create_model, is_tiny
     from ..pose.people.folder import load_people
     from ..pose.training.recipe import TINY_RECIPE, paper_recipe
-    from .train import data_folder
+    from .data_options import data_folder
 
     device, threads = use_device(how.pop("device"), tf32=how.pop("tf32")), how.pop("threads")
-    if threads is not None:
-        torch.set_num_threads(threads)
+    set_threads(threads)
     root, which = data_folder(data, dataset, quiet)
     rows: list[dict[str, Any]] = []
     with Bar("profile", quiet) as bar:

@@ -11,9 +11,9 @@ import typer
 from ..pose.datasets.registry import DEFAULT
 from ..pose.errors import InputError
 from ..sweeps.checked import MOST_IMAGES
+from .data_options import Data, data_folder
 from .model_options import DATASET_NAMES, MASKS, masks_of
 from .options import Bar, Device, Format, Quiet, print_rows, size, whole
-from .train import Data, data_folder
 
 if TYPE_CHECKING:
     from ..sweeps.layer_choices import Choice
@@ -73,7 +73,7 @@ def search(
     Counting takes no weights and runs nothing. --trials evaluates the trained model of --weights as it is under each
     candidate (Optuna: pip install 'posebench[search]'); a candidate over the budget is never evaluated.
     """
-    from ..sweeps.request import read_budget
+    from ..sweeps.request_values import read_budget
 
     limit = read_budget(budget)
     others = {"--weights": weights, "--data": data, "--people": people, "--out": out}

@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import math
-import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,151 +15,37 @@ from typing import Annotated, Any
 
 from ..benchmark.runtimes.catalogue import EAGER
 from ..benchmark.runtimes.descriptor import FLOAT32
-from ..benchmark.runtimes.registry import check_precision, find_runtime
-from ..pose.datasets import find_dataset
+from ..benchmark.runtimes.registry import check_precision
 from ..pose.errors import InputError
-from ..pose.reductions import NONE, check_ratio, find_reduction, reduction_config, split_reductions
+from ..pose.reductions import NONE, find_reduction, reduction_config, split_reductions
 from ..pose.yaml_file import read_yaml
 from ..reports.analysis.margin import MARGIN, check_margin
 from .checked import MOST_EPOCHS, MOST_IMAGES, MOST_PROCESSES, MOST_THREADS, Flag, Read, Several, Whole, first_mistake
 from .executors import find_executor
+from .request_values import (
+    device_numbers,
+    read_budget,
+    read_dataset,
+    read_decoder,
+    read_device,
+    read_devices,
+    read_executor,
+    read_mask,
+    read_model,
+    read_on_off,
+    read_pairs,
+    read_path,
+    read_ratio,
+    read_runtime,
+    read_size,
+    read_training,
+    read_weights,
+)
 
 LARGEST_FILE = 100_000  # bytes of YAML
-LONGEST_NAME = 255  # bytes, of a file
 MARGIN_HELP = "loss of accuracy to call negligible, as a fraction of the full scale; at low accuracies 2 x that of it"
 
-
-def _model(value: Any) -> str:
-    from ..pose.models.zoo import resolve_name
-
-    return resolve_name(str(value))
-
-
-def _mask(value: Any) -> str:
-    return reduction_config(str(value)).text
-
-
-def _runtime(value: Any) -> str:
-    find_runtime(str(value))
-    return str(value)
-
-
-def _dataset(value: Any) -> str:
-    return find_dataset(str(value)).name
-
-
-def _ratio(value: Any) -> float:
-    if isinstance(value, bool):
-        raise InputError(f"mask ratio {value!r}: give a number from 0 to below 1, such as 0.4")
-    return check_ratio(value) + 0.0  # -0.0 is the baseline, too
-
-
-def read_budget(value: Any) -> float:
-    """GFLOPsT of "gflops_t:0.021" or 0.021."""
-    number = str(value).strip().removeprefix("gflops_t:")
-    try:
-        budget = math.nan if isinstance(value, bool) else float(number)
-    except ValueError:
-        budget = math.nan
-    if not 0 < budget < math.inf:
-        raise InputError(f"{value!r} is not a budget; give gflops_t: and 1e9 multiply-adds, such as gflops_t:0.021")
-    return budget
-
-
-def _path(value: Any) -> str:
-    text = str(value) if isinstance(value, (str, Path)) else ""
-    if not text.strip() or "\0" in text or max(map(len, os.fsencode(text).split(b"/"))) > LONGEST_NAME:
-        raise InputError(f"{value!r} is not a path")
-    return text
-
-
-def _device(value: Any) -> str:
-    if not isinstance(value, str) or not re.fullmatch(r"cpu|cuda(:\d{1,3})?", value):
-        raise InputError(f"{value!r} is not a device; give cpu or cuda")
-    return value
-
-
-def _on_off(value: Any) -> str:
-    named = ("on" if value else "off") if isinstance(value, bool) else value  # YAML's on is true
-    if named not in ("on", "off"):
-        raise InputError(f"{value!r} is not a setting; give on or off")
-    return str(named)
-
-
-def _devices(value: Any) -> str:
-    text = ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
-    text = text.replace(" ", "")
-    if isinstance(value, bool) or not re.fullmatch(r"all|cpu|\d{1,3}(-\d{1,3})?(,\d{1,3}(-\d{1,3})?)*", text):
-        raise InputError(f"{value!r} names no devices; give numbers such as 0-7 or 0,2, or all, or cpu")
-    numbers = _numbers(text) or ()
-    if text not in ("all", "cpu") and (not numbers or len(set(numbers)) < len(numbers)):
-        raise InputError(f"{value!r} names a device twice, or none; give each once, such as 0-7 or 0,2")
-    return text
-
-
-def _numbers(devices: str) -> tuple[int, ...] | None:
-    """Of "0,4-6" these are 0, 4, 5 and 6; None for "all" and "cpu"."""
-    if devices in ("all", "cpu"):
-        return None
-    ends = [part.partition("-") for part in devices.split(",")]
-    return tuple(number for first, _, last in ends for number in range(int(first), int(last or first) + 1))
-
-
-def _executor(value: Any) -> str:
-    find_executor(str(value))
-    return str(value)
-
-
-def _pairs(value: Any) -> list[tuple[str, str]]:
-    """`KEY=VALUE`, one or several, or a mapping."""
-    if isinstance(value, Mapping):
-        value = [f"{name}={'' if text is None else text}" for name, text in value.items()]
-    pairs = []
-    for item in value if isinstance(value, (list, tuple)) else [value]:
-        name, equals, text = ("=".join(item) if isinstance(item, tuple) else str(item)).partition("=")
-        if not equals or not name.strip() or not text.strip():
-            raise InputError(f"{item!r} is not an option of an executor; give KEY=VALUE, such as gpus=1")
-        pairs.append((name.strip().replace("-", "_"), text.strip()))
-    return pairs
-
-
-def _training(value: Any) -> str:
-    known = ("finetune", "scratch", "weights")
-    if value not in known:
-        raise InputError(f"{value!r} is not a way of training; give one of {', '.join(known)}")
-    return value
-
-
-def _decoder(value: Any) -> str:
-    known = ("classic", "simple")
-    if value not in known:
-        raise InputError(f"{value!r} is not a decoder; give one of {', '.join(known)}")
-    return value
-
-
-def _size(value: Any) -> list[Any]:
-    parts = re.split("[x,]", value.strip()) if isinstance(value, str) else value
-    if not isinstance(parts, (list, tuple)) or len(parts) != 2:
-        raise InputError(f"{value!r} is not a size; give HEIGHTxWIDTH in pixels, such as 256x192")
-    return list(parts)
-
-
-def _weights(value: Any) -> list[tuple[str, str]]:
-    """`NAME=FILE` or `FILE` (alone or in a list), or a mapping from name to file. A name is checked like a model's."""
-    if isinstance(value, Mapping):
-        return [(_model(name), _path(path)) for name, path in value.items()]
-    pairs = []
-    for item in value if isinstance(value, (list, tuple)) else [value]:
-        if isinstance(item, tuple):
-            pairs.append((item[0] and _model(item[0]), _path(item[1])))
-            continue
-        name, equals, path = _path(item).partition("=")
-        known = equals and "/" not in name and not Path(str(item)).exists()
-        pairs.append((_model(name), _path(path)) if known else ("", str(item)))
-    return pairs
-
-
-_Path = Annotated[str, Read(_path)]
+_Path = Annotated[str, Read(read_path)]
 _Pixels = Annotated[int, Whole(1)]
 
 
@@ -182,13 +65,13 @@ class SweepRequest:
     reports/verdicts.py. out: None: named after the grid; it changes nothing in the results.
     """
 
-    models: Annotated[tuple[Annotated[str, Read(_model)], ...], Several()] = _option(
+    models: Annotated[tuple[Annotated[str, Read(read_model)], ...], Several()] = _option(
         ("tmpose_tiny",), "models, separated by commas (default: tmpose_tiny)", "--model", also="model"
     )
-    masks: Annotated[tuple[Annotated[str, Read(_mask)], ...], Several(split_reductions)] = _option(
+    masks: Annotated[tuple[Annotated[str, Read(read_mask)], ...], Several(split_reductions)] = _option(
         ("semantic",), "separated by commas: {masks} (default: semantic)", "--mask", also="mask"
     )
-    ratios: Annotated[tuple[Annotated[float, Read(_ratio)], ...], Several()] = _option(
+    ratios: Annotated[tuple[Annotated[float, Read(read_ratio)], ...], Several()] = _option(
         (0.2, 0.4, 0.6), "{ratios} (default: 0.2,0.4,0.6)", also="ratio"
     )
     budgets: Annotated[tuple[Annotated[float, Read(read_budget)], ...], Several()] | None = _option(
@@ -204,21 +87,21 @@ class SweepRequest:
         (0,), "seeds, separated by commas (default: 0)", also="seed"
     )
     data: _Path | None = _option(None, "{data} (default: the embedded set, made once)")
-    dataset: Annotated[str, Read(_dataset)] | None = _option(
+    dataset: Annotated[str, Read(read_dataset)] | None = _option(
         None, "what the folder holds: {datasets} (default: its files tell)"
     )
     boxes: _Path = _option("gt", "boxes to evaluate on: gt or a detection file (default: gt)")
-    input_size: Annotated[tuple[_Pixels, _Pixels], Read(_size)] | None = _option(
+    input_size: Annotated[tuple[_Pixels, _Pixels], Read(read_size)] | None = _option(
         None, "crop as HEIGHTxWIDTH (default: the model's own)"
     )
-    device: Annotated[str, Read(_device)] = _option("cpu", "cpu or cuda (default: cpu)")
-    devices: Annotated[str, Read(_devices)] | None = _option(
+    device: Annotated[str, Read(read_device)] = _option("cpu", "cpu or cuda (default: cpu)")
+    devices: Annotated[str, Read(read_devices)] | None = _option(
         None, "CUDA devices, one cell at a time on each: 0-7, or 0,2, or all; or cpu (default with cuda: all)"
     )
     batch_sizes: Annotated[tuple[Annotated[int, Whole(1, MOST_IMAGES)], ...], Several()] = _option(
         (1,), "batch sizes of latency and memory (default: 1)", also="batch_size"
     )
-    runtimes: Annotated[tuple[Annotated[str, Read(_runtime)], ...], Several()] = _option(
+    runtimes: Annotated[tuple[Annotated[str, Read(read_runtime)], ...], Several()] = _option(
         (EAGER,), "what each cell is timed in: {runtimes} (default: eager)", "--runtime", also="runtime"
     )
     precisions: Annotated[tuple[Annotated[str, Read(check_precision)], ...], Several()] = _option(
@@ -228,7 +111,7 @@ class SweepRequest:
     base_epochs: Annotated[int, Whole(1, MOST_EPOCHS)] | None = _option(
         None, "epochs of the shared base model (default: the recipe's)"
     )
-    training: Annotated[str, Read(_training)] | None = _option(
+    training: Annotated[str, Read(read_training)] | None = _option(
         None,
         "train each cell from scratch (default for the papers' models), or from one unmasked model",
         "--from-scratch/--finetune",
@@ -237,11 +120,11 @@ class SweepRequest:
     profile_only: Annotated[bool, Flag()] = _option(
         False, "count and measure only: no training, no evaluation, and no data needed", "--profile-only"
     )
-    weights: Annotated[tuple[tuple[str, str], ...], Read(_weights)] = _option(
+    weights: Annotated[tuple[tuple[str, str], ...], Read(read_weights)] = _option(
         (), "evaluate these weights instead of training: FILE, or NAME=FILE per model; repeatable"
     )
     backbone_weights: _Path | None = _option(None, "an ImageNet HRNet that training starts from (papers' models)")
-    decoder: Annotated[str, Read(_decoder)] | None = _option(
+    decoder: Annotated[str, Read(read_decoder)] | None = _option(
         None, "of ViTPose: classic or simple (default: the weights' own, else classic)"
     )
     as_published: Annotated[bool, Flag()] = _option(
@@ -250,7 +133,9 @@ class SweepRequest:
     flip_test: Annotated[bool, Flag()] = _option(
         True, "average with the mirrored image (default: on)", "--flip-test/--no-flip-test"
     )
-    tf32: Annotated[str, Read(_on_off)] = _option("off", "float32 on CUDA: on is TF32, off is float32 (default: off)")
+    tf32: Annotated[str, Read(read_on_off)] = _option(
+        "off", "float32 on CUDA: on is TF32, off is float32 (default: off)"
+    )
     amp: Annotated[bool, Flag()] = _option(False, "mixed precision in training (CUDA)", "--amp")
     deterministic: Annotated[bool, Flag()] = _option(
         False, "bit-equal training and evaluation on the same machine, or an error", "--deterministic"
@@ -275,8 +160,10 @@ class SweepRequest:
     margin: Annotated[float, Read(lambda value: check_margin(value, ""))] = _option(
         MARGIN, f"{MARGIN_HELP} (default: {MARGIN:g})"
     )
-    executor: Annotated[str, Read(_executor)] = _option("local", "what runs the cells: {executors} (default: local)")
-    executor_options: Annotated[tuple[tuple[str, str], ...], Read(_pairs)] = _option(
+    executor: Annotated[str, Read(read_executor)] = _option(
+        "local", "what runs the cells: {executors} (default: local)"
+    )
+    executor_options: Annotated[tuple[tuple[str, str], ...], Read(read_pairs)] = _option(
         (), "KEY=VALUE for the executor; repeatable (in a file: a mapping)", "--executor-option"
     )
     out: _Path | None = _option(None, "folder (default: runs/..., named after the grid)")
@@ -291,7 +178,7 @@ class SweepRequest:
         if self.devices is None:
             number = self.device.partition(":")[2]
             return (int(number),) if number else None
-        return _numbers(self.devices)
+        return device_numbers(self.devices)
 
 
 OPTIONS = {field.name: field for field in dataclasses.fields(SweepRequest)}
@@ -355,7 +242,7 @@ def _model_of(weights: str) -> str | None:
         config = read_weights(weights).config
     except InputError:
         return None
-    return _model(config["name"]) if config else None
+    return read_model(config["name"]) if config else None
 
 
 def read_spec_file(path: str | Path) -> dict[str, Any]:
