@@ -10,36 +10,15 @@ import sys
 import pytest
 import typer
 import yaml
-from reference import DATA
+from documented import COMMANDS, OWN, PAGES, ROOT
 
 from posebench.cli import UsageError, app
 
-ROOT = DATA.parent.parent
-PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
-#: its blocks build on one another, and tests/test_contributing.py runs them
-OWN = "CONTRIBUTING.md"
 #: what needs no file, code or device of the user's, and seconds rather than minutes
 RUN = re.compile(
     r"posebench (?!.*(--data |--weights |--device |\bmy_))"
     r"(flops --model |models|search --model tmpose_tiny |sweep .*--dry-run|export --check$)"
 )
-
-
-def commands():
-    """(page, command) of every line in a fenced block that begins with posebench, comments and pipes cut off."""
-    found = []
-    for page in PAGES:
-        if page.name == "commands.md":  # generated
-            continue
-        for block in re.findall(r"^```[^\n]*\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S):
-            for line in block.replace("\\\n", " ").splitlines():
-                line = re.split(r"\s#\s|\s\|\s|\s{3,}", line.strip())[0]
-                if line.startswith("posebench ") and "..." not in line:
-                    found.append((page.name, line))
-    return list(dict.fromkeys(found))
-
-
-COMMANDS = commands()
 
 
 def test_there_are_commands_to_look_at():
