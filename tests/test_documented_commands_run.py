@@ -9,6 +9,7 @@ import pytest
 from documented import COMMANDS, OWN, ROOT
 
 from posebench.cli import main
+from posebench.reports.analysis.results import read_results, write_results
 
 pytestmark = pytest.mark.slow
 
@@ -64,8 +65,6 @@ def words_of(line):
             found += [word, str(0 * int(next(given)))]
         elif word == "--seeds":
             found += [word, next(given)[:1]]
-        elif word == "--batch-size":  # the example's
-            found += [word, str(min(1, int(next(given))))]
         elif word == "--budget":
             found += [word, next(given).replace("1.8", "0.021")]
         elif word in ("--weights", "--artifact"):
@@ -86,7 +85,8 @@ def words_of(line):
         extra = extra[:2] * ("--data" in extra) + ["--samples", "3"] * (command == "sweep")
     if command == "profile" and ("--data" in found or "--deployed" in found or "--train" in found):
         extra = []
-    return found + [word for number, word in enumerate(extra) if number % 2 or word not in found]
+    pairs = zip(extra[::2], extra[1::2], strict=True)
+    return found + [word for pair in pairs if pair[0] not in found for word in pair]
 
 
 RUNNABLE = sorted({line for page, line in COMMANDS if page != OWN and not ELSEWHERE.search(line)})
@@ -117,11 +117,12 @@ def home(tmp_path_factory, people):
     for name in ("best.pt", "last.pt", "A.pt"):
         shutil.copy(root / "runs/tiny/best.pt", root / name)
     shutil.copy(root / "runs/vitpose/best.pt", root / "vitpose.pt")
-    real = ROOT / "docs" / "example" / "results.csv"  # with accuracies and times
+    rows = read_results(ROOT / "docs" / "example" / "results.csv")
+    rows = rows.assign(batch_size=32, latency_ms_median=1 + 100 * rows["gflops_t"]).to_dict("records")
     for name in ("runs/three-masks", "runs/before", "runs/after", "runs/old", "runs/new", "baseline"):
         (root / name / "plots").mkdir(parents=True)
-        shutil.copy(real, root / name)
-    shutil.copy(real, root / "baseline.csv")
+        write_results(root / name / "results.csv", rows)
+    write_results(root / "baseline.csv", rows)
     shutil.copytree(root / "runs/full", root / "runs/now")
     (root / "rules.yaml").write_text("gflops_t: equal\nap: drop <= 0.005\n")
     return root
