@@ -5,11 +5,13 @@ import json
 import numpy as np
 import pytest
 import torch
+from older_files import PEAKS, PLACES, older, picture
 from reference import DATA
 
 from posebench.benchmark.artifacts.metadata import as_text, metadata, read_spec
 from posebench.pose.crops.pack import read_manifest
 from posebench.pose.errors import InputError
+from posebench.pose.models.as_trained import load_model
 from posebench.pose.models.weights_file import read_weights
 from posebench.pose.models.zoo import create_model
 from posebench.pose.training.checkpoint import read_checkpoint
@@ -92,6 +94,16 @@ def test_results_of_an_older_posebench_are_read_and_compared():
     assert subject.baseline.accuracy.mean == pytest.approx(0.6537, abs=1e-4)
     assert [point.mask for point in subject.points] == ["random", "random"][: len(subject.points)]
     assert rows["latency_processes"].isna().all() and np.isfinite(rows["ap"]).all()
+
+
+def test_a_checkpoint_of_an_older_posebench_makes_the_model_that_it_was_trained_as(tmp_path):
+    file = older("checkpoint.pt", tmp_path)
+    assert read_checkpoint(file)["epoch"] == 1, "a run goes on from it"
+    model, sentence = load_model(file)
+    assert (model.spec.reduction.name, model.spec.reduction.ratio) == ("prune", pytest.approx(0.664))
+    with torch.no_grad():
+        peaks, places = model.eval()(picture()).flatten(2).max(2)
+    assert peaks[0].numpy() == pytest.approx(PEAKS, abs=1e-6) and places[0].tolist() == PLACES
 
 
 def test_an_exported_model_that_says_no_version_is_of_the_first(tmp_path):

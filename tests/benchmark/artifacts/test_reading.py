@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from archives import rewritten, saying
+from older_files import PEAKS, PLACES, older, picture
 
 from posebench import create_model
 from posebench.benchmark.artifacts.export import export
@@ -186,3 +187,11 @@ def test_broken_openvino_files_are_one_line(model, tmp_path):
     path.with_suffix(".bin").write_bytes(weights)
     path.write_text(text[:10_000])
     refused(path)
+
+
+@pytest.mark.onnx
+def test_a_file_that_an_older_posebench_exported_gives_what_it_gave(tmp_path):
+    file = open_file(older("exported.onnx", tmp_path))
+    assert (file.spec.name, file.spec.mask_ratio) == ("tmpose_tiny", pytest.approx(0.664))
+    peaks, places = file(picture()).flatten(2).max(2)
+    assert peaks[0].numpy() == pytest.approx(PEAKS, abs=1e-6) and places[0].tolist() == PLACES
