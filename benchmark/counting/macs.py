@@ -123,7 +123,7 @@ class Watch:
         self.entries, self._scopes = [], []
         hooks = (
             register_module_forward_pre_hook(self._before),
-            register_module_forward_hook(self._after, always_call=True),
+            register_module_forward_hook(self._after, with_kwargs=True, always_call=True),
         )
         try:
             with torch.no_grad(), self._mode:
@@ -139,9 +139,10 @@ class Watch:
             caller = name
         self._scopes.append(caller)
 
-    def _after(self, module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+    def _after(self, module: nn.Module, inputs: tuple[Any, ...], *rest: Any) -> None:
+        by_keyword, output = rest if len(rest) == 2 else ({}, rest[0])  # torch leaves keywords out behind an error
         if self.layer_count is not None and output is not None:
-            count = self.layer_count(module, inputs, output)
+            count = self.layer_count(module, (*inputs, *by_keyword.values()), output)
             if count:
                 self.entries.append(Entry(self.scope, "", layer_count=count))
         self._scopes.pop()

@@ -90,6 +90,21 @@ def test_thop_counts_upsampling_by_its_mode_and_a_mode_that_it_does_not_know_as_
     assert macs == {"thop": factor * 2 * 3 * 8**sides}
 
 
+class ByKeyword(nn.Sequential):
+    def forward(self, x):
+        for layer in self:
+            x = layer(input=x)
+        return x
+
+
+def test_a_layer_that_is_given_its_input_by_keyword_counts_as_one_that_is_not():
+    convolutions = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ConvTranspose2d(4, 2, 4, 2)
+    layers = *convolutions, nn.Upsample(scale_factor=2), nn.Linear(16, 5)
+    image = (torch.empty(1, 3, 5, 5, device="meta"),)
+    expected = count_conventions(nn.Sequential(*layers), image)
+    assert expected["thop"] != expected["mmcv"] and count_conventions(ByKeyword(*layers), image) == expected
+
+
 def test_a_convention_that_is_none_is_named():
     with pytest.raises(InputError, match="convention thopp: give some of exact, published"):
         count_conventions(Attends(), (torch.zeros(1, 16, 8),), ("thopp",))
