@@ -99,7 +99,7 @@ def test_results_of_an_older_posebench_are_read_and_compared():
 def test_a_checkpoint_of_an_older_posebench_makes_the_model_that_it_was_trained_as(tmp_path):
     file = older("checkpoint.pt", tmp_path)
     assert read_checkpoint(file)["epoch"] == 1, "a run goes on from it"
-    model, sentence = load_model(file)
+    model, _ = load_model(file)
     assert (model.spec.reduction.name, model.spec.reduction.ratio) == ("prune", pytest.approx(0.664))
     with torch.no_grad():
         peaks, places = model.eval()(picture()).flatten(2).max(2)
