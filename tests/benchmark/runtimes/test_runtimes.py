@@ -283,3 +283,28 @@ def test_int8_is_near_and_float16_on_a_processor_without_it_is_refused():
         providers[runtime] = prepared.provenance().provider
     assert providers["onnxruntime"] == "CPUExecutionProvider"
     assert re.search(r"\d\d nodes u8", providers["openvino"]), "the same file, and its nodes in 8 bits"
+
+
+class Chooses(nn.Module):
+    """Of 48 tokens the 28 that three heads of 17 queries look at most, through a linear layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.looks, self.layer = nn.Linear(16, 3 * 17), nn.Linear(16, 8)
+
+    def forward(self, tokens):
+        attention = self.looks(tokens).transpose(1, 2).unflatten(1, (3, 17)).softmax(dim=3)
+        places = attention.mean(dim=1).amax(dim=1).topk(28).indices.sort().values
+        return self.layer(tokens.gather(1, places[..., None].expand(-1, -1, 16)))
+
+
+@pytest.mark.onnx
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+def test_int8_chooses_the_tokens_that_eager_chooses(runtime):
+    torch.manual_seed(0)
+    model, tokens = Chooses().eval(), torch.randn(24, 48, 16)
+    with torch.no_grad():
+        eager, others = model(tokens), model(tokens.flip(1))
+        prepared = prepare(runtime, Task(model, (tokens,), "int8", threads=1))
+    apart = (prepared.run(tokens) - eager).abs().amax(dim=(1, 2))
+    assert 0 < apart.max() < 0.05 * eager.abs().max() < (others - eager).abs().amax(dim=(1, 2)).min()
