@@ -127,7 +127,8 @@ def test_few_tokens_attend_by_two_products_and_more_by_the_fused_kernel(tokens, 
 
 
 class Shared(nn.Module):
-    """Norms that may not be folded: behind a layer that is run twice, and behind one whose output is read again."""
+    """Norms that may not be folded: behind a layer that is run twice, or whose output or weight is read again, and one
+    whose own weight is."""
 
     def __init__(self):
         super().__init__()
@@ -136,13 +137,17 @@ class Shared(nn.Module):
         self.alone, self.norm_of_alone = nn.ConvTranspose2d(3, 4, 2, stride=2), nn.BatchNorm2d(4)
         self.flat, self.norm_of_flat = nn.Linear(4, 5), nn.BatchNorm1d(5)
         self.before, self.after = nn.BatchNorm2d(3), nn.Conv2d(3, 3, 3)
+        self.tied, self.norm_of_tied = nn.Linear(5, 5, bias=False), nn.BatchNorm1d(5)
+        self.last, self.norm_of_last = nn.Linear(5, 5), nn.BatchNorm1d(5)
 
     def forward(self, x):
         x = self.norm(self.twice(self.twice(x)))
         y = self.read(x)
         x = F.relu(self.norm_of_read(y)) + y
         x = self.after(self.before(x))
-        return self.norm_of_flat(self.flat(F.relu(self.norm_of_alone(self.alone(x))).mean(dim=(2, 3))))
+        x = self.norm_of_flat(self.flat(F.relu(self.norm_of_alone(self.alone(x))).mean(dim=(2, 3))))
+        x = self.norm_of_tied(self.tied(x)) @ self.tied.weight
+        return self.norm_of_last(self.last(x)) * self.norm_of_last.weight
 
 
 def test_a_norm_is_folded_where_it_alone_reads_what_one_layer_makes():
