@@ -43,6 +43,11 @@ class PackedConvolution(nn.Module):
         self.packed = torch.ops.mkldnn._reorder_convolution_weight(weight, *self.how, list(example))
         self.bias = convolution.bias
 
+    @property
+    def weight(self) -> torch.Tensor:
+        """(out, in / groups, height, width), as it was."""
+        return self.packed.to_dense()
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return torch.ops.mkldnn._convolution_pointwise(x, self.packed, self.bias, *self.how, "none", [], "")
 

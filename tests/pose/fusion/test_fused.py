@@ -12,6 +12,7 @@ from posebench.benchmark.counting.flops import count_flops
 from posebench.benchmark.runtimes.prepared import Task, prepare
 from posebench.pose.fusion.folding import fold_batch_norms
 from posebench.pose.fusion.fuse import fuse
+from posebench.pose.fusion.packing import pack_weights
 from posebench.pose.fusion.short_attention import LOGITS, QUERIES, ShortAttention
 from posebench.pose.models.zoo import create_model
 from posebench.pose.reductions import reduction_names
@@ -168,3 +169,23 @@ def test_a_network_of_ones_own_runs_fused():
     module.eval()
     found = prepare("fused", Task(module, (images,))).run(images)
     torch.testing.assert_close(found, module(images), rtol=1e-5, atol=1e-5)
+
+
+class AsksItsLayers(nn.Module):
+    """As networks do that take pictures in any precision."""
+
+    def __init__(self):
+        super().__init__()
+        self.convolution, self.linear = nn.Conv2d(4, 6, 3, groups=2), nn.Linear(6, 5)
+
+    def forward(self, x):
+        x = self.convolution(x.to(self.convolution.weight.dtype)) + self.convolution.weight.sum()
+        return self.linear(x.mean(dim=(2, 3)).to(self.linear.weight.dtype)) + self.linear.weight.sum()
+
+
+def test_packed_layers_still_have_their_weights():
+    torch.manual_seed(1)
+    module, images = AsksItsLayers().eval(), torch.randn(2, 4, 9, 7)
+    packed = pack_weights(copy.deepcopy(module), images)
+    with torch.inference_mode():
+        torch.testing.assert_close(packed(images), module(images), rtol=1e-5, atol=1e-5)
