@@ -122,6 +122,19 @@ def test_a_missing_split_is_a_warning_and_no_split_an_error(coco_folder):
     assert [problem.severity for problem in inspect_folder(coco_folder).problems] == ["error", "error"]
 
 
+def test_two_annotation_files_of_a_split_are_a_problem_beside_the_others(coco_folder):
+    annotations = coco_folder / "annotations"
+    train = annotations / "person_keypoints_train2017.json"
+    shutil.copy(train, annotations / "one_train.json")
+    train.rename(annotations / "other_train.json")
+    (coco_folder / "images" / "val2017" / "picture3.jpg").unlink()
+    result = inspect_folder(coco_folder)
+    found = {problem.file: problem.what for problem in result.problems}
+    assert found.keys() == {annotations, coco_folder / "images" / "val2017" / "picture3.jpg"} and not result.ok
+    assert "two annotation files for the split train" in found[annotations]
+    assert [split.split for split in result.splits] == ["val"]
+
+
 def test_a_folder_of_no_layout_is_one_error(tmp_path):
     (problem,) = inspect_folder(tmp_path).problems
     assert problem.severity == "error" and "no annotations" in problem.what and problem.file == tmp_path
