@@ -17,7 +17,7 @@ from ..crops.people import pack_of
 from ..crops.person import DataSplit
 from ..errors import InputError
 from ..files import write_atomic
-from ..synth.lock import file_lock
+from ..lock import file_lock
 from .checkpoint import read_checkpoint
 
 LAST, BEST, LOG = "last.pt", "best.pt", "log.csv"
