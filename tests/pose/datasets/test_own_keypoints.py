@@ -132,6 +132,13 @@ def test_a_description_leads_back_to_the_data_set():
         find_dataset('{"name": ' * 100_000)
 
 
+@pytest.mark.parametrize("name", ["imagenet", ["coco"], {"a": 1}, 5, None, True, ""], ids=repr)
+def test_what_is_no_name_of_a_data_set_is_refused_in_one_line(name):
+    with pytest.raises(InputError, match=r"unknown dataset|damaged description") as caught:
+        create_model("tmpose_tiny", dataset=name)
+    assert "\n" not in str(caught.value)
+
+
 def test_other_sigmas_are_another_data_set_even_where_posebench_reads_and_scores_it():
     own = dataclasses.replace(DATASETS["coco"], name="package.module:MINE")
     softer = Skeleton(**{**vars(own.skeleton), "oks_sigmas": tuple(2 * s for s in own.skeleton.oks_sigmas)})
