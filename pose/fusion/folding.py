@@ -41,7 +41,8 @@ class _Uses(TorchFunctionMode):
         self.reads.update(id(tensor) for tensor in _tensors((args, kwargs)))
         self.alive += [args, kwargs, output]
         if function in _PRODUCTS and len(args) > 1 and isinstance(args[1], nn.Parameter):
-            self.made[id(output)] = args[1]
+            if output.dim() == args[1].dim():  # else a norm, over dimension 1, is not over what it makes
+                self.made[id(output)] = args[1]
         elif function is F.batch_norm and isinstance(args[1], torch.Tensor):
             self.norms[id(args[0])] = args[1]
         return output
@@ -100,7 +101,9 @@ def _is_watched(*modules: nn.Module) -> bool:
 
 
 def _fold(layer: nn.Module, norm: nn.modules.batchnorm._BatchNorm) -> None:
-    statistics = norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
+    mean, variance = norm.running_mean, norm.running_var
+    weight = torch.ones_like(variance) if norm.weight is None else norm.weight
+    statistics = mean, variance, norm.eps, weight, torch.zeros_like(mean) if norm.bias is None else norm.bias
     if isinstance(layer, nn.Linear):
         layer.weight, layer.bias = fuse_linear_bn_weights(layer.weight, layer.bias, *statistics)
     else:

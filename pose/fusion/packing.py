@@ -74,7 +74,7 @@ def pack_weights(module: nn.Module, *inputs: object) -> nn.Module:
     for layer, shape in shapes.items():
         if isinstance(layer, nn.Linear):
             packed[layer] = PackedLinear(layer, shape[:-1].numel())
-        else:
+        elif len(shape) == 4:  # the operator takes no single image
             packed[layer] = PackedConvolution(layer, shape)
     for parent in list(module.modules()):
         for name, child in parent.named_children():

@@ -162,6 +162,28 @@ def test_a_norm_is_folded_where_it_alone_reads_what_one_layer_makes():
     torch.testing.assert_close(fused(images), module(images), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("layer", "norm", "size", "folded"),
+    [
+        (nn.Linear(5, 6), nn.BatchNorm1d(6), (4, 5), 1),
+        (nn.Linear(5, 6), nn.BatchNorm1d(6), (4, 6, 5), 0),  # the norm is over the six tokens
+        (nn.Linear(5, 6), nn.BatchNorm1d(7), (4, 7, 5), 0),
+        (nn.Linear(5, 6, bias=False), nn.BatchNorm1d(6, affine=False), (4, 5), 1),
+        (nn.Conv1d(5, 6, 3), nn.BatchNorm1d(6), (4, 5, 8), 1),
+        (nn.Conv1d(5, 6, 3), nn.BatchNorm1d(6), (5, 8), 0),  # one signal, whose six places are the norm's channels
+        (nn.Conv2d(4, 6, 3, groups=2), nn.BatchNorm2d(6, affine=False), (4, 4, 8, 8), 1),
+    ],
+)
+def test_a_norm_is_folded_where_its_channels_are_what_the_layer_makes(layer, norm, size, folded):
+    torch.manual_seed(1)
+    module, inputs = nn.Sequential(copy.deepcopy(layer), copy.deepcopy(norm)), torch.randn(size)
+    module[1].running_mean.normal_()
+    module[1].running_var.uniform_(0.5, 2)
+    fused = copy.deepcopy(module.eval())
+    assert fold_batch_norms(fused, inputs) == folded
+    torch.testing.assert_close(fused(inputs), module(inputs), rtol=1e-5, atol=1e-5)
+
+
 def test_a_network_of_ones_own_runs_fused():
     torch.manual_seed(1)
     module, images = Shared(), torch.randn(4, 3, 9, 7)
@@ -181,6 +203,14 @@ class AsksItsLayers(nn.Module):
     def forward(self, x):
         x = self.convolution(x.to(self.convolution.weight.dtype)) + self.convolution.weight.sum()
         return self.linear(x.mean(dim=(2, 3)).to(self.linear.weight.dtype)) + self.linear.weight.sum()
+
+
+def test_a_layer_that_is_given_a_single_picture_computes_the_same_packed():
+    torch.manual_seed(1)
+    module, image = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Linear(5, 2)), torch.randn(3, 9, 7)
+    with torch.inference_mode():
+        packed = pack_weights(copy.deepcopy(module), image)
+        torch.testing.assert_close(packed(image), module(image), rtol=1e-5, atol=1e-5)
 
 
 def test_packed_layers_still_have_their_weights():
