@@ -170,6 +170,16 @@ def test_a_panel_per_person_stands_beside_the_picture():
     assert plain.shape == image.shape
 
 
+def test_padding_that_repeats_a_token_is_not_counted():
+    crops = np.array([[60.0, 60.0]]), np.array([[0.3, 0.4]]), (128, 96)
+    image, points = np.zeros((600, 600, 3), np.uint8), np.zeros((1, 17, 2))
+    pages = [
+        draw_prediction(image, points, None, COCO, tokens=ShownTokens(np.array([kept]), (8, 6), *crops))
+        for kept in ([5, 7], [5, 7, 5], [5, 7, 9])
+    ]
+    assert np.array_equal(pages[0], pages[1]) and not np.array_equal(pages[0], pages[2])
+
+
 def test_a_legend_shows_the_colour_of_a_dropped_token():
     crops = np.array([[60.0, 60.0]]), np.array([[0.3, 0.4]]), (128, 96)
     tokens = ShownTokens(np.array([[0]]), (8, 6), *crops)
