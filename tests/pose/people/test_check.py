@@ -115,6 +115,15 @@ def test_a_missing_image_folder_is_one_problem(coco_folder):
     assert problem.file == coco_folder / "images" / "val2017" and "for 2 images" in problem.what
 
 
+def test_an_image_folder_of_a_name_that_no_file_system_takes_is_one_problem(coco_folder):
+    path = coco_folder / "annotations" / "person_keypoints_val2017.json"
+    content = json.loads(path.read_text())
+    content["images"][0]["file_name"] = "/".join(["deeper"] * 1000) + "/1.jpg"
+    path.write_text(json.dumps(content))
+    (problem,) = inspect_folder(coco_folder).problems
+    assert problem.severity == "error" and "the image folder is missing (for 1 images)" in problem.what
+
+
 def test_a_missing_split_is_a_warning_and_no_split_an_error(coco_folder):
     (coco_folder / "annotations" / "person_keypoints_train2017.json").unlink()
     assert [problem.severity for problem in inspect_folder(coco_folder).problems] == ["warning"]
