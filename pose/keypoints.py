@@ -23,3 +23,11 @@ class Skeleton:
     @property
     def num_keypoints(self) -> int:
         return len(self.keypoints)
+
+    @property
+    def mirror_order(self) -> list[int]:
+        """For each keypoint the index of the one that a mirror puts in its place."""
+        order = list(range(self.num_keypoints))
+        for left, right in self.flip_pairs:
+            order[left], order[right] = right, left
+        return order

@@ -13,10 +13,11 @@ import numpy as np
 import torch
 
 from ...pose.crops.images import read_image
+from ...pose.crops.loading import collate
 from ...pose.crops.person import DataSplit
 from ...pose.models.model import PoseModel
 from ...pose.training.accuracy import heatmap_accuracy
-from ...pose.training.batches import ahead, collate
+from ...pose.training.batches import ahead
 from ...pose.training.meter import Meter
 from ...pose.training.recipe import TrainingRecipe
 from ...pose.training.trainer import Trainer

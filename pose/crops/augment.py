@@ -82,20 +82,12 @@ def half_body_box(
     return points.mean(axis=0), np.array([width, height]) / PIXELS_PER_SCALE * HALF_BODY_PADDING
 
 
-def mirror_order(skeleton: Skeleton) -> np.ndarray:
-    """Indices (J,): entry j is the joint that becomes joint j in the mirror image."""
-    order = np.arange(skeleton.num_keypoints)
-    for left, right in skeleton.flip_pairs:
-        order[left], order[right] = right, left
-    return order
-
-
 def flip_joints(
     keypoints: np.ndarray, visible: np.ndarray, image_width: int, skeleton: Skeleton
 ) -> tuple[np.ndarray, np.ndarray]:
     """Joints (J, 2) in px and visibility (J,) in the mirror image of an image of `image_width` px: x' = width - 1 - x,
     left and right swapped."""
-    order = mirror_order(skeleton)
+    order = skeleton.mirror_order
     flipped = keypoints[order]
     flipped[:, 0] = image_width - 1 - flipped[:, 0]
     return flipped, visible[order]

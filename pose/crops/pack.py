@@ -10,7 +10,7 @@ import functools
 import hashlib
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,8 +18,9 @@ import numpy as np
 
 from ..datasets.augmentation import Augmentation
 from ..errors import InputError
+from ..files import read_text
 from ..schema import check_version
-from .images import decode_image
+from .images import MOST_PIXELS, decode_image
 
 MANIFEST = "pack.json"
 VERSION = 1
@@ -65,6 +66,15 @@ class Manifest:
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=1) + "\n"
 
+    def is_sound(self) -> bool:
+        """Whether each field holds what it is said to, which JSON does not tell."""
+        texts, numbers = [self.source, self.dataset], [*self.input_size, *astuple(self.augment), self.detail]
+        for split in self.splits.values():
+            texts += [split.annotations, split.index, *split.shards]
+            numbers += [split.people, split.shrunk, split.bytes]
+        typed = all(type(text) is str for text in texts) and all(type(number) in (int, float) for number in numbers)
+        return typed and min(self.input_size) > 0 and min(numbers) >= 0 and self.codec in (RAW, JPEG)
+
 
 def is_pack(folder: Path) -> bool:
     return (folder / MANIFEST).is_file()
@@ -74,17 +84,20 @@ def read_manifest(folder: Path) -> Manifest:
     """What `folder`/pack.json says. InputError where it is damaged or of another version."""
     path = folder / MANIFEST
     try:
-        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        values: dict[str, Any] = json.loads(read_text(path))
         check_version(path, "pack", values["version"], VERSION, then="pack anew")
         height, width = map(int, values["input_size"])
         splits = {
             name: PackedSplit(**split | {"shards": tuple(split["shards"])}) for name, split in values["splits"].items()
         }
         values |= {"input_size": (height, width), "augment": Augmentation(**values["augment"]), "splits": splits}
-        return Manifest(**values)
+        manifest = Manifest(**values)
+        if not manifest.is_sound():
+            raise ValueError("a field holds what cannot be there")
+        return manifest
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise InputError(f"{path}: damaged ({' '.join(str(error).split())}); pack anew") from None
 
 
@@ -112,9 +125,24 @@ class Pack:
             index = np.load(path, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
             raise InputError(f"{path}: cannot be read ({error}); pack anew") from None
-        if index.dtype != INDEX or len(index) != self.manifest.splits[self.split].people:
+        if index.dtype != INDEX or index.shape != (self.manifest.splits[self.split].people,) or not self._holds(index):
             raise InputError(f"{path}: damaged; pack anew")
         return index
+
+    def _holds(self, index: np.ndarray) -> bool:
+        """Whether each part lies in its image, and is stored as large as it is said to be."""
+        at = {name: index[name].astype(np.int64) for name in INDEX.names}  # sums and products need more bits
+        stored = at["stored_width"] * at["stored_height"] * 3
+        facts = (
+            (at["left"] >= 0) & (at["left"] + at["width"] <= at["image_width"]),
+            (at["top"] >= 0) & (at["top"] + at["height"] <= at["image_height"]),
+            (at["stored_width"] > 0) & (at["stored_width"] <= at["width"]),
+            (at["stored_height"] > 0) & (at["stored_height"] <= at["height"]),
+            at["image_width"] * at["image_height"] <= MOST_PIXELS,
+            (at["shard"] >= 0) & (at["offset"] >= 0),
+            at["bytes"] == stored if self.manifest.codec == RAW else at["bytes"] > 0,
+        )
+        return all(fact.all() for fact in facts)
 
     def check(self, augment: Augmentation | None, input_size: tuple[int, int]) -> None:
         """InputError where samples of this size (H, W), varied so, may show more than is stored."""
@@ -204,7 +232,10 @@ class PackedCrop:
         at = self._at
         data = self.pack.read(at["shard"], at["offset"], at["bytes"])
         if self.pack.manifest.codec == JPEG:
-            pixels = decode_image(data, self.pack.folder / shard_file(self.pack.split, at["shard"]))
+            shard = self.pack.folder / shard_file(self.pack.split, at["shard"])
+            pixels = decode_image(data, shard)
+            if pixels.shape[:2] != (at["stored_height"], at["stored_width"]):
+                raise InputError(f"{shard}: damaged at byte {at['offset']}; pack anew")
         else:
             pixels = np.frombuffer(data, np.uint8).reshape(at["stored_height"], at["stored_width"], 3)
         if self.shrunk:

@@ -100,10 +100,19 @@ class People(Sequence[Person]):
             packed=self.pack and PackedCrop(self.pack, index),
         )
 
+    def parts(self) -> set[str]:
+        """The folders below `images_at` that the pictures' names begin with."""
+        if not (self.arrays["names"] == ord("/")).any():
+            return set()
+        return {os.path.dirname(self._name(picture)) for picture in range(len(self.arrays["name_ends"]))} - {""}
+
     def _path(self, picture: int) -> Path:
+        return self.images_at / self._name(picture)
+
+    def _name(self, picture: int) -> str:
         ends = self.arrays["name_ends"]
         name = self.arrays["names"][ends[picture - 1] if picture else 0 : ends[picture]]
-        return self.images_at / os.fsdecode(name.tobytes())
+        return os.fsdecode(name.tobytes())
 
     def _freeze(self) -> None:
         for array in self.arrays.values():

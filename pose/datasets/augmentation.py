@@ -1,4 +1,4 @@
-"""How strongly training samples are varied, as numbers (applied by data/augment.py)."""
+"""How strongly training samples are varied, as numbers (applied by crops/augment.py)."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def describe(
     upper_body: without it training takes no half bodies. InputError for what contradicts itself.
     """
     count = len(keypoints)
-    if not count or len(set(keypoints)) != count or not all(isinstance(k, str) and k for k in keypoints):
+    if not count or not all(isinstance(k, str) and k for k in keypoints) or len(set(keypoints)) != count:
         raise InputError(f"data set {name}: keypoints must be names, each another; found {list(keypoints)}")
     pairs = mirror_pairs(keypoints) if flip_pairs is None else _indices(name, "flip_pairs", flip_pairs, count)
     if len({index for pair in pairs for index in pair}) != 2 * len(pairs):
@@ -63,7 +63,7 @@ def from_description(text: str) -> Dataset:
     try:
         values = json.loads(text)
         return describe(str(values.pop("name")), values.pop("keypoints"), **values)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise InputError(f"damaged description of a data set ({error})") from None
 
 

@@ -29,7 +29,8 @@ def find_dataset(dataset: str | Dataset) -> Dataset:
     """The descriptor of a data set by name, or from its `description`; InputError where there is none."""
     if isinstance(dataset, Dataset):
         return dataset
-    return from_description(dataset) if str(dataset).startswith("{") else _by_name(dataset)
+    name = str(dataset)  # out of a file it may be anything
+    return from_description(name) if name.startswith("{") else _by_name(name)
 
 
 @lru_cache
@@ -37,12 +38,12 @@ def _by_name(name: str) -> Dataset:
     if name in DATASETS:
         return DATASETS[name]
     reference = announced("datasets").get(name, name)
-    if isinstance(reference, str) and is_reference(reference):
+    if is_reference(reference):
         thing = load_object(reference)
         if not isinstance(thing, Dataset):
             raise InputError(f"{name}: is a {type(thing).__name__}; give a posebench.pose.datasets.Dataset")
         return replace(thing, name=name)
-    near = get_close_matches(str(name), dataset_names(), n=1)
+    near = get_close_matches(name, dataset_names(), n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise InputError(
         f"unknown dataset {name!r}: {hint}known are {', '.join(dataset_names())}, or package.module:NAME; "

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, is_shortage
 
 Evidence = Mapping[str, np.ndarray]
 
@@ -75,11 +75,13 @@ def same_metric(one: Evidence, other: Evidence) -> bool:
 
 
 def load_evidence(file: Path) -> dict[str, np.ndarray]:
-    """What an evaluation left in an npz file; InputError naming the file where it is broken."""
+    """What an evaluation left in an npz file; InputError naming the file where it cannot be read."""
     try:
         with np.load(file, allow_pickle=False) as arrays:
             return dict(arrays)
     except Exception as error:  # numpy and zipfile raise many kinds for a broken file
+        if is_shortage(error):  # of a file that may be sound
+            raise InputError(f"{file}: not enough memory to read it") from None
         raise InputError(f"{file}: cannot be read ({error}); delete the folder {file.parent} to run it again") from None
 
 

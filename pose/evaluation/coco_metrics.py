@@ -50,7 +50,7 @@ def read_ground_truth(annotation_file: Path, dataset: Dataset = COCO) -> dict[st
 
     Raises InputError naming the file and the entry that is wrong.
     """
-    file = read_coco(annotation_file, Path())
+    file = read_coco(annotation_file, None)
     people = []
     for _, person in read_annotations(file, dataset, unique=False):
         triples = np.concatenate([person.keypoints, person.visibility[:, None]], axis=1)

@@ -27,8 +27,9 @@ TEXT_SIZE = 0.5
 
 @dataclass(frozen=True)
 class ShownTokens:
-    """The visual tokens of n people. kept: (n, K) indices, row-major in `grid` (rows, columns). center, scale: (n, 2)
-    of their crops of `input_size` (H, W). holders: (n, N), of a reduction that merges, the token of each cell."""
+    """The visual tokens of n people. kept: (n, K) indices, row-major in `grid` (rows, columns); padding repeats one.
+    center, scale: (n, 2) of their crops of `input_size` (H, W). holders: (n, N), of a reduction that merges, the token
+    of each cell."""
 
     kept: np.ndarray
     grid: tuple[int, int]
@@ -76,7 +77,7 @@ def draw_prediction(
         crop = warp_crop(image, matrix, panel_wh)
         panel = shade_dropped(crop, kept, grid) if holders is None else show_merged(crop, holders[number - 1], grid)
         draw_skeleton(panel, apply_affine(pose, matrix), seen, skeleton)
-        panels.append(_captioned(panel, f"{number}: {len(kept)}/{grid[0] * grid[1]} tokens"))
+        panels.append(_captioned(panel, f"{number}: {len(np.unique(kept))}/{grid[0] * grid[1]} tokens"))
     shown = {"dropped token": VEIL + 32} if holders is None else {"one colour: merged into one token": None}
     return _explained(_beside(picture, panels, rows), {**shown, "outside the image": OUTSIDE})
 

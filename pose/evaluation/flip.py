@@ -7,14 +7,6 @@ import torch
 from ..keypoints import Skeleton
 
 
-def mirror_order(skeleton: Skeleton) -> list[int]:
-    """For each keypoint the index of the one that a mirror puts in its place."""
-    order = list(range(skeleton.num_keypoints))
-    for left, right in skeleton.flip_pairs:
-        order[left], order[right] = right, left
-    return order
-
-
 def flip_back(heatmaps: torch.Tensor, skeleton: Skeleton, *, shift: bool = False) -> torch.Tensor:
     """Heatmaps (B, J, h, w) of mirrored images as they would be for the images themselves; a new tensor.
 
@@ -22,7 +14,7 @@ def flip_back(heatmaps: torch.Tensor, skeleton: Skeleton, *, shift: bool = False
     column 0, as HRNet does (TEST.SHIFT_HEATMAP), whose crops are off by that much under a mirror; the unbiased
     ("dark") crops are not.
     """
-    turned = heatmaps[:, mirror_order(skeleton)].flip(-1)
+    turned = heatmaps[:, skeleton.mirror_order].flip(-1)
     return torch.cat([turned[..., :1], turned[..., :-1]], dim=-1) if shift else turned
 
 

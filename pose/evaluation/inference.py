@@ -14,9 +14,10 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, Dataset, default_collate
+from torch.utils.data import DataLoader
 
 from ..crops.dataset import PoseDataset
+from ..crops.loading import ErrorsAsItems, collate
 from ..crops.person import Person
 from ..errors import InputError, NumericalError
 from ..keypoints import Skeleton
@@ -173,29 +174,9 @@ def _batches(
     if for_gpu and not workers:
         workers = min(GPU_WORKERS, len(indices), max((os.cpu_count() or 1) - 1, 0))
     loader = DataLoader(
-        _ErrorsAsItems(dataset), batch_sampler=indices, num_workers=workers, collate_fn=_collate, pin_memory=for_gpu
+        ErrorsAsItems(dataset), batch_sampler=indices, num_workers=workers, collate_fn=collate, pin_memory=for_gpu
     )
     for batch in loader:
         if isinstance(batch, InputError):
             raise batch
         yield batch
-
-
-class _ErrorsAsItems(Dataset):
-    """Hands on an InputError as an item: raised in a loader process it would arrive wrapped in a traceback."""
-
-    def __init__(self, dataset: PoseDataset) -> None:
-        self.dataset = dataset
-
-    def __len__(self) -> int:
-        return len(self.dataset)
-
-    def __getitem__(self, index: int) -> Any:
-        try:
-            return self.dataset[index]
-        except InputError as error:
-            return error
-
-
-def _collate(items: list[Any]) -> Any:
-    return next((item for item in items if isinstance(item, InputError)), None) or default_collate(items)

@@ -1,23 +1,15 @@
-"""PCKh, MPII's score: the share of joints found within a fraction of the head's size.
-
-The head's size is 0.6 times the diagonal of the annotated head box [Andriluka et al., CVPR 2014].
-"""
+"""PCKh, MPII's score: the share of joints found within a fraction of the head's size [Andriluka et al., CVPR 2014]."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from ..crops.person import DataSplit
 from ..datasets.descriptor import Scored
 from ..datasets.mpii import SKELETON as MPII
-from ..errors import InputError
-from ..people.matlab import read_matlab
-from ..people.mpii import ground_truth_file, read_entries
+from ..people.head_sizes import HeadSizes, read_head_sizes
+from ..people.mpii import ground_truth_file
 
-HEAD_FACTOR = 0.6
 THRESHOLD, STRICT_THRESHOLD = 0.5, 0.1
 PUBLISHED_STRICT_THRESHOLD = 0.11  # what the HRNet family computes under the name "Mean@0.1"
 NOT_IN_MEAN = ("pelvis", "thorax")
@@ -33,20 +25,10 @@ GROUPS = {
 }
 
 
-@dataclass(frozen=True)
-class HeadSizes:
-    """The contents of gt_valid.mat that PCKh needs, in the order of valid.json: joints (n, 16, 2) in 0-based px,
-    annotated (n, 16) bool, size (n,) px."""
-
-    joints: np.ndarray
-    annotated: np.ndarray
-    size: np.ndarray
-
-
 def evaluate(data: DataSplit, keypoints: np.ndarray, *, as_published: bool = False) -> Scored:
     """PCKh of poses (n, 16, 3) of the people of the split val; of others there are no head sizes, and a note says so.
 
-    InputError where the head sizes are of other people.
+    InputError where the head sizes are none, or of other people.
     """
     path = ground_truth_file(data.root)
     if data.split != "val":
@@ -54,46 +36,13 @@ def evaluate(data: DataSplit, keypoints: np.ndarray, *, as_published: bool = Fal
         return Scored({}, {}, keypoints, (why,))
     if not path.is_file():
         return Scored({}, {}, keypoints, (f"no {path.name} (head sizes) in {path.parent}: PCKh not computed",))
-    heads = read_head_sizes(path)
-    entries = len(read_entries(data.annotation_file))
-    if entries != len(heads.size):
-        raise InputError(f"{path}: holds {len(heads.size)} people, but {data.annotation_file} has {entries}")
+    heads = read_head_sizes(path, data.annotation_file)
     rows = [person.image_id for person in data.people]  # MPII: the entry's place in the file
     heads = HeadSizes(heads.joints[rows], heads.annotated[rows], heads.size[rows])
     metrics = pckh(keypoints, heads, as_published=as_published)
     notes = (f"pckh_01 is PCKh at a threshold of {metrics['pckh_01_threshold']:g} head sizes",)
     evidence = pckh_evidence(keypoints, heads, [person.image_path.name for person in data.people])
     return Scored(metrics, evidence, keypoints, notes)
-
-
-def read_head_sizes(path: Path) -> HeadSizes:
-    """Read a gt_valid.mat. Raises InputError naming the file and what is wrong with it."""
-    content = read_matlab(path, ("jnt_missing", "pos_gt_src", "headboxes_src"))
-    missing, joints = _array(path, content, "jnt_missing", 2), _array(path, content, "pos_gt_src", 3)
-    heads = _array(path, content, "headboxes_src", 3)
-    people = missing.shape[1]
-    wanted = {"jnt_missing": (16, people), "pos_gt_src": (16, 2, people), "headboxes_src": (2, 2, people)}
-    for name, array in (("jnt_missing", missing), ("pos_gt_src", joints), ("headboxes_src", heads)):
-        if array.shape != wanted[name]:
-            raise InputError(f"{path}: {name!r} must have the shape {wanted[name]}, found {array.shape}")
-    size = HEAD_FACTOR * np.linalg.norm(heads[1] - heads[0], axis=0)
-    if not (size > 0).all():
-        raise InputError(f"{path}: the head box of person {int(np.argmin(size > 0))} has no extent")
-    return HeadSizes(joints.transpose(2, 0, 1) - 1, missing.T == 0, size)
-
-
-def _array(path: Path, content: dict, name: str, dimensions: int) -> np.ndarray:
-    if name not in content:
-        raise InputError(f"{path}: has no {name!r}; PCKh needs jnt_missing, pos_gt_src and headboxes_src")
-    array = content[name]
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "iuf":
-        raise InputError(f"{path}: {name!r} must be an array of numbers")
-    array = array.astype(np.float64)
-    if array.ndim == dimensions - 1:  # MATLAB drops a last dimension of 1
-        array = array[..., None]
-    if array.ndim != dimensions or not np.isfinite(array).all():
-        raise InputError(f"{path}: {name!r} must be {dimensions} dimensions of finite numbers, found {array.shape}")
-    return array
 
 
 def pckh(keypoints: np.ndarray, heads: HeadSizes, *, as_published: bool = False) -> dict[str, float]:

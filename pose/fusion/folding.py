@@ -29,7 +29,6 @@ class _Uses(TorchFunctionMode):
         self.made: dict[int, torch.nn.Parameter] = {}  # output -> the weight that made it
         self.norms: dict[int, torch.Tensor] = {}  # input of a batch norm -> its running mean
         self.reads: Counter[int] = Counter()
-        self.calls: Counter[int] = Counter()  # of a weight, or a running mean
         self.alive: list[Any] = []  # so that no two tensors share an id
 
     def __torch_function__(
@@ -42,12 +41,15 @@ class _Uses(TorchFunctionMode):
         self.reads.update(id(tensor) for tensor in _tensors((args, kwargs)))
         self.alive += [args, kwargs, output]
         if function in _PRODUCTS and len(args) > 1 and isinstance(args[1], nn.Parameter):
-            self.made[id(output)] = args[1]
-            self.calls[id(args[1])] += 1
+            if output.dim() == args[1].dim():  # else a norm, over dimension 1, is not over what it makes
+                self.made[id(output)] = args[1]
         elif function is F.batch_norm and isinstance(args[1], torch.Tensor):
             self.norms[id(args[0])] = args[1]
-            self.calls[id(args[1])] += 1
         return output
+
+    def read_once(self, *tensors: torch.Tensor | None) -> bool:
+        """Whether nothing was done with any of them but the one thing that was seen."""
+        return all(self.reads[id(tensor)] == 1 for tensor in tensors if tensor is not None)
 
 
 def _tensors(value: Any) -> Iterable[torch.Tensor]:
@@ -66,7 +68,7 @@ def fold_batch_norms(module: nn.Module, *inputs: Any) -> int:
     goes into its weights, and an identity stands in its place. Returns how many did.
 
     Which these are is seen in a pass over the example `inputs`, not read from names: a norm whose layer is run twice,
-    or whose input something else reads too, stays.
+    or whose input something else reads too, stays; and so it does where something else reads a weight of either.
     """
     uses = _Uses()
     with uses:
@@ -77,8 +79,10 @@ def fold_batch_norms(module: nn.Module, *inputs: Any) -> int:
     for output, weight in uses.made.items():
         mean = uses.norms.get(output)
         layer, norm = layers.get(id(weight)), norms.get(id(mean))
-        once = uses.reads[output] == 1 and uses.calls[id(weight)] == uses.calls[id(mean)] == 1
-        if layer is None or norm is None or norm.training or not once or _is_watched(layer, norm):
+        if layer is None or norm is None or norm.training or _is_watched(layer, norm):
+            continue
+        parameters = weight, layer.bias, mean, norm.running_var, norm.weight, norm.bias
+        if uses.reads[output] != 1 or not uses.read_once(*parameters):
             continue
         if type(layer) in _TRANSPOSED and layer.groups > 1:
             continue
@@ -97,7 +101,9 @@ def _is_watched(*modules: nn.Module) -> bool:
 
 
 def _fold(layer: nn.Module, norm: nn.modules.batchnorm._BatchNorm) -> None:
-    statistics = norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
+    mean, variance = norm.running_mean, norm.running_var
+    weight = torch.ones_like(variance) if norm.weight is None else norm.weight
+    statistics = mean, variance, norm.eps, weight, torch.zeros_like(mean) if norm.bias is None else norm.bias
     if isinstance(layer, nn.Linear):
         layer.weight, layer.bias = fuse_linear_bn_weights(layer.weight, layer.bias, *statistics)
     else:

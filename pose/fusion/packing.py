@@ -43,6 +43,11 @@ class PackedConvolution(nn.Module):
         self.packed = torch.ops.mkldnn._reorder_convolution_weight(weight, *self.how, list(example))
         self.bias = convolution.bias
 
+    @property
+    def weight(self) -> torch.Tensor:
+        """(out, in / groups, height, width), as it was."""
+        return self.packed.to_dense()
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return torch.ops.mkldnn._convolution_pointwise(x, self.packed, self.bias, *self.how, "none", [], "")
 
@@ -69,7 +74,7 @@ def pack_weights(module: nn.Module, *inputs: object) -> nn.Module:
     for layer, shape in shapes.items():
         if isinstance(layer, nn.Linear):
             packed[layer] = PackedLinear(layer, shape[:-1].numel())
-        else:
+        elif len(shape) == 4:  # the operator takes no single image
             packed[layer] = PackedConvolution(layer, shape)
     for parent in list(module.modules()):
         for name, child in parent.named_children():

@@ -21,6 +21,7 @@ from ..crops.people import People
 from ..crops.person import Person
 from ..errors import InputError
 from ..files import atomic_path, default_cache_dir
+from .fields import folder_inside
 
 SMALLEST = 8 * 2**20  # bytes of files that are worth it; less is read in half a second
 MOST = 24  # entries that are kept, the last used
@@ -35,7 +36,10 @@ def cached_people(
     depends on, but for the folder `images_at` that the pictures lie in."""
 
     def valid(arrays: Arrays) -> People:
-        return People(arrays, images_at)
+        people = People(arrays, images_at)
+        if not all(folder_inside(images_at, part) for part in people.parts()):
+            raise ValueError("a folder of pictures has become a link out of theirs, which the reader tells")
+        return people
 
     return cached(files, ("people", *how), valid, lambda: People.of(read(), images_at).arrays)
 

@@ -66,11 +66,13 @@ def _check_images(entries: Iterable[Entry], result: FolderCheck, progress: Progr
     by_path: dict[Path, list[Entry]] = {}
     for entry in entries:
         by_path.setdefault(entry.image_path, []).append(entry)
-    for images_at in sorted({path.parent for path in by_path}):
-        if not images_at.is_dir():
-            gone = [path for path in by_path if path.parent == images_at]
-            result.problems.append(error(images_at, f"the image folder is missing (for {len(gone)} images)"))
-            for path in gone:
+    by_folder: dict[Path, list[Path]] = {}
+    for path in by_path:
+        by_folder.setdefault(path.parent, []).append(path)
+    for images_at, paths in sorted(by_folder.items()):
+        if not os.path.isdir(images_at):  # also of a name longer than there may be
+            result.problems.append(error(images_at, f"the image folder is missing (for {len(paths)} images)"))
+            for path in paths:
                 del by_path[path]
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:  # OpenCV lets go of the interpreter's lock
         paths = list(by_path)

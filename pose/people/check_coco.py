@@ -27,19 +27,25 @@ def check_folder(folder: Path, dataset: Dataset, result: FolderCheck) -> list[En
     """Check the annotations of all splits, and the detection files; what is found goes to `result`."""
     entries: list[Entry] = []
     files: list[CocoFile] = []
-    result.report_missing([annotation_file(folder, split) for split in ("train", "val")])
+    paths: dict[str, Path] = {}
     for split in dataset.splits:
-        path = annotation_file(folder, split)
+        try:
+            paths[split] = annotation_file(folder, split)
+        except InputError as fault:  # two files, and nobody knows which is meant
+            file, _, what = str(fault).partition(": ")
+            result.add_error(Path(file), what)
+    result.report_missing([path for split, path in paths.items() if split in ("train", "val")])
+    for split, path in paths.items():
         if not path.is_file():
             continue
         try:
-            file = read_coco(path, image_folder(folder, split), lambda what, at=path: result.add_error(at, what))
+            coco = read_coco(path, image_folder(folder, split), lambda what, at=path: result.add_error(at, what))
         except InputError as fault:
             result.add_error(path, str(fault))
             continue
-        files.append(file)
-        result.splits.append(_check_annotations(file, split, dataset, result.problems))
-        entries += [Entry(image.path, file.path, "", (image.width, image.height)) for image in file.images.values()]
+        files.append(coco)
+        result.splits.append(_check_annotations(coco, split, dataset, result.problems))
+        entries += [Entry(image.path, path, "", (image.width, image.height)) for image in coco.images.values()]
     for path in sorted((folder / DETECTION_FOLDER).glob("*.json")):
         if files and "test" not in path.name:  # the test images have no annotations to check against
             _check_detections(path, files, result)

@@ -113,8 +113,9 @@ def detection_file(folder: Path, name: str) -> Path:
     raise InputError(f"{name}: no such detection file (give 'gt' for annotated boxes, or a JSON file of detections)")
 
 
-def read_coco(path: Path, images_at: Path, on_fault: OnFault | None = None) -> CocoFile:
-    """Read an annotation file's frame: its images and its person category.
+def read_coco(path: Path, images_at: Path | None, on_fault: OnFault | None = None) -> CocoFile:
+    """Read an annotation file's frame: its images, which lie in `images_at` (None: nobody reads them), and its person
+    category.
 
     Raises InputError naming the file and what is wrong with the frame; a broken image goes to `on_fault`.
     """
@@ -192,11 +193,12 @@ def entry_name(kind: str, position: int, record: Any) -> str:
     return f"{kind} {position}{identity}"
 
 
-def parse_image(record: Any, images_at: Path) -> CocoImage:
+def parse_image(record: Any, images_at: Path | None) -> CocoImage:
     """Check one entry of `images`; without a `file_name` the file is called by the id. Raises FieldError."""
     identity = get_int(record, "id")
     name = get_file_name(record, "file_name", images_at) if "file_name" in record else f"{identity:012d}.jpg"
-    return CocoImage(identity, images_at / name, get_int(record, "width", least=1), get_int(record, "height", least=1))
+    path = (images_at or Path()) / name
+    return CocoImage(identity, path, get_int(record, "width", least=1), get_int(record, "height", least=1))
 
 
 def is_person(record: Any, file: CocoFile) -> bool:

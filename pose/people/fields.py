@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from ..files import is_inside, read_regular
+from ..files import FOLLOW_LINKS, is_inside, read_regular
 
 LARGEST_FILE = 2**32  # bytes
 LARGEST_PIXEL = 1e6  # beyond this a coordinate is a mistake, and arithmetic on it would only hide that
@@ -113,13 +113,17 @@ def get_file_name(record: Any, key: str, folder: Path | None = None) -> str:
     name = get_text(record, key)
     if not name.isprintable() or Path(name).is_absolute() or ".." in Path(name).parts:
         raise FieldError(f"{key!r} must be a file name inside the image folder, found {shown(name)}")
-    if folder is not None and "/" in name and not _inside(folder, os.path.dirname(name)):
-        raise FieldError(f"{key!r} must be a file name inside the image folder, found {shown(name)}, a link out of it")
+    if folder is not None and "/" in name and not folder_inside(folder, os.path.dirname(name)):
+        raise FieldError(
+            f"{key!r} must be a file name inside the image folder, found {shown(name)}, a link out of it; set "
+            f"{FOLLOW_LINKS}=1 to follow such links"
+        )
     return name
 
 
 @lru_cache(maxsize=1000)
-def _inside(folder: Path, part: str) -> bool:
+def folder_inside(folder: Path, part: str) -> bool:
+    """Whether a folder by its relative name lies in `folder`, its links followed."""
     return is_inside(folder, folder / part)
 
 

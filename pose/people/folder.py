@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 from ..crops.boxes import check_convention
@@ -64,8 +65,8 @@ def load_people(
     """The people of a split ("train" or "val"; some data sets have also "trainval" and "test") of a data folder.
 
     `boxes` is "gt" or a file of person detections (not of MPII); `input_size` (H, W) gives the crop's aspect ratio;
-    `convention` is the crops' (boxes.py); `dataset` says what the folder holds, where its files do not. Images are not
-    touched. Raises InputError in one line for whatever is wrong with the folder or its files.
+    `convention` is the crops' (crops/boxes.py); `dataset` says what the folder holds, where its files do not. Images
+    are not touched. Raises InputError in one line for whatever is wrong with the folder or its files.
     """
     check_convention(convention)
     found, folder = detect_dataset(root, dataset)
@@ -89,10 +90,9 @@ def _in_arrays(people: Sequence[Person]) -> Sequence[Person]:
 
 
 def _marks(dataset: Dataset, folder: Path) -> list[Path]:
-    """The first match of each of a data set's marks, relative to the folder."""
-    matches = [next(iter(sorted(folder.glob(mark))), None) for mark in dataset.marks]
-    found = [match.relative_to(folder) for match in matches if match is not None]
-    return found[:1]
+    """The first match of a data set's marks, relative to the folder, if there is one."""
+    matches = (match for mark in dataset.marks for match in sorted(folder.glob(mark)))
+    return [match.relative_to(folder) for match in islice(matches, 1)]
 
 
 def _deepest(found: list[tuple[Dataset, Path, Path]]) -> list[tuple[Dataset, Path, Path]]:

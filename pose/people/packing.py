@@ -24,7 +24,7 @@ from ..datasets.descriptor import SQUARE, Dataset
 from ..datasets.registry import description_of
 from ..errors import InputError
 from ..files import write_atomic
-from ..synth.lock import file_lock
+from ..lock import file_lock
 from .cache import content_digest, file_digest
 from .folder import detect_dataset, load_people
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..files import default_cache_dir
-from .lock import file_lock
+from ..lock import file_lock
 from .scene import RENDERER_VERSION
 from .write import write_synthetic
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..datasets.registry import DATASETS, DEFAULT
 from ..errors import InputError
-from .lock import file_lock
+from ..lock import file_lock
 from .plan import MAX_PEOPLE, SPLITS, people_per_image
 from .render import CHUNK, Task, default_jobs, render_all
 from .scene import RENDERER_VERSION

@@ -16,7 +16,7 @@ from .render import RenderedImage
 from .scene import Person
 
 FILES = {"train": "train", "val": "valid"}
-# MPII's short names, in the order of keypoints.MPII.
+# MPII's short names, in the order of its keypoints.
 MAT_JOINTS = (
     "rank", "rkne", "rhip", "lhip", "lkne", "lank", "pelv", "thor", "neck", "head", "rwri", "relb", "rsho",
     "lsho", "lelb", "lwri",

@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 from torch import Generator
-from torch.utils.data import DataLoader, Dataset, default_collate
+from torch.utils.data import DataLoader
 
 from ..crops.dataset import PoseDataset
+from ..crops.loading import ErrorsAsItems, collate
 from ..errors import InputError
 from ..ranks import ALONE, Ranks, Share
 
@@ -43,7 +44,7 @@ class EpochBatches:
         self.dataset = dataset
         self._sampler = _EpochSampler(len(dataset), batch_size, seed, ranks)
         self._loader = DataLoader(
-            _ErrorsAsItems(dataset),
+            ErrorsAsItems(dataset),
             batch_sampler=self._sampler,
             num_workers=workers,
             persistent_workers=workers > 0,
@@ -107,21 +108,3 @@ class _EpochSampler:
         for number, share in enumerate(self.shares):
             batch = order[number * self._batch_size :][: share.total]
             yield batch[share.start : share.stop] or batch[:1]
-
-
-class _ErrorsAsItems(Dataset):
-    """Hands a sample's InputError on as the sample: raised, it would leave a loader process wrapped in a traceback."""
-
-    def __init__(self, dataset: Dataset) -> None:
-        self._dataset = dataset
-
-    def __getitem__(self, index: int) -> Any:
-        try:
-            return self._dataset[index]
-        except InputError as error:
-            return error
-
-
-def collate(samples: list[Any]) -> Any:
-    """One batch of samples; the first InputError among them instead, if there is one."""
-    return next((sample for sample in samples if isinstance(sample, InputError)), None) or default_collate(samples)

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from ..errors import InputError
+from ..errors import InputError, is_shortage
 from ..files import atomic_path
 from ..models.weights_file import FORMAT, OLDER, VERSION
 from ..schema import check_version
@@ -43,7 +43,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     try:
         contents = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file can fail in any part of the reader
-        raise InputError(f"{path}: not a readable checkpoint (damaged, cut short or of another kind)") from error
+        unreadable = "not a readable checkpoint (damaged, cut short or of another kind)"
+        raise InputError(f"{path}: {'not enough memory to read it' if is_shortage(error) else unreadable}") from error
     if not isinstance(contents, dict) or contents.get("format") != FORMAT:
         raise InputError(f"{path}: not a checkpoint that posebench wrote (a training run can only go on from its own)")
     check_version(path, "checkpoint", contents.get("version"), VERSION, then=OLDER)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ..crops.augment import SYNTH_AUGMENTATION
 from ..datasets import Augmentation, Dataset, find_dataset
 from ..errors import InputError
+from ..records import to_plain
 
 OPTIMIZERS = ("adam", "adamw")
 SCHEDULES = ("steps", "cosine")
@@ -74,42 +73,16 @@ class TrainingRecipe:
             _check(self, name, getattr(self, name) in known, f"one of {', '.join(known)}")
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain types only (numbers, text, lists, dicts), as checkpoints and JSON files hold it."""
-        values = dataclasses.asdict(self)
-        values["milestones"] = list(self.milestones)
-        values["mask_ratios"] = list(self.mask_ratios)
+        """Plain types only (numbers, text, lists, dicts), as checkpoints hold it."""
+        values: dict[str, Any] = to_plain(self)
         if not self.mask_ratios:  # the recipe of a run without them is the same as before there were any
             del values["mask_ratios"]
         return values
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> TrainingRecipe:
-        """The recipe that `to_dict` wrote; InputError for a key that no recipe has."""
-        values = dict(values)
-        _check_keys("training recipe", values, cls)
-        if "epochs" not in values:
-            raise InputError("training recipe: epochs is missing")
-        for name in ("milestones", "mask_ratios"):
-            if name in values:
-                values[name] = tuple(values[name])
-        if values.get("augment") is not None:
-            _check_keys("training recipe: augment", values["augment"], Augmentation)
-            values["augment"] = Augmentation(**values["augment"])
-        return cls(**values)
 
 
 def _check(recipe: TrainingRecipe, name: str, ok: bool, expected: str) -> None:
     if not ok:
         raise InputError(f"training recipe: {name} is {getattr(recipe, name)!r}; give {expected}")
-
-
-def _check_keys(where: str, values: Mapping[str, Any], cls: type) -> None:
-    known = [field.name for field in dataclasses.fields(cls)]
-    for key in values:
-        if key not in known:
-            near = difflib.get_close_matches(str(key), known, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; known keys are {', '.join(known)}"
-            raise InputError(f"{where}: unknown key {key!r}{hint}")
 
 
 def paper_recipe(dataset: str | Dataset) -> TrainingRecipe:

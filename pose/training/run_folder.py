@@ -17,7 +17,7 @@ from ..crops.people import pack_of
 from ..crops.person import DataSplit
 from ..errors import InputError
 from ..files import write_atomic
-from ..synth.lock import file_lock
+from ..lock import file_lock
 from .checkpoint import read_checkpoint
 
 LAST, BEST, LOG = "last.pt", "best.pt", "log.csv"
@@ -76,7 +76,7 @@ def open_run(folder: Path, identity: Mapping[str, Any], *, resume: bool) -> dict
 def _remove_parts(folder: Path) -> None:
     """Of files that a run wrote when it was killed; the folder is locked, so that nobody writes them now."""
     for leftover in folder.glob(".*.part"):
-        if leftover.name.startswith((f".{LAST}.", f".{BEST}.", f".{LOG}.")):
+        if leftover.name.startswith(tuple(f".{name}." for name in (LAST, BEST, LOG, WORLD))):
             leftover.unlink(missing_ok=True)
 
 

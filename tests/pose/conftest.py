@@ -101,6 +101,7 @@ def mpii_folder(tmp_path: Path) -> Path:
     (root / "images").mkdir()
     for number in (3, 7):
         cv2.imwrite(str(root / "images" / f"picture{number}.jpg"), picture(number))
-    sizes = {"jnt_missing": (16, 2), "pos_gt_src": (16, 2, 2), "headboxes_src": (2, 2, 2)}
-    savemat(root / "annot" / "gt_valid.mat", {key: np.zeros(size) for key, size in sizes.items()})
+    heads = np.array([[[40.0, 40.0], [30.0, 30.0]], [[60.0, 60.0], [50.0, 50.0]]])
+    truth = {"jnt_missing": np.zeros((16, 2)), "pos_gt_src": np.zeros((16, 2, 2)), "headboxes_src": heads}
+    savemat(root / "annot" / "gt_valid.mat", truth)
     return root

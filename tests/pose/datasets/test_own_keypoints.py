@@ -92,6 +92,7 @@ def test_a_wrong_keypoints_yaml_is_named(text, expected, hands):
         ({"skeleton": [[1, 22]]}, "limbs names keypoint [0, 21] of 21"),
         ({"skeleton": 3}, "'skeleton' must be pairs"),
         ({"keypoints": ["wrist"] * 21}, "keypoints must be names, each another"),
+        ({"keypoints": [["wrist"], *HAND[1:]]}, "keypoints must be names, each another"),
         ({"keypoints": list(HAND[:20]), "skeleton": []}, "'keypoints' must be 60 numbers, found 63"),
     ],
 )
@@ -127,6 +128,15 @@ def test_a_description_leads_back_to_the_data_set():
         find_dataset('{"name": "mouse"}')
     with pytest.raises(InputError, match="damaged description"):
         find_dataset(described[:-1] + ', "more": 1}')
+    with pytest.raises(InputError, match="damaged description"):
+        find_dataset('{"name": ' * 100_000)
+
+
+@pytest.mark.parametrize("name", ["imagenet", ["coco"], {"a": 1}, 5, None, True, ""], ids=repr)
+def test_what_is_no_name_of_a_data_set_is_refused_in_one_line(name):
+    with pytest.raises(InputError, match=r"unknown dataset|damaged description") as caught:
+        create_model("tmpose_tiny", dataset=name)
+    assert "\n" not in str(caught.value)
 
 
 def test_other_sigmas_are_another_data_set_even_where_posebench_reads_and_scores_it():

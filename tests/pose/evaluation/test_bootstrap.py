@@ -3,7 +3,14 @@ import pytest
 from known_answers import DATA
 
 from posebench.pose.errors import InputError
-from posebench.pose.evaluation.bootstrap import bootstrap_ap, draw_images, paired_bootstrap, score, scores
+from posebench.pose.evaluation.bootstrap import (
+    bootstrap_ap,
+    draw_images,
+    load_evidence,
+    paired_bootstrap,
+    score,
+    scores,
+)
 from posebench.pose.evaluation.coco_metrics import coco_statistics, make_results, read_ground_truth
 
 
@@ -160,3 +167,20 @@ def test_no_detections_give_zero_and_no_people_give_nan():
     _, nobody = coco_statistics(truth | {"annotations": []}, noisy_results(truth, 4))
     assert np.isnan(score(nobody))
     assert np.isnan(bootstrap_ap(nobody)).all()
+
+
+def test_a_result_that_memory_is_too_short_for_is_not_to_be_deleted(tmp_path, monkeypatch):
+    path = tmp_path / "evidence.npz"
+    np.savez(path, images=np.arange(3))
+    assert load_evidence(path)["images"].tolist() == [0, 1, 2]
+
+    def short(*args, **options):
+        raise MemoryError
+
+    with monkeypatch.context() as patched, pytest.raises(InputError, match=r"npz: not enough memory") as caught:
+        patched.setattr(np, "load", short)
+        load_evidence(path)
+    assert "delete" not in str(caught.value)
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(InputError, match=f"cannot be read .*; delete the folder {tmp_path} to run it again"):
+        load_evidence(path)

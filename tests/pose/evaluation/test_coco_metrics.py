@@ -121,3 +121,13 @@ def test_a_broken_annotation_is_named(tmp_path):
     (tmp_path / "gt.json").write_text(json.dumps(content))
     with pytest.raises(InputError, match=r"gt\.json: annotation 3 .*'area' is missing"):
         read_ground_truth(tmp_path / "gt.json")
+
+
+def test_what_lies_in_the_working_folder_does_not_matter(tmp_path, monkeypatch):
+    content = json.loads((DATA / "reference_coco_gt.json").read_text())
+    content["images"][0]["file_name"] = "videos/0001.jpg"
+    (tmp_path / "gt.json").write_text(json.dumps(content))
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "videos").symlink_to("/usr")
+    monkeypatch.chdir(tmp_path / "work")
+    assert len(read_ground_truth(tmp_path / "gt.json")["images"]) == len(content["images"])

@@ -5,7 +5,8 @@ from scipy.io import loadmat, savemat
 
 from posebench.pose.datasets.mpii import SKELETON as MPII
 from posebench.pose.errors import InputError
-from posebench.pose.evaluation.mpii_metrics import pckh, read_head_sizes
+from posebench.pose.evaluation.mpii_metrics import pckh
+from posebench.pose.people.head_sizes import read_head_sizes
 
 MAT = DATA / "reference_mpii_gt_valid.mat"
 

@@ -10,7 +10,7 @@ from posebench import create_model
 from posebench.pose.crops.affine import apply_affine, crop_matrix
 from posebench.pose.datasets.coco import SKELETON as COCO
 from posebench.pose.errors import InputError
-from posebench.pose.evaluation.draw import ShownTokens, draw_prediction, shade_dropped
+from posebench.pose.evaluation.draw import ShownTokens, draw_prediction, shade_dropped, show_merged
 from posebench.pose.evaluation.predict import predict_image
 
 
@@ -87,6 +87,15 @@ def test_merged_cells_are_drawn_in_the_one_colour_of_their_token(spots):
         for holders in (None, found.holders)
     )
     assert veiled.shape == merged.shape and (veiled != merged).any()
+    crop = np.random.default_rng(0).integers(0, 255, (96, 72, 3), dtype=np.uint8)
+    cells = show_merged(crop, found.holders[0], (8, 6)).reshape(8, 12, 6, 12, 3)
+    own = crop.reshape(8, 12, 6, 12, 3)
+    for token in np.unique(found.holders[0]):
+        places = np.argwhere(found.holders[0].reshape(8, 6) == token)
+        common = np.mean([own[row, :, column] for row, column in places], axis=(0, 1, 2))
+        for row, column in places:
+            inside = cells[row, 1:, column, 1:].astype(float)  # the first row and column may be a line
+            assert np.abs(inside - common).max() <= 0.5
 
 
 def test_people_below_a_score_are_left_out_with_all_that_belongs_to_them(spots):
@@ -159,6 +168,16 @@ def test_a_panel_per_person_stands_beside_the_picture():
     assert page.shape[1] > 2 * 200 + 800
     plain = draw_prediction(image, points, None, COCO)
     assert plain.shape == image.shape
+
+
+def test_padding_that_repeats_a_token_is_not_counted():
+    crops = np.array([[60.0, 60.0]]), np.array([[0.3, 0.4]]), (128, 96)
+    image, points = np.zeros((600, 600, 3), np.uint8), np.zeros((1, 17, 2))
+    pages = [
+        draw_prediction(image, points, None, COCO, tokens=ShownTokens(np.array([kept]), (8, 6), *crops))
+        for kept in ([5, 7], [5, 7, 5], [5, 7, 9])
+    ]
+    assert np.array_equal(pages[0], pages[1]) and not np.array_equal(pages[0], pages[2])
 
 
 def test_a_legend_shows_the_colour_of_a_dropped_token():

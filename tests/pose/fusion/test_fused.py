@@ -12,6 +12,7 @@ from posebench.benchmark.counting.flops import count_flops
 from posebench.benchmark.runtimes.prepared import Task, prepare
 from posebench.pose.fusion.folding import fold_batch_norms
 from posebench.pose.fusion.fuse import fuse
+from posebench.pose.fusion.packing import pack_weights
 from posebench.pose.fusion.short_attention import LOGITS, QUERIES, ShortAttention
 from posebench.pose.models.zoo import create_model
 from posebench.pose.reductions import reduction_names
@@ -127,7 +128,8 @@ def test_few_tokens_attend_by_two_products_and_more_by_the_fused_kernel(tokens, 
 
 
 class Shared(nn.Module):
-    """Norms that may not be folded: behind a layer that is run twice, and behind one whose output is read again."""
+    """Norms that may not be folded: behind a layer that is run twice, or whose output or weight is read again, and one
+    whose own weight is."""
 
     def __init__(self):
         super().__init__()
@@ -136,13 +138,17 @@ class Shared(nn.Module):
         self.alone, self.norm_of_alone = nn.ConvTranspose2d(3, 4, 2, stride=2), nn.BatchNorm2d(4)
         self.flat, self.norm_of_flat = nn.Linear(4, 5), nn.BatchNorm1d(5)
         self.before, self.after = nn.BatchNorm2d(3), nn.Conv2d(3, 3, 3)
+        self.tied, self.norm_of_tied = nn.Linear(5, 5, bias=False), nn.BatchNorm1d(5)
+        self.last, self.norm_of_last = nn.Linear(5, 5), nn.BatchNorm1d(5)
 
     def forward(self, x):
         x = self.norm(self.twice(self.twice(x)))
         y = self.read(x)
         x = F.relu(self.norm_of_read(y)) + y
         x = self.after(self.before(x))
-        return self.norm_of_flat(self.flat(F.relu(self.norm_of_alone(self.alone(x))).mean(dim=(2, 3))))
+        x = self.norm_of_flat(self.flat(F.relu(self.norm_of_alone(self.alone(x))).mean(dim=(2, 3))))
+        x = self.norm_of_tied(self.tied(x)) @ self.tied.weight
+        return self.norm_of_last(self.last(x)) * self.norm_of_last.weight
 
 
 def test_a_norm_is_folded_where_it_alone_reads_what_one_layer_makes():
@@ -156,6 +162,28 @@ def test_a_norm_is_folded_where_it_alone_reads_what_one_layer_makes():
     torch.testing.assert_close(fused(images), module(images), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("layer", "norm", "size", "folded"),
+    [
+        (nn.Linear(5, 6), nn.BatchNorm1d(6), (4, 5), 1),
+        (nn.Linear(5, 6), nn.BatchNorm1d(6), (4, 6, 5), 0),  # the norm is over the six tokens
+        (nn.Linear(5, 6), nn.BatchNorm1d(7), (4, 7, 5), 0),
+        (nn.Linear(5, 6, bias=False), nn.BatchNorm1d(6, affine=False), (4, 5), 1),
+        (nn.Conv1d(5, 6, 3), nn.BatchNorm1d(6), (4, 5, 8), 1),
+        (nn.Conv1d(5, 6, 3), nn.BatchNorm1d(6), (5, 8), 0),  # one signal, whose six places are the norm's channels
+        (nn.Conv2d(4, 6, 3, groups=2), nn.BatchNorm2d(6, affine=False), (4, 4, 8, 8), 1),
+    ],
+)
+def test_a_norm_is_folded_where_its_channels_are_what_the_layer_makes(layer, norm, size, folded):
+    torch.manual_seed(1)
+    module, inputs = nn.Sequential(copy.deepcopy(layer), copy.deepcopy(norm)), torch.randn(size)
+    module[1].running_mean.normal_()
+    module[1].running_var.uniform_(0.5, 2)
+    fused = copy.deepcopy(module.eval())
+    assert fold_batch_norms(fused, inputs) == folded
+    torch.testing.assert_close(fused(inputs), module(inputs), rtol=1e-5, atol=1e-5)
+
+
 def test_a_network_of_ones_own_runs_fused():
     torch.manual_seed(1)
     module, images = Shared(), torch.randn(4, 3, 9, 7)
@@ -163,3 +191,31 @@ def test_a_network_of_ones_own_runs_fused():
     module.eval()
     found = prepare("fused", Task(module, (images,))).run(images)
     torch.testing.assert_close(found, module(images), rtol=1e-5, atol=1e-5)
+
+
+class AsksItsLayers(nn.Module):
+    """As networks do that take pictures in any precision."""
+
+    def __init__(self):
+        super().__init__()
+        self.convolution, self.linear = nn.Conv2d(4, 6, 3, groups=2), nn.Linear(6, 5)
+
+    def forward(self, x):
+        x = self.convolution(x.to(self.convolution.weight.dtype)) + self.convolution.weight.sum()
+        return self.linear(x.mean(dim=(2, 3)).to(self.linear.weight.dtype)) + self.linear.weight.sum()
+
+
+def test_a_layer_that_is_given_a_single_picture_computes_the_same_packed():
+    torch.manual_seed(1)
+    module, image = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Linear(5, 2)), torch.randn(3, 9, 7)
+    with torch.inference_mode():
+        packed = pack_weights(copy.deepcopy(module), image)
+        torch.testing.assert_close(packed(image), module(image), rtol=1e-5, atol=1e-5)
+
+
+def test_packed_layers_still_have_their_weights():
+    torch.manual_seed(1)
+    module, images = AsksItsLayers().eval(), torch.randn(2, 4, 9, 7)
+    packed = pack_weights(copy.deepcopy(module), images)
+    with torch.inference_mode():
+        torch.testing.assert_close(packed(images), module(images), rtol=1e-5, atol=1e-5)

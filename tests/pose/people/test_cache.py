@@ -11,7 +11,9 @@ import psutil
 import pytest
 
 from posebench.pose.crops.people import People
+from posebench.pose.errors import InputError
 from posebench.pose.people import cache
+from posebench.pose.people.fields import folder_inside
 from posebench.pose.people.folder import load_people
 
 
@@ -61,6 +63,29 @@ def test_other_annotations_or_crops_are_read_anew(coco_folder, kept):
     assert after.scale[0] != before.scale[0]
     assert load_people(coco_folder, "val", input_size=(256, 256)).people[0].scale[0] != after.scale[0]
     assert load_people(coco_folder, "val", convention="udp").people[0].scale.tolist() != after.scale.tolist()
+
+
+@pytest.mark.parametrize("was", ["a folder", "a link that might be followed"])
+def test_a_link_out_of_the_images_is_refused_although_people_are_kept(was, coco_folder, kept, monkeypatch, tmp_path):
+    file = coco_folder / "annotations" / "person_keypoints_val2017.json"
+    content = json.loads(file.read_text())
+    content["images"][0]["file_name"] = "night/1.jpg"
+    file.write_text(json.dumps(content))
+    night = coco_folder / "images" / "val2017" / "night"
+    (tmp_path / "elsewhere").mkdir()
+    if was == "a folder":
+        night.mkdir(parents=True)
+        assert load_people(coco_folder, "val").people
+        night.rmdir()
+        night.symlink_to(tmp_path / "elsewhere")
+    else:
+        night.symlink_to(tmp_path / "elsewhere")
+        monkeypatch.setenv("POSEBENCH_FOLLOW_LINKS", "1")
+        assert load_people(coco_folder, "val").people
+        monkeypatch.delenv("POSEBENCH_FOLLOW_LINKS")
+    folder_inside.cache_clear()  # as in another process
+    with pytest.raises(InputError, match=r"image 0.*a link out of it.*POSEBENCH_FOLLOW_LINKS=1"):
+        load_people(coco_folder, "val")
 
 
 class Trap:

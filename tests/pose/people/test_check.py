@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 from photographs import COCO_PEOPLE, MPII_PEOPLE
+from scipy.io import loadmat, savemat
 
 from posebench.pose.people.check import inspect_folder
 
@@ -79,12 +80,19 @@ def test_mpii_joints_outside_the_image_are_doubted(mpii_folder):
     assert problem.severity == "warning" and "person 1: 1 labelled keypoints lie outside" in problem.what
 
 
+def write_heads(path, heads):
+    content = {name: value for name, value in loadmat(path).items() if not name.startswith("__")}
+    savemat(path, content | {"headboxes_src": heads})
+
+
 @pytest.mark.parametrize(
     ("damage", "severity", "words"),
     [
         (lambda path: path.unlink(), "warning", "no PCKh"),
         (lambda path: path.write_bytes(path.read_bytes()[:200]), "error", "not a readable MATLAB file"),
         (lambda path: path.write_bytes(b"nothing"), "error", "not a readable MATLAB file"),
+        (lambda path: write_heads(path, np.zeros((2, 2, 2))), "error", "the head box of person 0 has no extent"),
+        (lambda path: write_heads(path, np.full((2, 2, 2), np.nan)), "error", "finite numbers"),
     ],
 )
 def test_a_broken_ground_truth_of_mpii_is_named(damage, severity, words, mpii_folder):
@@ -97,8 +105,8 @@ def test_a_broken_ground_truth_of_mpii_is_named(damage, severity, words, mpii_fo
 def test_a_ground_truth_for_other_people_is_named(mpii_folder):
     path = mpii_folder / "annot" / "valid.json"
     path.write_text(json.dumps(json.loads(path.read_text())[:1]))
-    problems = errors(mpii_folder)
-    assert len(problems) == 3 and all(problem.file.name == "gt_valid.mat" for problem in problems)
+    (problem,) = errors(mpii_folder)
+    assert problem.file.name == "gt_valid.mat" and problem.what == f"holds 2 people, but {path} has 1"
 
 
 def test_a_missing_image_folder_is_one_problem(coco_folder):
@@ -107,11 +115,33 @@ def test_a_missing_image_folder_is_one_problem(coco_folder):
     assert problem.file == coco_folder / "images" / "val2017" and "for 2 images" in problem.what
 
 
+def test_an_image_folder_of_a_name_that_no_file_system_takes_is_one_problem(coco_folder):
+    path = coco_folder / "annotations" / "person_keypoints_val2017.json"
+    content = json.loads(path.read_text())
+    content["images"][0]["file_name"] = "/".join(["deeper"] * 1000) + "/1.jpg"
+    path.write_text(json.dumps(content))
+    (problem,) = inspect_folder(coco_folder).problems
+    assert problem.severity == "error" and "the image folder is missing (for 1 images)" in problem.what
+
+
 def test_a_missing_split_is_a_warning_and_no_split_an_error(coco_folder):
     (coco_folder / "annotations" / "person_keypoints_train2017.json").unlink()
     assert [problem.severity for problem in inspect_folder(coco_folder).problems] == ["warning"]
     (coco_folder / "annotations" / "person_keypoints_val2017.json").unlink()
     assert [problem.severity for problem in inspect_folder(coco_folder).problems] == ["error", "error"]
+
+
+def test_two_annotation_files_of_a_split_are_a_problem_beside_the_others(coco_folder):
+    annotations = coco_folder / "annotations"
+    train = annotations / "person_keypoints_train2017.json"
+    shutil.copy(train, annotations / "one_train.json")
+    train.rename(annotations / "other_train.json")
+    (coco_folder / "images" / "val2017" / "picture3.jpg").unlink()
+    result = inspect_folder(coco_folder)
+    found = {problem.file: problem.what for problem in result.problems}
+    assert found.keys() == {annotations, coco_folder / "images" / "val2017" / "picture3.jpg"} and not result.ok
+    assert "two annotation files for the split train" in found[annotations]
+    assert [split.split for split in result.splits] == ["val"]
 
 
 def test_a_folder_of_no_layout_is_one_error(tmp_path):

@@ -215,3 +215,48 @@ def test_a_cut_or_changed_pack_is_told(posebench, tmp_path):
     (pack / "pack.json").write_text("{")
     code, _, said = posebench("data", "check", pack)
     assert code == 2 and "pack.json: damaged" in said
+
+
+MANIFESTS = {
+    "nesting without end": lambda m: "[" * 100_000,
+    "a size without end": lambda m: m | {"input_size": [float("inf"), 1]},
+    "a size of nothing": lambda m: m | {"input_size": [0, 0]},
+    "a number as folder": lambda m: m | {"source": 5},
+    "a number as data set": lambda m: m | {"dataset": 5},
+    "an unknown codec": lambda m: m | {"codec": "webp"},
+    "a margin in words": lambda m: m | {"augment": m["augment"] | {"scale": "wide"}},
+    "a hash that is a number": lambda m: m | {"splits": {"train": m["splits"]["train"] | {"shards": [5]}}},
+    "people below 0": lambda m: m | {"splits": {"train": m["splits"]["train"] | {"people": -1}}},
+}
+
+
+@pytest.mark.parametrize("spoil", MANIFESTS.values(), ids=MANIFESTS)
+def test_a_manifest_that_holds_something_else_is_refused(spoil, packed, tmp_path):
+    content = spoil(json.loads((packed[1] / "pack.json").read_text()))
+    (tmp_path / "pack.json").write_text(content if type(content) is str else json.dumps(content))
+    with pytest.raises(InputError, match=f"^{tmp_path}/pack.json: damaged"):
+        load_people(tmp_path, "train")
+
+
+@pytest.mark.parametrize(("codec", "lengths"), [("raw", (0, 7)), ("jpeg", (0,))])
+def test_an_index_that_points_out_of_its_image_is_refused(codec, lengths, plain, tmp_path):
+    write_pack(plain, tmp_path / "pack", input_size=SIZE, codec=codec)
+    path = tmp_path / "pack" / "train.index.npy"
+    sound = np.load(path)
+    wrong = [("left", -1), ("top", 2**31 - 1), ("image_width", 2**30), ("stored_height", 0), ("width", 9)]
+    for field, value in [*wrong, ("shard", -1), *(("bytes", length) for length in lengths)]:
+        index = sound.copy()
+        index[field][0] = value
+        np.save(path, index)
+        with pytest.raises(InputError, match=f"{path}: damaged"):
+            load_people(tmp_path / "pack", "train")
+
+
+def test_a_part_of_another_size_than_its_index_says_is_refused(plain, tmp_path):
+    write_pack(plain, tmp_path / "pack", input_size=SIZE, codec="jpeg", detail=100)
+    path = tmp_path / "pack" / "train.index.npy"
+    index = np.load(path)
+    index[["offset", "bytes"]][0] = index[["offset", "bytes"]][1]
+    np.save(path, index)
+    with pytest.raises(InputError, match="damaged at byte"):
+        list(samples(tmp_path / "pack"))

@@ -9,9 +9,10 @@ import scipy.io
 from reference import DATA
 
 from posebench.pose.datasets.mpii import SKELETON as MPII
-from posebench.pose.evaluation.mpii_metrics import pckh, read_head_sizes
+from posebench.pose.evaluation.mpii_metrics import pckh
 from posebench.pose.people.check import inspect_folder
 from posebench.pose.people.folder import load_people
+from posebench.pose.people.head_sizes import read_head_sizes
 
 REFERENCE = DATA / "reference_mpii_gt_valid.mat"
 

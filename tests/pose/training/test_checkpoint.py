@@ -70,6 +70,17 @@ def test_reading_runs_no_code_that_a_file_holds(tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
+def test_a_sound_file_that_memory_is_too_short_for_is_not_called_damaged(tmp_path, monkeypatch):
+    save_checkpoint(tmp_path / "a.pt", CONTENTS)
+
+    def short(*args, **options):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes")
+
+    monkeypatch.setattr(torch, "load", short)
+    with pytest.raises(InputError, match=r"a\.pt: not enough memory to read it$"):
+        read_checkpoint(tmp_path / "a.pt")
+
+
 def test_a_missing_file_is_said_to_be_missing(tmp_path):
     with pytest.raises(InputError, match="no such checkpoint"):
         read_checkpoint(tmp_path / "a.pt")

@@ -4,6 +4,7 @@ import json
 import pytest
 
 from posebench.pose.errors import InputError
+from posebench.pose.records import from_plain, to_plain
 from posebench.pose.training.losses import LOSSES
 from posebench.pose.training.recipe import LOSS_NAMES, TINY_FINETUNE, TINY_RECIPE, TrainingRecipe, paper_recipe
 
@@ -13,7 +14,7 @@ SHIPPED = {"coco": paper_recipe("coco"), "mpii": paper_recipe("mpii"), "tiny": T
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_recipe_survives_a_json_file(name):
     recipe = SHIPPED[name]
-    assert TrainingRecipe.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
+    assert from_plain(TrainingRecipe, json.loads(json.dumps(to_plain(recipe))), "here") == recipe
 
 
 def test_the_papers_recipe_is_what_the_papers_say():
@@ -42,19 +43,6 @@ def test_a_value_that_cannot_be_trained_with_is_named(wrong):
         TrainingRecipe(**{"epochs": 1, **wrong})
     (name, value), message = *wrong.items(), str(error.value)
     assert name in message and repr(value) in message and "\n" not in message
-
-
-@pytest.mark.parametrize(
-    "values, named",
-    [
-        ({"epochs": 1, "learning_rte": 1}, "'learning_rate'"),
-        ({"epochs": 1, "augment": {"flp": 1}}, "'flip'"),
-        ({"batch_size": 4}, "epochs is missing"),
-    ],
-)
-def test_a_recipe_file_with_a_wrong_key_is_refused_with_the_near_miss(values, named):
-    with pytest.raises(InputError, match=named):
-        TrainingRecipe.from_dict(values)
 
 
 def test_no_recipe_is_made_up_for_an_unknown_dataset():

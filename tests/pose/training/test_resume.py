@@ -101,6 +101,14 @@ def test_a_file_that_is_not_of_a_run_is_neither_resumed_nor_overwritten(name, tm
     assert [p.name for p in (tmp_path / "run").iterdir()] == [name]
 
 
+def test_parts_that_a_killed_run_left_are_removed_and_other_files_are_not(tmp_path):
+    (tmp_path / "run").mkdir()
+    for name in ("last.pt", "best.pt", "log.csv", "world.json", "thesis"):
+        (tmp_path / "run" / f".{name}.a1b2.part").write_text("half")
+    run(tmp_path, recipe=dataclasses.replace(RECIPE, epochs=1))
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {".thesis.a1b2.part", "last.pt", "log.csv"}
+
+
 def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path):
     (tmp_path / "run").write_text("precious")
     with pytest.raises(InputError, match="is a file"):

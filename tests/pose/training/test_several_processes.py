@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from posebench.pose.errors import InputError
+from posebench.pose.lock import file_lock
 from posebench.pose.ranks import Ranks
-from posebench.pose.synth.lock import file_lock
 from posebench.pose.training.run_folder import locked
 
 ARGUMENTS = (
