@@ -111,6 +111,8 @@ def _subjects(claim: Claim) -> Pair | None:
     except InputError as error:
         raise InputError(f"{claim.where}: {error}") from None
     if plain is not None:
+        if claim.baseline is not None or claim.quantity.removesuffix(NEEDED).endswith("_t"):
+            raise InputError(f"{claim.where}: {claim.model!r} is only counted, as a whole: no baseline, no gflops_t")
         return plain, None
     try:
         name = resolve_name(claim.model)
