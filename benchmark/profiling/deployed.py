@@ -67,7 +67,7 @@ class Deployed:
         maps = self.prepared.run(crops, self.ids)
         if self.flip:
             mirrored = self.prepared.run(crops.flip(-1).contiguous(), self.ids)
-            maps = average_flipped(maps, mirrored, self.spec.skeleton, shift=self.convention == "hrnet")
+            maps = average_flipped(maps, mirrored, self.spec.skeleton)
         return maps
 
     def decode(self, maps: np.ndarray | None = None) -> np.ndarray:
