@@ -17,7 +17,8 @@ from ...pose.evaluation.evaluate import evaluate
 from ...pose.evaluation.flip import average_flipped
 from ...pose.evaluation.sizes import evidence_by_size, size_text
 from ...pose.models.model import PoseModel
-from .export import TOLERANCE, Deployed
+from ..runtimes.prepared import TOLERANCE
+from .export import Deployed
 from .file_model import FileModel, SameSamples
 from .layers import Layer, compare_layers
 from .metadata import weights_digest

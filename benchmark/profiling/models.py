@@ -324,6 +324,14 @@ def example_images(model: PoseModel, batch_size: int) -> torch.Tensor:
     return torch.randn(batch_size, 3, *model.spec.input_size, generator=generator)
 
 
+def unmasked_of(config: ModelConfig, chosen: Sequence[ModelConfig]) -> ModelConfig | None:
+    """The unmasked configuration of the same model; None for that itself, and where it is not among the chosen."""
+    if config.reduction.is_none:
+        return None
+    same = (other for other in chosen if (other.name, other.dataset) == (config.name, config.dataset))
+    return next((other for other in same if other.reduction.is_none), None)
+
+
 def _baseline(name: Any, models: Mapping[Any, PoseModel]) -> Any:
     def family(model: PoseModel) -> tuple[object, ...]:
         return model.spec.name, model.spec.dataset, model.spec.input_size
