@@ -108,8 +108,8 @@ def _write(
 ) -> None:  # fmt: skip
     import torch
 
-    from ..benchmark.artifacts.export import TOLERANCE
     from ..benchmark.artifacts.export import export as write
+    from ..benchmark.runtimes.prepared import TOLERANCE
 
     asked = [(name, ratio) for name in masks_of(mask) or [None] for ratio in numbers(ratios, "--ratios") or [None]]
     if len(asked) == 1:

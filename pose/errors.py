@@ -7,6 +7,7 @@ SAID = (
     "out of memory", "can't allocate memory", "Cannot allocate memory", "killed by signal: Bus error",
     "failed to map segment from shared object",
 )  # fmt: skip
+LONGEST_REASON = 200  # of other libraries' words in a line of ours
 #: behind the name of an operator
 _UNDETERMINED = "does not have a deterministic implementation"
 
@@ -16,6 +17,11 @@ def is_shortage(error: BaseException) -> bool:
     if isinstance(error, (RuntimeError, OSError, ImportError)) and any(text in str(error) for text in SAID):
         return True
     return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"  # torch's, which may not load
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says first, or its kind where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:LONGEST_REASON]
 
 
 def undetermined(error: BaseException) -> str | None:

@@ -146,9 +146,8 @@ def measure(folder: Path, job: TimingJob, reporter: Reporter) -> dict[str, Any]:
     from ..benchmark.instruments.device import use_device
     from ..benchmark.instruments.energy import energy_counter
     from ..benchmark.instruments.environment import conditions
-    from ..benchmark.instruments.processes import time_in_processes
     from ..benchmark.profiling.in_runtime import precision_text
-    from ..benchmark.profiling.models import executed_row, row_memory, time_alone, time_models
+    from ..benchmark.profiling.models import executed_row, row_memory, time_apart, time_models
     from ..benchmark.profiling.modules import memory_or_error
     from .work import build_model
 
@@ -187,8 +186,7 @@ def measure(folder: Path, job: TimingJob, reporter: Reporter) -> dict[str, Any]:
             how = ProfileConfig(
                 job.run, samples=job.samples, seconds=job.seconds, processes=job.processes, energy=job.energy
             )
-            order = job.models, job.every_run, how, None, size
-            rows = time_in_processes(job.processes, size, time_alone, *order, progress=progress)
+            rows = time_apart(job.models, job.every_run, how, size, progress=progress)
         told = reporter.progress("memory")
         for done, ((model, run), row) in enumerate(rows.items(), start=1):
             if job.runs:

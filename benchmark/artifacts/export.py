@@ -22,8 +22,6 @@ from .formats import find_format
 from .layers import layers_of
 from .metadata import as_text, metadata
 
-#: largest difference of a heatmap value at which two float32 runtimes count as equal
-TOLERANCE = 1e-4
 #: at which a file for any batch is compared too: OpenVINO has been seen to go wrong from the twentieth image on
 LARGER_BATCH = 24
 

@@ -17,7 +17,8 @@ from ...pose.evaluation.evaluate import evaluate
 from ...pose.evaluation.flip import average_flipped
 from ...pose.evaluation.sizes import evidence_by_size, size_text
 from ...pose.models.model import PoseModel
-from .export import TOLERANCE, Deployed
+from ..runtimes.prepared import TOLERANCE
+from .export import Deployed
 from .file_model import FileModel, SameSamples
 from .layers import Layer, compare_layers
 from .metadata import weights_digest
@@ -47,8 +48,8 @@ class Group:
 
 @dataclass(frozen=True)
 class Stages:
-    """Largest differences on the people that differ most: heatmaps of one image, of an image and its mirror image
-    averaged, and keypoints in image px."""
+    """Largest differences on the people that differ most: heatmaps of one image or, where the flip test asks, of its
+    mirror image; of both averaged; and keypoints in image px."""
 
     heatmaps: float
     flipped: float
@@ -58,7 +59,7 @@ class Stages:
 @dataclass(frozen=True)
 class Gate:
     """What was found. groups: all people first. moved: people whose keypoints lie more than a pixel from eager's.
-    contradictions: what the file says of itself and the network does not. layers: compared on the person whose
+    contradictions: what the file says of itself and the network does not. layers: compared on the image whose
     heatmaps differ most, in eager's order; modules: how many eager has."""
 
     groups: list[Group]
@@ -167,12 +168,12 @@ def _examined(
         people = [split.people[index] for index in worst]
         sizes = spec.input_size, spec.heatmap_size, spec.sigma
         crops = PoseDataset(people, spec.skeleton, *sizes, convention=convention_of(spec.convention))
-        images.append(torch.stack([torch.as_tensor(crops[index]["image"]) for index in range(len(people))]))
+        own = torch.stack([torch.as_tensor(crops[index]["image"]) for index in range(len(people))])
+        images.append(torch.cat([own, own.flip(-1)]) if flip_test else own)
         with torch.no_grad():
             # One at a time: what a person's heatmaps are must not depend on who else is examined.
             plain.append(torch.cat([model(image[None]) for image in images[-1]]))
-            mirrored = torch.cat([model(image[None].flip(-1)) for image in images[-1]])
-        averaged.append(average_flipped(plain[-1], mirrored, spec.skeleton) if flip_test else plain[-1])
+        averaged.append(average_flipped(*plain[-1].chunk(2), spec.skeleton) if flip_test else plain[-1])
         center, scale = np.array([p.center for p in people]), np.array([p.scale for p in people])
         points.append(decode_to_image(averaged[-1].numpy(), center, scale, spec.convention)[..., :2])
     apart = _apart(*plain)
@@ -201,7 +202,7 @@ def _layers(file: FileModel, eager: PoseModel, given: torch.Tensor, images: torc
 
 
 def _apart(found: torch.Tensor, expected: torch.Tensor) -> np.ndarray:
-    """(n,) the largest difference of each person's heatmaps; infinite where they have another shape."""
+    """(n,) the largest difference of each image's heatmaps; infinite where they have another shape."""
     if found.shape != expected.shape:
         return np.full(len(found), np.inf)
     return (found - expected).abs().flatten(1).amax(dim=1).nan_to_num(torch.inf).numpy()

@@ -12,7 +12,8 @@ import torch
 
 from ...pose.errors import InputError
 from ...pose.models.model import PoseModel
-from .export import TOLERANCE, Deployed, write_program
+from ..runtimes.prepared import TOLERANCE
+from .export import Deployed, write_program
 from .formats import FORMATS
 
 EXPORTS, DIFFERS, FAILS, MISSING = "exports", "differs", "does not export", "missing"

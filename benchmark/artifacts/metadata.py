@@ -145,6 +145,9 @@ def read_spec(file: str, known: Mapping[str, str]) -> FileSpec:
         decode = values.get("decode_method", "dark")
         if min(std) <= 0 or decode not in METHODS:
             raise ValueError(f"std {std}, decode_method {decode!r}")
+        ratio, sigma = float(values["mask_ratio"]), float(values.get("sigma", 2.0))
+        if not 0 <= ratio < 1 or not 0 < sigma < LARGEST_SIDE:
+            raise ValueError(f"mask_ratio {ratio}, sigma {sigma}")
         if values["input"] not in (RAW, NORMALISED) or values["batch"] not in (1, "any"):
             raise ValueError(f"input {values['input']!r}, batch {values['batch']!r}")
         layers = values.get("layers") or {}
@@ -154,11 +157,11 @@ def read_spec(file: str, known: Mapping[str, str]) -> FileSpec:
             name=str(values["model"]),
             dataset=str(values["dataset"]),
             mask=str(values["mask"]),
-            mask_ratio=float(values["mask_ratio"]),
+            mask_ratio=ratio,
             as_published=bool(values.get("as_published", False)),
             input_size=_size(values, "input_size"),
             heatmap_size=_size(values, "heatmap_size"),
-            sigma=float(values.get("sigma", 2.0)),
+            sigma=sigma,
             skeleton=dataset.skeleton,
             decode=decode,
             raw=values["input"] == RAW,
@@ -189,7 +192,7 @@ def _value(name: str, text: str) -> Any:
         return text
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):  # no JSON; endless digits; absurd nesting
         return text
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ...pose.errors import InputError
+from ...pose.errors import InputError, first_line
 from ..runtimes.onnx_file import LARGEST
 from ..runtimes.onnx_session import CPU, open_session
 from .artifact import Describe, Step, sizes
@@ -87,7 +87,7 @@ def _form(program: Any) -> bytes:
         try:
             exported: Any = torch.onnx.export(program, dynamo=True, verbose=False, **names)
         except torch.onnx.OnnxExporterError as error:
-            raise InputError(f"no ONNX form: {str(error.__cause__ or error).strip().splitlines()[0]}") from None
+            raise InputError(f"no ONNX form: {first_line(error.__cause__ or error)}") from None
         _forms[program] = exported.model_proto.SerializeToString()
     return _forms[program]
 
@@ -113,7 +113,7 @@ def read(path: Path, threads: int | None = None) -> OnnxArtifact:
     try:
         proto = onnx.load(path, load_external_data=False)
     except Exception as error:  # protobuf's own, of several classes
-        raise InputError(f"{path}: is no ONNX model, or a cut one ({_first_line(error)})") from None
+        raise InputError(f"{path}: is no ONNX model, or a cut one ({first_line(error)})") from None
     if not proto.graph.node or len(proto.graph.output) != 1:
         raise InputError(f"{path}: is no ONNX model of one output, or a cut one")
     for tensor in _tensors(proto):
@@ -123,14 +123,14 @@ def read(path: Path, threads: int | None = None) -> OnnxArtifact:
     except InputError:
         raise
     except Exception as error:  # ONNX Runtime's own, of a dozen classes
-        raise InputError(f"{path}: ONNX Runtime cannot open it ({_first_line(error)})") from None
+        raise InputError(f"{path}: ONNX Runtime cannot open it ({first_line(error)})") from None
 
 
 def _runs(path: Path, session: Any, names: list[str] | None, feeds: dict[str, np.ndarray]) -> list[np.ndarray]:
     try:
         return session.run(names, feeds)
     except Exception as error:
-        raise InputError(f"{path}: ONNX Runtime cannot run it ({_first_line(error)})") from None
+        raise InputError(f"{path}: ONNX Runtime cannot run it ({first_line(error)})") from None
 
 
 def _modules(node: Any) -> tuple[str, ...]:
@@ -165,8 +165,3 @@ def _check_place(path: Path, tensor: Any) -> None:
         raise InputError(f"{path}: keeps data of {tensor.name!r} at {location!r}, outside its folder: not opened")
     if not os.path.isfile(place):
         raise InputError(f"{path}: its data file {location} is missing")
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:200] if lines else type(error).__name__

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ...pose.errors import InputError
+from ...pose.errors import InputError, first_line
 from .artifact import Describe, Step, sizes
 
 METADATA = "metadata.json"
@@ -46,7 +46,7 @@ class TorchArtifact:
             with torch.no_grad():
                 return self.module(torch.from_numpy(images)).numpy()
         except (RuntimeError, AssertionError) as error:
-            raise InputError(f"{self.path}: torch cannot run it ({_first_line(error)})") from None
+            raise InputError(f"{self.path}: torch cannot run it ({first_line(error)})") from None
 
     def values(self, images: np.ndarray, names: Sequence[str]) -> dict[str, np.ndarray]:
         recorder = _Recorder(self.module, set(names))
@@ -95,7 +95,7 @@ def read(path: Path, threads: int | None = None) -> TorchArtifact:
     except InputError:
         raise
     except Exception as error:  # torch's deserialiser raises whatever its parts raise
-        raise InputError(f"{path}: is no .pt2 file of torch.export, or a cut one ({_first_line(error)})") from None
+        raise InputError(f"{path}: is no .pt2 file of torch.export, or a cut one ({first_line(error)})") from None
 
 
 def _check_archive(path: Path, content: bytes) -> None:
@@ -137,8 +137,3 @@ def _strings(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
 def _modules(node: torch.fx.Node) -> tuple[str, ...]:
     stack = node.meta.get("nn_module_stack") or {}
     return tuple(path.split("@")[0] for path, _ in stack.values())
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:200] if lines else type(error).__name__

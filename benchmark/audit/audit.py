@@ -14,6 +14,7 @@ from ...pose.models.config import ModelConfig
 from ...pose.models.zoo import create_model, resolve_name
 from ...pose.reductions import NONE, reduction_config
 from ...pose.reductions import UNMASKED as UNMASKED_MODEL
+from ...row import STATUS_FAILED
 from ..counting.conventions import CONVENTIONS, count_both
 from ..counting.flops import FlopCount, count_flops, example_inputs, flop_count, untrained_model
 from ..instruments.allocator import keep_freed_memory
@@ -111,6 +112,8 @@ def _subjects(claim: Claim) -> Pair | None:
     except InputError as error:
         raise InputError(f"{claim.where}: {error}") from None
     if plain is not None:
+        if claim.baseline is not None or claim.quantity.removesuffix(NEEDED).endswith("_t"):
+            raise InputError(f"{claim.where}: {claim.model!r} is only counted, as a whole: no baseline, no gflops_t")
         return plain, None
     try:
         name = resolve_name(claim.model)
@@ -188,6 +191,8 @@ def _time_all(
         rows = {subject: row for (subject, _), row in timed.items()}
         now = conditions(device, torch.float32, threads, 1)
         for other in others:
+            if STATUS_FAILED in (rows[other].get("status"), rows[baseline].get("status")):
+                continue  # too little memory, say: the others stand
             columns = dict(_ratios(rows[other], rows[baseline]))
             timings[other, baseline] = columns | {name: now[name] for name in CONDITIONS}
         if progress is not None:

@@ -16,6 +16,7 @@ from ...pose.reductions.params import parse_reduction
 from ..counting.meta import empty_parameters
 
 NAME = "plain_vit"
+DEEPEST = 1000  # blocks
 
 
 @dataclass(frozen=True)
@@ -58,15 +59,21 @@ def read_plain_vit(text: str, input_size: tuple[int, int] | None, reduction: Red
         raise InputError(f"{text!r}: {wants}")
     sizes = {name: _whole_numbers(f"{text!r}: {name}", value) for name, value in given.items()}
     several: dict[str, Any] = {name: sizes.pop(name) for name in ("drop_before", "left") if name in sizes}
+    if more := [name for name, value in sizes.items() if len(value) > 1]:
+        raise InputError(f"{text!r}: {more[0]} is one number")
     single: dict[str, Any] = {name: value[0] for name, value in sizes.items()}
     if len({len(value) for value in several.values()}) > 1 or single["dim"] % single["heads"]:
         raise InputError(f"{text!r}: drop_before and left go together, and heads divide dim")
+    if single["depth"] > DEEPEST or max(several.get("drop_before", (0,))) >= single["depth"]:
+        raise InputError(f"{text!r}: depth is at most {DEEPEST}, and drop_before below it")
+    if single.get("patch", PlainVit.patch) > min(input_size):
+        raise InputError(f"{text!r}: its patches are larger than the images, {input_size[0]}x{input_size[1]}")
     return PlainVit(**single, **several, input_size=input_size, reduction=reduction)
 
 
 def _whole_numbers(where: str, text: str) -> tuple[int, ...]:
     parts = text.split("|")
-    if not all(part.isdigit() and int(part) > 0 and len(part) < 6 for part in parts):
+    if not all(part.isdecimal() and int(part) > 0 and len(part) < 6 for part in parts):
         raise InputError(f"{where} {text!r}: give whole numbers from 1 on")
     return tuple(map(int, parts))
 

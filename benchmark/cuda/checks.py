@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from ...pose.errors import first_line
 from ...pose.models.model import PoseModel
 from ...pose.models.zoo import create_model
 from ...pose.reductions import reduction_names
@@ -114,7 +115,7 @@ def no_sync(site: Site) -> str:
                 model(images, ids)
                 count += 1
             except RuntimeError as error:
-                wrong[name] = str(error).splitlines()[0]
+                wrong[name] = first_line(error)
             finally:
                 torch.cuda.set_sync_debug_mode("default")
     if wrong:
@@ -132,7 +133,7 @@ def graphs(site: Site) -> str:
         try:
             replayed = prepare("cudagraph", Task(model, (images, ids), device=device)).run(images.flip(0), ids + 3)
         except Exception as error:
-            wrong[name] = str(error).splitlines()[0]
+            wrong[name] = first_line(error)
             torch.cuda.synchronize(device)
             continue
         eager = prepare("eager", Task(model, (images, ids), device=device)).run(images.flip(0), ids + 3)

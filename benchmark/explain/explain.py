@@ -12,7 +12,6 @@ import torch
 
 from ...pose.errors import InputError
 from ...pose.models.choices import choose_models
-from ...pose.models.config import ModelConfig
 from ...pose.models.model import PoseModel
 from ...pose.models.zoo import create_model
 from ..instruments.allocator import keep_freed_memory
@@ -20,7 +19,7 @@ from ..instruments.device import DTYPES, torch_threads
 from ..instruments.latency import LatencySamples, measure_latency
 from ..profiling.config import ProfileConfig, RunConfig
 from ..profiling.in_runtime import check_equal
-from ..profiling.models import check_room_for, crops_for, example_images
+from ..profiling.models import check_room_for, crops_for, example_images, unmasked_of
 from ..runtimes.descriptor import INT8
 from ..runtimes.prepared import Task, prepare
 from ..runtimes.registry import find_runtime
@@ -129,7 +128,7 @@ def explain(
             )
             spent = {c: subject.spent(clock[c, False], clock[c, True]) for c, subject in subjects.items()}
             for config in chosen:
-                before = _unmasked(config, chosen)
+                before = unmasked_of(config, chosen)
                 if before is not None:
                     two = {"before": spent[before], "after": spent[config]}
                     pair = clock[before, False], clock[config, False]
@@ -252,12 +251,3 @@ def _explained(
         limits,
         tuple(notes),
     )
-
-
-def _unmasked(config: ModelConfig, chosen: Sequence[ModelConfig]) -> ModelConfig | None:
-    """The unmasked configuration of the same model; None for that itself."""
-    if config.reduction.is_none:
-        return None
-    same = (other for other in chosen if (other.name, other.dataset) == (config.name, config.dataset))
-    return next(other for other in same if other.reduction.is_none)
-

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+from ...pose.errors import first_line
+
 
 def shortage_text(error: BaseException) -> str:
     """One line of what torch says in many."""
     return f"out of memory: {first_line(error)[:120]}"
-
-
-def first_line(error: BaseException) -> str:
-    """What an error says first, or its kind where it says nothing."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def release() -> None:

@@ -25,7 +25,7 @@ from ..runtimes.descriptor import INT8
 from ..runtimes.prepared import Prepared, Task, prepare
 from .config import ProfileConfig, RunConfig
 from .in_runtime import check_equal
-from .models import check_room_for, crops_for, example_images
+from .models import check_room_for, crops_for, example_images, unmasked_of
 
 IMAGE_SIZE = (480, 640)  # (H, W) px
 STAGES = ("image", "network", "crop", "decode")
@@ -67,7 +67,7 @@ class Deployed:
         maps = self.prepared.run(crops, self.ids)
         if self.flip:
             mirrored = self.prepared.run(crops.flip(-1).contiguous(), self.ids)
-            maps = average_flipped(maps, mirrored, self.spec.skeleton, shift=self.convention == "hrnet")
+            maps = average_flipped(maps, mirrored, self.spec.skeleton)
         return maps
 
     def decode(self, maps: np.ndarray | None = None) -> np.ndarray:
@@ -119,7 +119,7 @@ def profile_deployed(
                 progress=progress and partial(progress, stage=f"{count} people ({number + 1} of {len(counts)})"),
             )
             for (config, run), subject in subjects.items():
-                base = _unmasked(config, chosen)
+                base = unmasked_of(config, chosen)
                 times = {stage: clock[(config, run), stage] for stage in STAGES}
                 others = None if base is None else {stage: clock[(base, run), stage] for stage in STAGES}
                 rows.append(_row(subject, run, count, times, others))
@@ -158,10 +158,3 @@ def _row(
         row |= {"saved_deployed_low": None if high is None else 1 - high}
         row |= {"saved_deployed_high": None if low is None else 1 - low}
     return row | {"unstable": times["image"].unstable, "samples": whole.n, "threads": times["image"].threads}
-
-
-def _unmasked(config: ModelConfig, chosen: Sequence[ModelConfig]) -> ModelConfig | None:
-    if config.reduction.is_none:
-        return None
-    same = (other for other in chosen if (other.name, other.dataset) == (config.name, config.dataset))
-    return next((other for other in same if other.reduction.is_none), None)

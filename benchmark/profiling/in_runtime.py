@@ -22,13 +22,10 @@ from ..instruments.precision import Precision
 from ..instruments.shortage import release, shortage_text
 from ..runtimes.catalogue import EAGER
 from ..runtimes.descriptor import FLOAT32, INT8
-from ..runtimes.prepared import Inputs, Prepared, Task, prepare
+from ..runtimes.prepared import TOLERANCE, Inputs, Prepared, Task, prepare
 from ..runtimes.registry import find_runtime
 from .config import RunConfig
 from .crops import COMPARED
-
-#: largest difference of a heatmap value at which two float32 runtimes count as equal
-TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True)

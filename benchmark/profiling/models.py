@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ...pose.errors import InputError
+from ...pose.errors import InputError, is_shortage
 from ...pose.models.as_trained import as_trained, check_named
 from ...pose.models.choices import asked_model, choose_models
 from ...pose.models.config import ModelConfig, ModelSpec
@@ -31,7 +31,7 @@ from ..instruments.environment import conditions
 from ..instruments.memory import MemoryResult
 from ..instruments.own_process import in_own_process
 from ..instruments.processes import time_in_processes
-from ..instruments.shortage import release
+from ..instruments.shortage import release, shortage_text
 from ..instruments.timing import Row, Subject
 from ..runtimes.descriptor import INT8
 from ..runtimes.onnx_file import written
@@ -150,8 +150,7 @@ def profile_models(
                 progress=progress,
             )
         else:
-            order = list(models), runs, how, weights, size
-            timed = time_in_processes(processes, size, time_alone, *order, progress=progress)
+            timed = time_apart(list(models), runs, how, size, weights, progress)
         for config, run in product(chosen, runs):
             now = conditions(device, run.dtype, threads, size) | {"precision": precision_text(run, device)}
             rows.append({"status": STATUS_OK, **counts[config, run.runtime], **now, **timed[config, run]})
@@ -163,6 +162,26 @@ def profile_models(
             if progress is not None:
                 progress(done, len(rows), stage="memory")
     return rows
+
+
+def time_apart(
+    configs: Sequence[ModelConfig],
+    runs: Sequence[RunConfig],
+    how: ProfileConfig,
+    batch_size: int,
+    weights: Weights = None,
+    progress: Callable[..., object] | None = None,
+) -> dict[tuple[ModelConfig, RunConfig], Row]:
+    """time_models in each of how.processes, pooled. Where one of them found no memory, or was killed for it, all rows
+    have the status failed and the reason: of this batch size, as others were, or will be, measured."""
+    order = configs, runs, how, weights, batch_size
+    try:
+        return time_in_processes(how.processes, batch_size, time_alone, *order, progress=progress)
+    except RuntimeError as error:
+        if not is_shortage(error):
+            raise
+        failed = {"status": STATUS_FAILED, "error": shortage_text(error)}
+        return {(config, run): {"runtime": run.runtime} | failed for config, run in product(configs, runs)}
 
 
 def time_alone(
@@ -303,6 +322,14 @@ def example_images(model: PoseModel, batch_size: int) -> torch.Tensor:
     """(batch_size, 3, H, W) normal random numbers, always the same, at the model's input size."""
     generator = torch.Generator().manual_seed(0)
     return torch.randn(batch_size, 3, *model.spec.input_size, generator=generator)
+
+
+def unmasked_of(config: ModelConfig, chosen: Sequence[ModelConfig]) -> ModelConfig | None:
+    """The unmasked configuration of the same model; None for that itself, and where it is not among the chosen."""
+    if config.reduction.is_none:
+        return None
+    same = (other for other in chosen if (other.name, other.dataset) == (config.name, config.dataset))
+    return next((other for other in same if other.reduction.is_none), None)
 
 
 def _baseline(name: Any, models: Mapping[Any, PoseModel]) -> Any:

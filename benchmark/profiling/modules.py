@@ -13,7 +13,7 @@ from itertools import product
 import torch
 from torch import nn
 
-from ...pose.errors import InputError
+from ...pose.errors import InputError, first_line
 from ...row import STATUS_FAILED, STATUS_OK
 from ..counting.flops import count_flops
 from ..counting.macs import UncountedOperatorError
@@ -24,7 +24,6 @@ from ..instruments.environment import conditions
 from ..instruments.memory import RSS_METHOD, MemoryResult, peak_memory, peak_rss_bytes, storage_bytes
 from ..instruments.own_process import in_own_process
 from ..instruments.precision import Precision
-from ..instruments.shortage import first_line
 from ..instruments.timing import Row, Subject
 from ..runtimes.catalogue import EAGER
 from ..runtimes.onnx_file import written

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ...pose.errors import InputError
+from ...pose.errors import InputError, first_line
 from .eager import InTorch, about_torch, placed, precision_of
 from .prepared import Task
 
@@ -25,8 +25,8 @@ def prepare(task: Task) -> InTorch:
             torch.set_num_threads(task.threads)  # loops are divided among as many when they are compiled
         prepared.run(*task.inputs)
     except torch._dynamo.exc.TorchDynamoException as error:
-        reason = str(error).strip().splitlines()[0]
-        raise InputError(f"runtime compile: {type(task.module).__name__} does not compile ({reason})") from None
+        name = type(task.module).__name__
+        raise InputError(f"runtime compile: {name} does not compile ({first_line(error)})") from None
     finally:
         torch.set_num_threads(before)
     return prepared
@@ -52,5 +52,5 @@ def _check_compiler(device: torch.device) -> None:
     try:
         get_cpp_compiler()
     except Exception as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(f"runtime compile needs a C++ compiler (g++, clang++, or that of CXX): {reason}") from None
+        what = "a C++ compiler (g++, clang++, or that of CXX)"
+        raise InputError(f"runtime compile needs {what}: {first_line(error)}") from None

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from ...pose.errors import InputError
+from ...pose.errors import InputError, first_line
 from .onnx_file import onnx_file, quiet
 from .prepared import Inputs, Task
 
@@ -41,8 +41,8 @@ def quantised_file(task: Task) -> Path:
                 )
                 onnx.save(_with_unrounded_inputs(onnx.load(target), choosing), target)
         except Exception as error:  # the quantiser raises many kinds for an operator that it does not know
-            reason = f"{type(task.module).__name__} does not quantise to int8: {error}".splitlines()[0]
-            raise InputError(reason) from None
+            name = type(task.module).__name__
+            raise InputError(f"{name} does not quantise to int8: {first_line(error)}") from None
         finally:
             ready.unlink(missing_ok=True)
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ...pose.errors import InputError
+from ...pose.errors import InputError, first_line
 from .onnx_session import BATCH, open_session
 from .prepared import Inputs
 
@@ -78,8 +78,7 @@ def _write(module: nn.Module, inputs: Inputs, path: Path) -> None:
                 raise InputError(f"{name} has no ONNX form for any batch size: something in it takes the size as fixed")
             program.save(str(path), external_data=False)
     except torch.onnx.OnnxExporterError as error:
-        cause = str(error.__cause__ or error).strip().splitlines()[0]
-        raise InputError(f"{name} has no ONNX form: {cause}") from None
+        raise InputError(f"{name} has no ONNX form: {first_line(error.__cause__ or error)}") from None
 
 
 def with_constants(path: Path, values: Mapping[str, np.ndarray]) -> Path | bytes:

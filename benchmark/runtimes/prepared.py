@@ -12,6 +12,8 @@ from torch import nn
 from .registry import check_runtime
 
 Inputs = tuple[torch.Tensor, ...]
+#: largest difference of a heatmap value at which two float32 runtimes count as equal
+TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -69,4 +71,3 @@ def prepare(runtime: str, task: Task) -> Prepared:
     """`task` ready to run. InputError, one line, for what the runtime cannot do or this machine lacks."""
     found = check_runtime(runtime, task.precision, task.device.type)
     return found.function()(task)
-

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 from answered import answered_by
@@ -9,6 +10,7 @@ from archives import saying
 
 from posebench import create_model
 from posebench.benchmark.artifacts.export import export
+from posebench.benchmark.artifacts.torch_file import TorchArtifact
 from posebench.pose.reductions import tokens
 
 TO_OUT = "transformer.stacks.0.1.attention.to_out"
@@ -69,6 +71,21 @@ def test_what_a_file_says_of_itself_is_compared_too(case, posebench, tmp_path):
     assert code == 0 and "AP 1.000 (1.0000 to 1.0000), 12 people" in out
     code, _, error = posebench("eval", "--artifact", "m.pt2", "--data", "people", "--margin", 0.1)
     assert code == 2 and "no network to compare with" in error
+
+
+def test_what_differs_on_mirror_images_alone_is_not_laid_upon_the_mirror_pairs(case, tmp_path, monkeypatch):
+    model, gate = case
+    export(model, tmp_path / "m.pt2", "torch")
+    run, first = TorchArtifact.run, set()
+
+    def other_in_the_mirror(artifact, images):
+        mirrored = images[..., ::-1].tobytes() in first
+        first.update(() if mirrored else (images.tobytes(),))
+        return run(artifact, images) + np.float32(0.01) * mirrored
+
+    monkeypatch.setattr(TorchArtifact, "run", other_in_the_mirror)
+    _, found = gate("m.pt2")
+    assert len(found["where"]) == 1 and found["where"][0].startswith("heatmaps differ, and no layer that can be seen")
 
 
 def layer_of(proto, name):

@@ -12,6 +12,7 @@ from reference import counts
 from posebench import create_model
 from posebench.benchmark.audit.audit import audit, published_params
 from posebench.benchmark.audit.claims import read_claims
+from posebench.pose.models.model import PoseModel
 from posebench.reports.page.audit_page import audit_page
 from posebench.reports.tables.audit_table import AUDIT_COLUMNS, render_audit, summary
 
@@ -191,6 +192,24 @@ def test_a_speedup_is_measured_and_has_the_counted_one_beside_it(tiny):
     macs = [sum(transformer_macs("tmpose_tiny", "coco", "uniform", ratio).values()) for ratio in (0.0, 0.5)]
     assert row["exact"] == pytest.approx(macs[0] / macs[1])
     assert row["latency_samples"] >= 10 and row["threads"] == 1 and row["dtype"] == "float32"
+
+
+def test_a_model_that_finds_no_memory_is_not_timed_and_costs_no_other_its_row(tmp_path, monkeypatch):
+    forward = PoseModel.forward
+
+    def starved(model, images, *rest, **named):
+        if model.spec.mask == "random" and not images.is_meta:
+            raise RuntimeError("[enforce fail at alloc_cpu.cpp:117] . DefaultCPUAllocator: can't allocate memory")
+        return forward(model, images, *rest, **named)
+
+    monkeypatch.setattr(PoseModel, "forward", starved)
+    about = {"paper": "P", "source": "p. 3", "statement": "fast", "quantity": "speedup", "unit": "x"}
+    about |= {"model": "tmpose_tiny", "mask_ratio": 0.5, "baseline": "unmasked"}
+    path = tmp_path / "claims.yaml"
+    path.write_text(json.dumps([about | {"id": mask, "mask": mask} for mask in ("random", "uniform")]))
+    starving, other = audit(read_claims(path), threads=1, seconds=0.5)
+    assert (starving["status"], starving["reproduced"]) == ("not checked: not timed", None) and starving["exact"] > 1
+    assert other["status"] == "measured" and other["latency_samples"] >= 10
 
 
 def test_the_page_escapes_what_a_file_says(tiny):

@@ -88,6 +88,32 @@ def test_an_input_size_that_the_model_cannot_have_names_the_row(tmp_path):
         audit(read_claims(path), latency=False)
 
 
+PLAIN = "plain_vit(dim=48, depth=2, heads=2{})"
+MASKED = {"baseline": "unmasked", "mask": "uniform", "mask_ratio": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("more", "changes", "saying"),
+    [
+        ("", {"quantity": "gflops_t"}, "no gflops_t"),
+        ("", {"quantity": "gflops_t_needed"}, "no gflops_t"),
+        ("", {"quantity": "reduction_gflops", "unit": "%"} | MASKED, "no baseline"),
+        ("", {"quantity": "speedup_transformer", "unit": "x"} | MASKED, "no baseline"),
+        ("", {"baseline": "tmpose_tiny"}, "no baseline"),
+        (", patch=65", {}, "larger than the images, 64x64"),
+        (", patch=8|9", {}, "patch is one number"),
+        (", mlp_ratio=²", {}, "mlp_ratio '²': give whole numbers"),
+        (", drop_before=2, left=9", {}, "drop_before below it"),
+        (", depth=9999", {}, "depth"),
+    ],
+)
+def test_what_a_plain_vit_is_not_is_told_and_the_row_named(tmp_path, more, changes, saying):
+    claim = {**GOOD, "model": PLAIN.format(more), "input_size": "64x64", **changes}
+    with pytest.raises(InputError, match=r"row 1: ") as error:
+        audit(read_claims(written(tmp_path, claim)), latency=False)
+    assert saying in str(error.value) and len(str(error.value).splitlines()) == 1
+
+
 def test_a_mask_whose_parameters_say_how_much_it_leaves_takes_no_ratio(tmp_path):
     claims = read_claims(written(tmp_path, GOOD | {"mask": "prune(keep_ratio=0.5)", "baseline": "unmasked"}))
     (row,) = audit(claims, latency=False)

@@ -14,13 +14,13 @@ from posebench.pose.models.choices import choose_models
 from posebench.pose.models.zoo import create_model
 
 
-@pytest.mark.parametrize("flip", [False, True])
-def test_what_is_timed_gives_the_keypoints_that_predict_gives(tmp_path, flip):
+@pytest.mark.parametrize(("flip", "method"), [(False, "dark"), (True, "dark"), (True, "hrnet")])
+def test_what_is_timed_gives_the_keypoints_that_predict_gives(tmp_path, flip, method):
     model = create_model("tmpose_tiny", mask="random", mask_ratio=0.4).eval()
     prepared = prepare("eager", Task(model, (torch.zeros(3, 3, 96, 72), torch.arange(3)), threads=1))
-    deployed = Deployed(model.spec, prepared, 3, flip=flip, method="dark")
+    deployed = Deployed(model.spec, prepared, 3, flip=flip, method=method)
     cv2.imwrite(str(tmp_path / "picture.png"), deployed.picture)
-    expected = predict_image(model, tmp_path / "picture.png", deployed.boxes, flip_test=flip, decode="dark")
+    expected = predict_image(model, tmp_path / "picture.png", deployed.boxes, flip_test=flip, decode=method)
     assert np.allclose(deployed.image()[..., :2], expected.keypoints, atol=1e-3)
 
 

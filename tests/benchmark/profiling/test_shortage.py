@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from posebench import create_model
+from posebench.benchmark.instruments import processes
 from posebench.benchmark.instruments.energy import Counter
 from posebench.benchmark.instruments.timing import Subject, time_together
 from posebench.benchmark.profiling import in_runtime, models, subjects
@@ -62,6 +63,18 @@ def test_a_refused_process_for_memory_leaves_the_times(monkeypatch):
     (row,) = models.profile("tmpose_tiny", **BRIEFLY)
     assert row["latency_samples"] == 10 and row["status"] == "ok"
     assert row["error"].startswith("memory was not measured: model_memory, in a process of its own: killed by SIGKILL")
+
+
+def test_a_killed_process_of_several_costs_its_batch_size_alone(monkeypatch):
+    def here(function, *args):
+        return refused() if args[-2] == 2 and args[-1] == 1 else function(*args)
+
+    monkeypatch.setattr(processes, "in_own_process", here)  # the second process at a batch of 2 is killed
+    how = BRIEFLY | {"processes": 2, "memory": False}
+    rows = models.profile("tmpose_tiny", masks=["none", "random"], ratios=[0.4], batch_sizes=[2, 1], **how)
+    assert [row["status"] for row in rows] == ["failed", "failed", "ok", "ok"]
+    assert "killed by SIGKILL" in rows[0]["error"] and "latency_ms_median" not in rows[0]
+    assert all(row["latency_processes"] == 2 for row in rows[2:])
 
 
 def test_on_an_accelerator_the_transformer_part_is_a_part_of_the_one_model_there(monkeypatch):

@@ -108,6 +108,19 @@ def test_a_module_that_gives_no_single_tensor_runs_in_eager_alone():
     assert "gives one tensor can be compared, not a tuple" in rows[-1]["error"]
 
 
+@pytest.mark.onnx
+def test_a_module_that_breaks_without_a_word_when_it_is_exported_has_no_onnx_form():
+    class Silent(nn.Module):
+        def forward(self, x):
+            if torch.compiler.is_exporting():
+                raise NotImplementedError
+            return x + 1
+
+    asked = {"inputs": torch.ones(1, 3), "runtimes": ("eager", "onnxruntime")}
+    ours, failed = profile(Silent(), **asked, **BRIEFLY)
+    assert ours["status"] == "ok" and failed["error"] == "Silent has no ONNX form: NotImplementedError"
+
+
 @pytest.mark.parametrize("runtime", ["eager", "fused"])
 def test_the_peak_of_a_pass_holds_its_input_and_its_output(runtime):
     batch = (torch.ones(2, 3, 8, 8),)
