@@ -13,7 +13,8 @@ from posebench.row import PartTiming, flat
 from posebench.sweeps.cell_result import CellResult, write_cell_result
 from posebench.sweeps.request import SweepRequest
 from posebench.sweeps.results import assemble_rows
-from posebench.sweeps.store import SweepStore, memory_file, write_json
+from posebench.sweeps.store import SweepStore, memory_file, run_file, write_json
+from posebench.sweeps.timing import runs_evaluated
 
 RATIOS = (0.4, 0.4 + 1e-9)
 
@@ -68,3 +69,21 @@ def test_a_measured_number_without_a_column_is_an_error(sweep):
     timings[plan.cells[2].timing_key]["1"]["latency_ms_p999"] = 1.0
     with pytest.raises(InputError, match="unknown column 'latency_ms_p999'"):
         assemble_rows(store, plan, timings, {})
+
+
+def test_a_precision_that_could_not_be_evaluated_has_no_score_of_the_first(tmp_path):
+    request = SweepRequest(masks=("random",), ratios=(0.4,), precisions=("float32", "bfloat16"))
+    cells, store = from_scratch(request), SweepStore(tmp_path)
+    scores = {"ap": 0.5, "ap_m": 0.4, "ap_l": 0.3, "ar_m": 0.2, "loss": 1.0}
+    for cell in cells:
+        (run,) = runs_evaluated(cell, request)
+        found = CellResult({"mask": cell.model.mask}, scores | {"eval_people": 5, "eval_batch": 16})
+        write_cell_result(store.cell_dir(cell.key), found)
+        write_json(run_file(store.cell_dir(cell.key), run), {"status": "failed", "error": "it gives NaN"})
+    data = SimpleNamespace(root=tmp_path, train_people=10, eval_people=5, boxes="gt")
+    differences = {cells[1].key: PairedDifference(0.1, 0.0, 0.2)}
+    rows = assemble_rows(store, SimpleNamespace(request=request, cells=cells, data=data), {}, differences)
+    for row in rows:
+        wanted = scores if row["dtype"] == "float32" else dict.fromkeys(scores)
+        assert {name: row[name] for name in scores} == wanted and row["eval_batch"] == 16
+    assert [row["ap_diff"] for row in rows] == [None, None, 0.1, None]
