@@ -10,11 +10,15 @@ import time
 import psutil
 import pytest
 from finished_sweeps import write_sweep
+from small_sweeps import grid
 
+from posebench.benchmark.profiling.config import RunConfig, runs_of
+from posebench.pose.errors import InputError
 from posebench.pose.records import to_plain
 from posebench.sweeps.executors.presence import RUN, SILENT_SECONDS, WORKER, Owner
+from posebench.sweeps.request import SweepRequest
 from posebench.sweeps.status import read_status
-from posebench.sweeps.store import write_json
+from posebench.sweeps.store import make_manifest, write_json
 
 WORK = """
 import sys, time
@@ -121,3 +125,13 @@ def test_a_folder_without_a_sweep_is_told(tmp_path, posebench):
     assert posebench("status", tmp_path)[::2] == (
         2, f"posebench: error: {tmp_path}: not a sweep's folder (it has no sweep.json)\n"
     )  # fmt: skip
+
+
+def test_a_sweep_in_runtimes_that_another_machine_has_is_asked_from_here(tmp_path, monkeypatch):
+    asked = SweepRequest(masks=("random",), ratios=(0.4,), runtimes=("eager", "openvino"))
+    cells, bases = grid(asked)
+    write_json(tmp_path / "sweep.json", make_manifest(to_plain(asked), cells, bases.values()))
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(InputError, match=r"openvino needs .*openvino: pip install"):
+        runs_of(RunConfig(), asked.runtimes, asked.precisions)
+    assert states(tmp_path) == ("stopped", ["waiting"] * 4)
