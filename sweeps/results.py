@@ -118,8 +118,9 @@ def paired_differences(
     baselines = {cell.group: cell.key for cell in cells if cell.is_baseline}
     differences = {}
     for cell in cells:
-        base = baselines[cell.group]
-        if cell.evaluates and not cell.is_baseline and store.is_done(cell.key) and store.is_done(base):
+        base = baselines.get(cell.group)
+        compares = base is not None and cell.evaluates and not cell.is_baseline
+        if compares and store.is_done(cell.key) and store.is_done(base):
             differences[cell.key] = paired_bootstrap(read_evidence(store, cell.key), read_evidence(store, base))
             for run in runs_evaluated(cell, request):
                 name = run_name(run)
