@@ -24,14 +24,14 @@ from ..pose.files import write_atomic
 from ..pose.keypoints import Skeleton
 from ..pose.models.model import PoseModel
 from ..pose.reductions import CUT, MERGE, find_reduction
-from .config import WEIGHTS, CellConfig
+from .config import CellConfig
 from .data import load_judged
 from .events import Event, Listener, ignore
 from .pictures import GAP, PANEL_HEIGHT, PAPER, encode_png
 from .plan import Plan
 from .results import read_evidence
 from .store import SweepStore
-from .work import build_model, load_given
+from .work import evaluated_model
 
 PEOPLE, IMAGES, COLUMNS = 6, 24, 2
 CAPTION, INK = 18, (60, 60, 60)
@@ -45,7 +45,7 @@ def draw_lost_people(store: SweepStore, plan: Plan, on_event: Listener = ignore)
     files = []
     pairs = list(_pairs(store, plan))
     for number, (cell, base) in enumerate(pairs):
-        model, unmasked = (_model(store, plan, one) for one in (cell, base))
+        model, unmasked = (evaluated_model(store, plan.request, one, plan.data.root) for one in (cell, base))
         split = load_judged(plan.data, model.spec)
         evidence = [read_evidence(store, one.key) for one in (base, cell)]
         people = people_of(split, worst_images(*evidence))
@@ -153,13 +153,6 @@ def _pairs(store: SweepStore, plan: Plan) -> Iterator[tuple[CellConfig, CellConf
     for cell in deepest.values():
         if cell.group in baselines:
             yield cell, baselines[cell.group]
-
-
-def _model(store: SweepStore, plan: Plan, cell: CellConfig) -> PoseModel:
-    model = build_model(cell.model)
-    given = plan.request.weights_of(cell.model.name) if cell.train.mode == WEIGHTS else None
-    load_given(model, given or store.cell_dir(cell.key) / "last.pt", cell, plan.data.root)
-    return model.eval()
 
 
 def _tokens(model: PoseModel, people: list[Person], skeleton: Skeleton, options: InferenceOptions):

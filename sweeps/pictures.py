@@ -24,13 +24,13 @@ from ..pose.models.model import PoseModel
 from ..pose.reductions import CUT, MERGE, find_reduction
 from ..reports.analysis.agreement import Agreement, least_alike
 from .cell_result import read_cell_result
-from .config import WEIGHTS, CellConfig
+from .config import CellConfig
 from .data import load_split
 from .events import Event, Listener, ignore
 from .plan import Plan
 from .store import SweepStore
 from .tokens import stored_choices
-from .work import build_model, load_given
+from .work import build_model, evaluated_model
 
 PEOPLE, COLUMNS = 8, 4
 PANEL_HEIGHT, GAP = 208, 6  # px
@@ -51,9 +51,7 @@ def draw_masks(store: SweepStore, plan: Plan, on_event: Listener = ignore) -> li
     files = []
     for number, cell in enumerate(wanted.values()):
         name, mask = cell.model.name, cell.model.mask
-        model = build_model(cell.model)
-        given = plan.request.weights_of(name) if cell.train.mode == WEIGHTS else None
-        load_given(model, given or store.cell_dir(cell.key) / "last.pt", cell, plan.data.root)
+        model = evaluated_model(store, plan.request, cell, plan.data.root)
         people = load_split(plan.data.root, "val", model.spec).people
         chosen = [people[i] for i in np.linspace(0, len(people) - 1, min(PEOPLE, len(people))).astype(int)]
         prefix = f"{name}_" if len(plan.request.models) > 1 else ""
