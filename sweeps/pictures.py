@@ -55,8 +55,7 @@ def draw_masks(store: SweepStore, plan: Plan, on_event: Listener = ignore) -> li
         people = load_split(plan.data.root, "val", model.spec).people
         chosen = [people[i] for i in np.linspace(0, len(people) - 1, min(PEOPLE, len(people))).astype(int)]
         prefix = f"{name}_" if len(plan.request.models) > 1 else ""
-        title = re.sub(r"[^\w+.=(),-]", "_", f"{prefix}{mask}_{cell.ratio:g}")
-        file = store.root / "plots" / "masks" / f"{title}.png"
+        file = store.root / "plots" / "masks" / file_name(f"{prefix}{mask}_{cell.ratio:g}")
         write_atomic(file, encode_png(mask_sheet(model, chosen, model.spec.skeleton)))
         files.append(file)
         on_event(Event("progress", "pictures", mask, number + 1, len(wanted)))
@@ -79,7 +78,7 @@ def mask_sheet(model: PoseModel, people: list[Person], skeleton: Skeleton) -> np
         _panel(person, spec, lambda crop, tokens=tokens: draw(crop, tokens, spec.grid))
         for person, tokens in zip(people, chosen.numpy(), strict=True)
     ]
-    return _sheet(panels)
+    return arranged(panels)
 
 
 def draw_differences(
@@ -111,9 +110,9 @@ def draw_differences(
             for row in rows
         ]
         if panels:
-            title = re.sub(r"[^\w+.=(),-]", "_", f"{one.model}_{pair.one}_{pair.other}_{one.ratio:g}")
-            files.append(store.root / "plots" / "differ" / f"{title}.png")
-            write_atomic(files[-1], encode_png(_sheet(panels)))
+            name = file_name(f"{one.model}_{pair.one}_{pair.other}_{one.ratio:g}")
+            files.append(store.root / "plots" / "differ" / name)
+            write_atomic(files[-1], encode_png(arranged(panels)))
     return files
 
 
@@ -128,16 +127,21 @@ def _panel(person: Person, spec: ModelSpec, draw: Callable[[np.ndarray], np.ndar
     return picture
 
 
-def _sheet(panels: Sequence[np.ndarray]) -> np.ndarray:
-    """Panels, COLUMNS in a row."""
+def arranged(panels: Sequence[np.ndarray], columns: int = COLUMNS, between: int = GAP) -> np.ndarray:
+    """Panels of one size, row by row; between: px between two in a row."""
     high, wide = panels[0].shape[:2]
-    rows, columns = math.ceil(len(panels) / COLUMNS), min(COLUMNS, len(panels))
-    sheet = np.full((rows * (high + GAP) - GAP, columns * (wide + GAP) - GAP, 3), PAPER, np.uint8)
+    rows, across = math.ceil(len(panels) / columns), min(columns, len(panels))
+    sheet = np.full((rows * (high + GAP) - GAP, across * (wide + between) - between, 3), PAPER, np.uint8)
     for place, picture in enumerate(panels):
-        row, column = divmod(place, COLUMNS)
-        y, x = row * (high + GAP), column * (wide + GAP)
+        row, column = divmod(place, columns)
+        y, x = row * (high + GAP), column * (wide + between)
         sheet[y : y + high, x : x + wide] = picture
     return sheet
+
+
+def file_name(title: str) -> str:
+    """Of a picture with this title."""
+    return re.sub(r"[^\w+.=(),-]", "_", title) + ".png"
 
 
 def _kind(model: ModelConfig) -> str:
