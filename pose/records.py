@@ -14,6 +14,8 @@ from typing import Any
 from .errors import InputError
 
 _UNSAID = "unsaid"
+#: what JSON has for a field of a type
+_KINDS: dict[Any, Any] = {int: int, float: (int, float), str: str, bool: bool, tuple: list, dict: Mapping}
 
 
 def unsaid(default: Any) -> Any:
@@ -34,17 +36,17 @@ def to_plain(value: Any) -> Any:
 
 def from_plain(kind: type, values: Any, where: str, *, older: bool = False) -> Any:
     """The record of a kind that `to_plain` took apart. InputError, beginning with `where`, for a field too many or too
-    few: what another version wrote is not guessed at. older: a field with a default may be missing, as in what was
-    written before there was that field."""
+    few, or of another type: what another version wrote is not guessed at. older: a field with a default may be missing,
+    as in what was written before there was that field."""
     if not isinstance(values, Mapping):
         raise InputError(f"{where}: holds a {type(values).__name__} where a {kind.__name__} belongs")
     hints = _hints(kind)
     optional = {f.name for f in dataclasses.fields(kind) if f.metadata.get(_UNSAID)}
     optional |= _defaulted(kind) if older else set()
-    for name in (hints.keys() ^ values.keys()) - (optional - values.keys()):
+    for name in sorted((hints.keys() ^ values.keys()) - (optional - values.keys())):
         what = "unknown" if name in values else "missing"
         raise InputError(f"{where}: {kind.__name__}.{name} is {what}: written by another version of posebench")
-    return kind(**{name: _value(hints[name], value, where) for name, value in values.items()})
+    return kind(**{name: _value(hints[name], v, where, f"{kind.__name__}.{name}") for name, v in values.items()})
 
 
 def digest(value: Any) -> str:
@@ -70,18 +72,25 @@ def _defaulted(kind: type) -> frozenset[str]:
     return frozenset(f.name for f in fields if f.default is not missing or f.default_factory is not missing)
 
 
-def _value(hint: Any, value: Any, where: str) -> Any:
-    if isinstance(hint, types.UnionType):
-        (hint,) = (member for member in typing.get_args(hint) if member is not types.NoneType)
-        return None if value is None else _value(hint, value, where)
+def _value(hint: Any, value: Any, where: str, name: str) -> Any:
+    """A field's value, of the kind that its annotation says; name: of the field, for the InputError."""
+    origin, members = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (types.UnionType, typing.Union):
+        (hint,) = (member for member in members if member is not types.NoneType)
+        return None if value is None else _value(hint, value, where, name)
     if dataclasses.is_dataclass(hint):
         return from_plain(hint, value, where)
-    members = typing.get_args(hint)
-    if isinstance(value, list) and members and dataclasses.is_dataclass(members[0]):
-        return tuple(from_plain(members[0], member, where) for member in value)
-    if isinstance(value, list) and (hint is Any or typing.get_origin(hint) is tuple):
+    kind = _KINDS.get(origin or hint)
+    if kind is None:  # anything may be there
         return _tuples(value)
-    return dict(value) if isinstance(value, Mapping) else value
+    if not isinstance(value, kind) or (isinstance(value, bool) and hint is not bool):
+        raise InputError(f"{where}: {name} is {repr(value)[:40]}: damaged, or written by another version of posebench")
+    if origin is not tuple:
+        return dict(value) if isinstance(value, Mapping) else value
+    each = members[:1] * len(value) if members[-1] is Ellipsis else members
+    if len(each) != len(value):
+        raise InputError(f"{where}: {name} holds {len(value)} values where {len(each)} belong")
+    return tuple(_value(one, member, where, name) for one, member in zip(each, value, strict=True))
 
 
 def _tuples(value: Any) -> Any:

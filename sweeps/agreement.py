@@ -8,16 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 
-from ..pose.errors import InputError
 from ..pose.evaluation.choices import MOST, Choices
 from ..reports.analysis.agreement import FREQUENCY, SCORES, Agreement, Kept, Pair
 from ..reports.analysis.agreement_file import MAPS, TABLE, write_agreements
 from .cell_result import read_cell_result
-from .config import WEIGHTS, CellConfig
+from .config import CellConfig
 from .data import load_split
 from .events import Event, Listener, ignore
 from .store import SweepStore
@@ -148,7 +146,7 @@ def _correlation(a: np.ndarray, b: np.ndarray) -> float | None:
 def note_missing(store: SweepStore, people: int = MOST, on_event: Listener = ignore) -> tuple[list[CellConfig], int]:
     """Ask the trained models of the finished cells that have not noted their tokens, or those of fewer or more people;
     returns all finished cells and how many were asked. InputError where a model's weights or its data are gone."""
-    from .work import build_model, load_given
+    from .work import evaluated_model
 
     stored = read_stored(store)
     cells = [cell for cell in stored.done if chooses(cell)]
@@ -161,12 +159,7 @@ def note_missing(store: SweepStore, people: int = MOST, on_event: Listener = ign
         most = min(people, stored.asked["eval_people"])
         if noted is not None and len(noted.people) == most:
             continue
-        model = build_model(cell.model)
-        own = folder / "last.pt"
-        given = stored.request.weights_of(cell.model.name) if cell.train.mode == WEIGHTS else None
-        if not Path(given or own).exists():
-            raise InputError(f"{given or own}: the weights of {cell.label} are gone, so its tokens cannot be asked for")
-        load_given(model, given or own, cell, data_root)
+        model = evaluated_model(store, stored.request, cell, data_root)
         if cell.model.name not in splits:
             splits[cell.model.name] = load_split(data_root, "val", model.spec, stored.request.boxes)
         how = {"device": "cpu", "batch_size": cell.eval.batch_size, "people": people}

@@ -7,20 +7,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from .cell_result import CellResult
 from .child import Reporter, run_worker
 from .config import CellConfig, Job
 from .store import is_ok
 
-if TYPE_CHECKING:
-    pass
-
 
 def run_cell(folder: Path, job: Job, reporter: Reporter) -> CellResult | None:
-    """Memory first, while the process is fresh; then train or load, count, evaluate. None when the result exists and
-    only memory was missing. An elastic cell has no memory of its own.
+    """Memory first, while the process is fresh; then train or load, count, evaluate. None when the result exists, and
+    memory or another runtime or precision is all that was missing. An elastic cell has no memory of its own.
     """
     import torch
 
@@ -53,7 +49,10 @@ def run_cell(folder: Path, job: Job, reporter: Reporter) -> CellResult | None:
             measure_memory(model, job, folder, reporter)
     if is_ok(folder):
         if missing_runs(job, folder):
-            load_weights(model, folder / "last.pt" if config.trains else job.start)
+            if config.trains:
+                load_weights(model, folder / "last.pt")
+            else:
+                load_start(model, job)
             evaluate_runs(model, job, folder, reporter)
         return None
     load_start(model, job)

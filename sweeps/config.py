@@ -134,9 +134,10 @@ class CellConfig:
         return self.eval is not None and self.train.mode != UNTRAINED
 
     @property
-    def group(self) -> tuple[str, int]:
-        """Model and seed: cells of one group are compared with the group's unmasked cell."""
-        return self.model.name, self.seed
+    def group(self) -> tuple[str, int, RunConfig]:
+        """Model, seed and how they are run: cells of one group are compared with the group's unmasked cell. Sweeps that
+        were merged may have one for each machine's number of threads."""
+        return self.model.name, self.seed, self.run
 
     @property
     def label(self) -> str:

@@ -6,7 +6,6 @@ through both models again.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -24,14 +23,14 @@ from ..pose.files import write_atomic
 from ..pose.keypoints import Skeleton
 from ..pose.models.model import PoseModel
 from ..pose.reductions import CUT, MERGE, find_reduction
-from .config import WEIGHTS, CellConfig
+from .config import CellConfig
 from .data import load_judged
 from .events import Event, Listener, ignore
-from .pictures import GAP, PANEL_HEIGHT, PAPER, encode_png
+from .pictures import GAP, PANEL_HEIGHT, PAPER, arranged, encode_png, file_name
 from .plan import Plan
 from .results import read_evidence
 from .store import SweepStore
-from .work import build_model, load_given
+from .work import evaluated_model
 
 PEOPLE, IMAGES, COLUMNS = 6, 24, 2
 CAPTION, INK = 18, (60, 60, 60)
@@ -45,14 +44,13 @@ def draw_lost_people(store: SweepStore, plan: Plan, on_event: Listener = ignore)
     files = []
     pairs = list(_pairs(store, plan))
     for number, (cell, base) in enumerate(pairs):
-        model, unmasked = (_model(store, plan, one) for one in (cell, base))
+        model, unmasked = (evaluated_model(store, plan.request, one, plan.data.root) for one in (cell, base))
         split = load_judged(plan.data, model.spec)
         evidence = [read_evidence(store, one.key) for one in (base, cell)]
         people = people_of(split, worst_images(*evidence))
         if people:
             prefix = f"{cell.model.name}_" if len(plan.request.models) > 1 else ""
-            title = re.sub(r"[^\w+.=(),-]", "_", f"{prefix}{cell.model.mask}_{cell.ratio:g}")
-            file = store.root / "plots" / "people" / f"{title}.png"
+            file = store.root / "plots" / "people" / file_name(f"{prefix}{cell.model.mask}_{cell.ratio:g}")
             how = cell.eval
             options = InferenceOptions(flip_test=how.flip_test, decode=how.decode)
             if sheet := lost_sheet(unmasked, model, people, model.spec.skeleton, options):
@@ -125,7 +123,7 @@ def lost_sheet(
             draw_skeleton(picture, apply_affine(every[index, :, :2], matrix), person.visible > 0, skeleton)
             panels.append(_captioned(picture, f"{words} {likeness[row, index]:.2f}"))
         strips.append(np.concatenate(panels, axis=1))
-    return _arranged(strips), [float(lost[index]) for index in worst]
+    return arranged(strips, COLUMNS, 3 * GAP), [float(lost[index]) for index in worst]
 
 
 def similarity(pose: np.ndarray, person: Person, skeleton: Skeleton) -> float:
@@ -155,13 +153,6 @@ def _pairs(store: SweepStore, plan: Plan) -> Iterator[tuple[CellConfig, CellConf
             yield cell, baselines[cell.group]
 
 
-def _model(store: SweepStore, plan: Plan, cell: CellConfig) -> PoseModel:
-    model = build_model(cell.model)
-    given = plan.request.weights_of(cell.model.name) if cell.train.mode == WEIGHTS else None
-    load_given(model, given or store.cell_dir(cell.key) / "last.pt", cell, plan.data.root)
-    return model.eval()
-
-
 def _tokens(model: PoseModel, people: list[Person], skeleton: Skeleton, options: InferenceOptions):
     """For each person a function that draws on a copy of the crop what the mask leaves of it."""
     kind = find_reduction(model.spec.reduction.name).kind
@@ -183,15 +174,3 @@ def _captioned(panel: np.ndarray, text: str) -> np.ndarray:
     framed[CAPTION:, : panel.shape[1]] = panel
     cv2.putText(framed, text, (1, CAPTION - 6), cv2.FONT_HERSHEY_SIMPLEX, 0.42, INK, 1, cv2.LINE_AA)
     return framed
-
-
-def _arranged(strips: list[np.ndarray]) -> np.ndarray:
-    """Strips in COLUMNS, row by row."""
-    height, width = strips[0].shape[:2]
-    rows, columns = -(-len(strips) // COLUMNS), min(COLUMNS, len(strips))
-    sheet = np.full((rows * (height + GAP) - GAP, columns * (width + 3 * GAP) - 3 * GAP, 3), PAPER, np.uint8)
-    for place, strip in enumerate(strips):
-        row, column = divmod(place, COLUMNS)
-        y, x = row * (height + GAP), column * (width + 3 * GAP)
-        sheet[y : y + height, x : x + width] = strip
-    return sheet

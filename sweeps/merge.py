@@ -31,6 +31,8 @@ from .timing import timing_folders
 #: what may differ between the cells of a model in sweeps that belong together, by its name in a flat configuration
 _FREE = ("run.", "model.reduction.", "model.seed", "train.recipe.seed", "train.recipe.mask_ratios", "train.start.base")
 _DATA = ("data_dir", "train_people", "eval_people")
+#: of a request: what any of the sweeps asked for
+_JOINED = ("models", "masks", "ratios", "seeds", "batch_sizes", "runtimes", "precisions", "weights")
 
 
 @dataclass(frozen=True)
@@ -190,11 +192,11 @@ def _joined(sources: Sequence[StoredSweep]) -> SweepRequest:
     """What would have been asked for on one machine."""
 
     def union(name: str) -> tuple[Any, ...]:
-        return tuple(dict.fromkeys(value for source in sources for value in getattr(source.request, name)))
+        return tuple(dict.fromkeys(value for source in sources for value in getattr(source.request, name) or ()))
 
-    every = {name: union(name) for name in ("models", "masks", "ratios", "seeds", "batch_sizes", "weights")}
+    every = {name: union(name) for name in _JOINED}
     latency = any(source.request.latency for source in sources)
-    return replace(sources[0].request, **every, latency=latency, out=None)
+    return replace(sources[0].request, **every, budgets=union("budgets") or None, latency=latency, out=None)
 
 
 def _origins(

@@ -24,13 +24,13 @@ from ..pose.models.model import PoseModel
 from ..pose.reductions import CUT, MERGE, find_reduction
 from ..reports.analysis.agreement import Agreement, least_alike
 from .cell_result import read_cell_result
-from .config import WEIGHTS, CellConfig
+from .config import CellConfig
 from .data import load_split
 from .events import Event, Listener, ignore
 from .plan import Plan
 from .store import SweepStore
 from .tokens import stored_choices
-from .work import build_model, load_given
+from .work import build_model, evaluated_model
 
 PEOPLE, COLUMNS = 8, 4
 PANEL_HEIGHT, GAP = 208, 6  # px
@@ -51,14 +51,11 @@ def draw_masks(store: SweepStore, plan: Plan, on_event: Listener = ignore) -> li
     files = []
     for number, cell in enumerate(wanted.values()):
         name, mask = cell.model.name, cell.model.mask
-        model = build_model(cell.model)
-        given = plan.request.weights_of(name) if cell.train.mode == WEIGHTS else None
-        load_given(model, given or store.cell_dir(cell.key) / "last.pt", cell, plan.data.root)
+        model = evaluated_model(store, plan.request, cell, plan.data.root)
         people = load_split(plan.data.root, "val", model.spec).people
         chosen = [people[i] for i in np.linspace(0, len(people) - 1, min(PEOPLE, len(people))).astype(int)]
         prefix = f"{name}_" if len(plan.request.models) > 1 else ""
-        title = re.sub(r"[^\w+.=(),-]", "_", f"{prefix}{mask}_{cell.ratio:g}")
-        file = store.root / "plots" / "masks" / f"{title}.png"
+        file = store.root / "plots" / "masks" / file_name(f"{prefix}{mask}_{cell.ratio:g}")
         write_atomic(file, encode_png(mask_sheet(model, chosen, model.spec.skeleton)))
         files.append(file)
         on_event(Event("progress", "pictures", mask, number + 1, len(wanted)))
@@ -81,7 +78,7 @@ def mask_sheet(model: PoseModel, people: list[Person], skeleton: Skeleton) -> np
         _panel(person, spec, lambda crop, tokens=tokens: draw(crop, tokens, spec.grid))
         for person, tokens in zip(people, chosen.numpy(), strict=True)
     ]
-    return _sheet(panels)
+    return arranged(panels)
 
 
 def draw_differences(
@@ -113,9 +110,9 @@ def draw_differences(
             for row in rows
         ]
         if panels:
-            title = re.sub(r"[^\w+.=(),-]", "_", f"{one.model}_{pair.one}_{pair.other}_{one.ratio:g}")
-            files.append(store.root / "plots" / "differ" / f"{title}.png")
-            write_atomic(files[-1], encode_png(_sheet(panels)))
+            name = file_name(f"{one.model}_{pair.one}_{pair.other}_{one.ratio:g}")
+            files.append(store.root / "plots" / "differ" / name)
+            write_atomic(files[-1], encode_png(arranged(panels)))
     return files
 
 
@@ -130,16 +127,21 @@ def _panel(person: Person, spec: ModelSpec, draw: Callable[[np.ndarray], np.ndar
     return picture
 
 
-def _sheet(panels: Sequence[np.ndarray]) -> np.ndarray:
-    """Panels, COLUMNS in a row."""
+def arranged(panels: Sequence[np.ndarray], columns: int = COLUMNS, between: int = GAP) -> np.ndarray:
+    """Panels of one size, row by row; between: px between two in a row."""
     high, wide = panels[0].shape[:2]
-    rows, columns = math.ceil(len(panels) / COLUMNS), min(COLUMNS, len(panels))
-    sheet = np.full((rows * (high + GAP) - GAP, columns * (wide + GAP) - GAP, 3), PAPER, np.uint8)
+    rows, across = math.ceil(len(panels) / columns), min(columns, len(panels))
+    sheet = np.full((rows * (high + GAP) - GAP, across * (wide + between) - between, 3), PAPER, np.uint8)
     for place, picture in enumerate(panels):
-        row, column = divmod(place, COLUMNS)
-        y, x = row * (high + GAP), column * (wide + GAP)
+        row, column = divmod(place, columns)
+        y, x = row * (high + GAP), column * (wide + between)
         sheet[y : y + high, x : x + wide] = picture
     return sheet
+
+
+def file_name(title: str) -> str:
+    """Of a picture with this title."""
+    return re.sub(r"[^\w+.=(),-]", "_", title) + ".png"
 
 
 def _kind(model: ModelConfig) -> str:

@@ -213,6 +213,12 @@ def parse(values: Mapping[str, Any], file: str | Path | None = None) -> SweepReq
     return _consistent(request)
 
 
+def changed(request: SweepRequest, values: Mapping[str, Any]) -> SweepRequest:
+    """The request with other values, checked as `parse` does; what is as it is by default counts as not given."""
+    given = {name: value for name, value in vars(request).items() if value != OPTIONS[name].default}
+    return parse(given | values)
+
+
 def _checked(given: dict[str, Any], places: Mapping[str, str]) -> SweepRequest:
     from pydantic import TypeAdapter, ValidationError
 
@@ -284,6 +290,9 @@ def _consistent(request: SweepRequest) -> SweepRequest:
         name = model or request.models[0]
         if name not in request.models:
             raise InputError(f"--weights {name}={path}: {name} is not in this sweep ({', '.join(request.models)})")
+        other = dict(resolved).get(name, path)
+        if other != path:
+            raise InputError(f"--weights {name}={path}: {name} has {other} already; leave one out")
         resolved.append((name, path))
     without = [model for model in request.models if model not in dict(resolved)]
     if resolved and request.training == "scratch":

@@ -109,7 +109,10 @@ def read_pairs(value: Any) -> list[tuple[str, str]]:
         name, equals, text = ("=".join(item) if isinstance(item, tuple) else str(item)).partition("=")
         if not equals or not name.strip() or not text.strip():
             raise InputError(f"{item!r} is not an option of an executor; give KEY=VALUE, such as gpus=1")
-        pairs.append((name.strip().replace("-", "_"), text.strip()))
+        option, text = name.strip().replace("-", "_"), text.strip()
+        if dict(pairs).get(option, text) != text:
+            raise InputError(f"{option} is given as {dict(pairs)[option]} and as {text}; leave one out")
+        pairs.append((option, text))
     return pairs
 
 

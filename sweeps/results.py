@@ -12,7 +12,7 @@ import numpy as np
 
 from ..benchmark.profiling.config import RunConfig
 from ..pose.evaluation.bootstrap import PairedDifference, load_evidence, paired_bootstrap
-from ..row import BY_NAME, Row, flat, part_of
+from ..row import Row, Score, flat, part_of
 from .cell_result import read_cell_result
 from .config import CellConfig, ratios_text, run_name, timing_key
 from .image_cost import image_columns
@@ -21,6 +21,9 @@ from .plan import Plan
 from .request import SweepRequest
 from .store import SweepStore
 from .timing import runs_asked, runs_evaluated
+
+#: columns of an evaluation that say by whom it was made, whatever came of it
+_JUDGED_BY = {"eval_people", "eval_batch"}
 
 
 def assemble_rows(
@@ -51,7 +54,7 @@ def assemble_rows(
             timing = timed.get(str(batch_size), {})
             about = {"batch_size": batch_size, "runtime": run.runtime, "dtype": run.dtype}
             memory = (store.memory(cell.key, batch_size) or {}) if run == cell.run else {}
-            own = _in_run(cell, run, row, store, differences)
+            own = _in_run(cell, run, result.accuracy, store, differences)
             images = image_columns(store, cell, batch_size) if run == cell.run and store.is_done(cell.key) else {}
             rows.append(Row.of(row | memory | timing | images | own | about).columns())
     return rows
@@ -60,7 +63,7 @@ def assemble_rows(
 def _in_run(
     cell: CellConfig,
     run: RunConfig,
-    row: Mapping[str, Any],
+    first: Mapping[str, Any],
     store: SweepStore,
     differences: Mapping[str, PairedDifference],
 ) -> dict[str, Any]:
@@ -68,9 +71,8 @@ def _in_run(
     if run.dtype == cell.run.dtype:
         return {}
     metric, key = cell.metric.column, f"{cell.key} {run_name(run)}"
-    found = store.evaluated(cell.key, run)
-    names = [name for name in row if BY_NAME[name].scope == "evaluated people"]
-    own = dict.fromkeys([*names, "eval_seconds"]) | found
+    scored = dict.fromkeys(first.keys() - _JUDGED_BY) | flat(metric, Score())
+    own = scored | store.evaluated(cell.key, run)
     if key in differences:
         difference, low, high = differences[key]
         own |= flat(metric, replace(part_of(own, metric), diff=difference, diff_low=low, diff_high=high))
@@ -116,8 +118,9 @@ def paired_differences(
     baselines = {cell.group: cell.key for cell in cells if cell.is_baseline}
     differences = {}
     for cell in cells:
-        base = baselines[cell.group]
-        if cell.evaluates and not cell.is_baseline and store.is_done(cell.key) and store.is_done(base):
+        base = baselines.get(cell.group)
+        compares = base is not None and cell.evaluates and not cell.is_baseline
+        if compares and store.is_done(cell.key) and store.is_done(base):
             differences[cell.key] = paired_bootstrap(read_evidence(store, cell.key), read_evidence(store, base))
             for run in runs_evaluated(cell, request):
                 name = run_name(run)

@@ -22,7 +22,7 @@ from .executors.presence import RUN, Presence
 from .executors.processes import last_line
 from .image_timing import image_timing_jobs, note_times
 from .plan import Plan, folder_of, make_plan
-from .request import SweepRequest, parse
+from .request import SweepRequest, changed
 from .results import assemble_rows, paired_differences
 from .shortage import with_less_memory
 from .store import (
@@ -66,7 +66,7 @@ def run_sweep(request: SweepRequest | None = None, *, on_event: Listener = ignor
     Cells that fail are rows with status "failed"; the others are run. Raises InputError for what the user got wrong.
     """
     if values or request is None:
-        request = parse((vars(request) if request else {}) | values)
+        request = changed(request or SweepRequest(), values)
     return execute(request, on_event).root
 
 

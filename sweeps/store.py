@@ -73,7 +73,9 @@ class SweepStore:
         if content.get("format") != FORMAT or not isinstance(content.get("cells"), list):
             raise InputError(f"{self.manifest_file}: not written by a sweep; give another --out")
         check_version(self.manifest_file, "sweep folder", content.get("version"), VERSION, then="give another --out")
-        whole = isinstance(content.get("bases"), dict) and all(map(_is_cell, content["cells"]))
+        both = all(isinstance(content.get(name), dict) for name in ("bases", "asked"))
+        bases = content["bases"].values() if both else ()
+        whole = both and all(isinstance(base, dict) for base in bases) and all(map(_is_cell, content["cells"]))
         if not whole:
             raise InputError(f"{self.manifest_file}: damaged: a cell without key, label or config; give another --out")
         return content
@@ -232,7 +234,7 @@ def _config_difference(old: dict, new: dict, stored: dict[str, Any], wanted: dic
     if not names:
         return None
     if names == [BASE]:
-        bases = [stored["bases"].get(old[BASE]), wanted["bases"].get(new[BASE])]
+        bases = [sweep["bases"].get(str(config.get(BASE))) for sweep, config in ((stored, old), (wanted, new))]
         if all(bases):
             difference = _config_difference(*bases, stored, wanted)
             return difference and f"base model: {difference}"

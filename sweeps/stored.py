@@ -37,9 +37,16 @@ def read_stored(store: SweepStore) -> StoredSweep:
         {key: from_plain(CellConfig, plain, where) for key, plain in found.items()}
         for found in (listed, manifest["bases"])
     )
-    if any(key != config.key for key, config in (cells | bases).items()):
+    if any(key != _key(config) for key, config in (cells | bases).items()):
         raise InputError(f"{where}: written by another version of posebench, which names its cells in another way")
     known = {field.name: field.default for field in fields(SweepRequest)}
     given = {name: value for name, value in manifest["asked"].items() if name in known}
     request = from_plain(SweepRequest, to_plain(known | given), where)
     return StoredSweep(store, manifest["asked"], request, cells, bases)
+
+
+def _key(config: CellConfig) -> str | None:
+    try:
+        return config.key
+    except ValueError:  # a number that is none, such as NaN
+        return None

@@ -112,8 +112,9 @@ def read_gpu(folder: Path) -> str:
 
 
 def runs_asked(run: RunConfig, request: SweepRequest) -> tuple[RunConfig, ...]:
-    """A cell's run in each of the runtimes and precisions that a sweep asks for."""
-    return runs_of(run, request.runtimes, request.precisions)[0]
+    """A cell's run in each of the runtimes and precisions that a sweep asks for, whether this machine has them or not:
+    its folder is read elsewhere, too."""
+    return runs_of(run, request.runtimes, request.precisions, here=False)[0]
 
 
 def runs_evaluated(cell: CellConfig, request: SweepRequest) -> tuple[RunConfig, ...]:

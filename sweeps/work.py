@@ -32,7 +32,8 @@ from ..row import BY_NAME, STATUS_FAILED, Score, flat
 from .child import Reporter
 from .config import FINETUNE, WEIGHTS, CellConfig, Job, run_name
 from .data import check_unchanged, load_split
-from .store import memory_file, run_file, write_json
+from .request import SweepRequest
+from .store import SweepStore, memory_file, run_file, write_json
 
 
 def build_model(config: ModelConfig) -> PoseModel:
@@ -65,6 +66,18 @@ def load_given(model: PoseModel, weights: str | Path, config: CellConfig, data_r
         data = PoseDataset(people, spec.skeleton, *sizes, convention=spec.convention)
         for index in range(len(data)):
             model.transformer.mask.gather(data.target(index)[None])
+
+
+def evaluated_model(store: SweepStore, request: SweepRequest, cell: CellConfig, data_root: str | Path) -> PoseModel:
+    """The model that a finished cell evaluated, an elastic one apart. InputError where its weights or its data are
+    gone."""
+    given = request.weights_of(cell.model.name) if cell.train.mode == WEIGHTS else None
+    weights = Path(given or store.cell_dir(cell.key) / "last.pt")
+    if not weights.exists():
+        raise InputError(f"{weights}: the weights of {cell.label} are gone, so that it cannot be run again")
+    model = build_model(cell.model)
+    load_given(model, weights, cell, data_root)
+    return model.eval()
 
 
 def measure_memory(model: PoseModel, job: Job, folder: Path, reporter: Reporter) -> None:

@@ -74,11 +74,12 @@ class ProfileConfig:
 
 
 def runs_of(
-    run: RunConfig, runtimes: tuple[str, ...], precisions: tuple[str, ...]
+    run: RunConfig, runtimes: tuple[str, ...], precisions: tuple[str, ...], *, here: bool = True
 ) -> tuple[tuple[RunConfig, ...], tuple[str, ...]]:
     """`run` in each of the runtimes x precisions (none given: its own), and what of these there is not, a line each.
 
-    InputError for one that is unknown, that this machine lacks, or that goes with none of the others.
+    InputError for one that is unknown, that its device has not or, where it is to run `here`, this machine, or that
+    goes with none of the others.
     """
     runtimes, precisions = runtimes or (run.runtime,), precisions or (run.dtype,)
     kind = run.device.partition(":")[0]
@@ -86,7 +87,7 @@ def runs_of(
     runs, left_out = [], []
     for name, there in known.items():
         possible = [one for one in dict.fromkeys(precisions) if check_precision(one) in there]
-        check_runtime(name, (possible or precisions)[0], kind)
+        check_runtime(name, (possible or precisions)[0], kind, here=here)
         runs += [dataclasses.replace(run, runtime=name, dtype=one) for one in possible]
         rest = [one for one in dict.fromkeys(precisions) if one not in there]
         left_out += [f"runtime {name} does not compute in {one} on {kind}" for one in rest]

@@ -34,15 +34,15 @@ def find_runtime(name: str) -> Runtime:
     raise InputError(f"unknown runtime {name!r}: {hint}known runtimes are {known}, or package.module:name")
 
 
-def check_runtime(name: str, precision: str, device: str) -> Runtime:
-    """The runtime, which computes in `precision` on a kind of device ("cpu", "cuda"), and whose packages are here;
-    InputError, one line, otherwise."""
+def check_runtime(name: str, precision: str, device: str, *, here: bool = True) -> Runtime:
+    """The runtime, which computes in `precision` on a kind of device ("cpu", "cuda"), and whose packages are there if
+    it is to run `here`; InputError, one line, otherwise."""
     runtime = find_runtime(name)
     check_precision(precision)
     if device not in runtime.devices:
         raise InputError(f"runtime {name} runs on {' or '.join(runtime.devices)}, not on {device}")
     missing = [package for package in runtime.packages if find_spec(package) is None]
-    if missing:
+    if missing and here:
         how = f": pip install 'posebench[{runtime.extra}]'" if runtime.extra else ""
         raise InputError(f"runtime {name} needs {', '.join(missing)}{how}")
     known = runtime.precisions(device)

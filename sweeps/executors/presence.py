@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...pose.errors import InputError
+from ...pose.files import read_text
 from ...pose.records import from_plain, to_plain
 
 WORKER, RUN = "worker.json", "run.json"
@@ -22,6 +23,8 @@ BEAT_SECONDS = 10.0
 #: without a sign for so long a process on another machine counts as gone; clocks of the machines may differ by less
 SILENT_SECONDS = 120.0
 WRITE_EVERY_SECONDS = 2.0
+#: of what an owner writes: bytes, and seconds since 1970, which are in the year 9000 then
+LARGEST, END_OF_TIME = 2**16, 2.2e11
 
 
 @dataclass(frozen=True)
@@ -93,9 +96,11 @@ class Presence:
 def read_owner(file: Path) -> Owner | None:
     """Who owns a folder, or did last; None where nobody has yet, or what is there cannot be read."""
     try:
-        return from_plain(Owner, json.loads(file.read_text(encoding="utf-8")), str(file))
-    except (OSError, ValueError, InputError):
+        owner: Owner = from_plain(Owner, json.loads(read_text(file, LARGEST)), str(file))
+    except (OSError, ValueError, RecursionError, InputError):
         return None
+    known = owner.pid > 0 and all(0 <= at < END_OF_TIME for at in (owner.started, owner.ended or 0.0))
+    return owner if known else None
 
 
 def is_alive(file: Path, owner: Owner) -> bool:

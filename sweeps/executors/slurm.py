@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -57,8 +58,12 @@ def run(tasks: Sequence[Task], resources: Resources, on_message: OnMessage, on_e
     folder.mkdir(parents=True, exist_ok=True)
     record = folder / "jobs.json"
     tasks = [replace(task, folder=task.folder.resolve()) for task in tasks]
-    if cluster == "slurm":
-        _cancel(_recorded(record))  # of a sweep that was killed; what it left is gone on from
+    if cluster == "slurm" and not _cancel(former := _recorded(record)):  # of a sweep that was killed
+        raise InputError(
+            "--executor slurm: SLURM does not say that jobs of an earlier run have ended "
+            f"({', '.join(former[:3])}), and two must not work in one folder; see squeue and scancel, then run the "
+            "same command again"
+        )
     follower = Follower(tasks, on_message)
     jobs: dict[str, Any] = {}
     try:
@@ -70,11 +75,10 @@ def run(tasks: Sequence[Task], resources: Resources, on_message: OnMessage, on_e
                 write_atomic(record, json.dumps([job.job_id for job in jobs.values()]))
         _collect({task.name: task for task in tasks}, jobs, cluster, follower, on_exit)
     finally:
-        if cluster == "slurm":
-            _cancel([job.job_id for job in jobs.values()])
-        else:
+        if cluster == "local":
             _end_local(list(jobs.values()))
-        record.unlink(missing_ok=True)
+        if cluster == "local" or _cancel([job.job_id for job in jobs.values()]):
+            record.unlink(missing_ok=True)
 
 
 def _engine(cluster: str, folder: Path, tasks: list[Task], resources: Resources, options: dict[str, str]) -> Any:
@@ -220,18 +224,22 @@ def _recorded(record: Path) -> list[str]:
         return []
 
 
-def _cancel(ids: Sequence[str]) -> None:
-    """End jobs, and wait until SLURM says so: two processes must not work in one folder."""
+def _cancel(ids: Sequence[str]) -> bool:
+    """End jobs, and wait a while until SLURM says so; whether it did. Without SLURM here it is not asked."""
     arrays = sorted({job.partition("_")[0] for job in ids if re.fullmatch(r"\d+(_\d+)?", job)})
-    if not arrays:
-        return
+    if not arrays or not shutil.which("scancel"):
+        return True
     end = time.monotonic() + APPEAR_SECONDS
     cancelled = False
-    while _any_live(arrays) and time.monotonic() < end:
+    while live := _any_live(arrays):
         if not cancelled:
-            subprocess.run(["scancel", *arrays], capture_output=True, timeout=60)
+            with contextlib.suppress(OSError, subprocess.SubprocessError):
+                subprocess.run(["scancel", *arrays], capture_output=True, timeout=60)
             cancelled = True
+        if time.monotonic() >= end:
+            break
         time.sleep(LOOK_SECONDS)
+    return not live
 
 
 def _any_live(arrays: list[str]) -> bool:

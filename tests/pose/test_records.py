@@ -46,8 +46,12 @@ def test_a_digest_depends_on_every_member_and_on_no_order_of_keys():
         ({"sizes": [1], "options": [], "more": 1}, "Part.more is unknown"),
         ({"sizes": [1]}, "Part.options is missing"),
         ([], "list where a Part belongs"),
+        ({"sizes": 1, "options": []}, "Part.sizes is 1: damaged"),
+        ({"sizes": [1, "2"], "options": []}, "Part.sizes is '2': damaged"),
+        ({"sizes": [True], "options": []}, "Part.sizes is True: damaged"),
+        ({"sizes": [1], "options": [["layers"]]}, "Part.options holds 1 values where 2 belong"),
     ],
 )
-def test_what_another_version_wrote_is_refused_by_the_name_of_the_field(values, part):
+def test_what_is_damaged_or_of_another_version_is_refused_by_the_name_of_the_field(values, part):
     with pytest.raises(InputError, match=f"^file: .*{part}"):
         from_plain(Part, values, "file")

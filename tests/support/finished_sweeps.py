@@ -5,6 +5,7 @@ from small_sweeps import base, grid, unmasked
 
 from posebench.pose.records import to_plain
 from posebench.sweeps.cell_result import CellResult, write_cell_result
+from posebench.sweeps.config import timing_key
 from posebench.sweeps.executors.presence import WORKER, Owner
 from posebench.sweeps.request import SweepRequest
 from posebench.sweeps.store import SweepStore, make_manifest, write_json
@@ -44,9 +45,9 @@ def write_sweep(folder, host, models=None, loss=0.25, milliseconds=10.0, **reque
         write_cell_result(at, result)
         write_json(at / WORKER, worker)
         np.savez(at / "evidence.npz", **evidence(number))
-    for key in timing_groups(cells, asked):
+    for key, job in timing_groups(cells, asked).items():
         columns = {"latency_ms_median": milliseconds, "latency_samples": 8}
-        timings = {cell.timing_key: {"1": columns} for cell in cells}
+        timings = {timing_key(cell.executed, run): {"1": columns} for cell in cells for run in job.every_run}
         write_json(store.timing_dir(key) / "result.json", {"status": "ok", "timings": timings})
         write_json(store.timing_dir(key) / WORKER, worker)
     return folder

@@ -72,6 +72,15 @@ def test_seeds_of_two_machines_keep_their_own_times_though_they_timed_the_same_m
     assert {row["data_dir"] for row in rows.values()} == {"/one/coco"}, "the same people, by their annotations"
 
 
+def test_the_times_of_a_runtime_that_the_second_machine_alone_has_are_taken(tmp_path):
+    write_sweep(tmp_path / "a", "one", seeds=(0,))
+    write_sweep(tmp_path / "b", "two", seeds=(1,), runtimes=("eager", "fused"), milliseconds=70.0)
+    merge_sweeps([tmp_path / "a", tmp_path / "b"], tmp_path / "both")
+    with open(tmp_path / "both" / "results.csv", newline="") as file:
+        found = {(row["runtime"], row["seed"], row["latency_ms_median"]) for row in csv.DictReader(file)}
+    assert found == {("eager", "0", "10.0"), ("fused", "0", ""), ("eager", "1", "70.0"), ("fused", "1", "70.0")}
+
+
 def test_what_was_merged_is_a_sweep_that_goes_on_and_that_can_be_merged_again(tmp_path):
     for seed in range(3):
         write_sweep(tmp_path / str(seed), f"host-{seed}", seeds=(seed,))

@@ -1,5 +1,6 @@
 """Reductions on weights that know nothing of them: nothing is trained, and what needs training says so."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -12,10 +13,15 @@ from posebench.pose.crops.affine import apply_affine, crop_matrix
 from posebench.pose.errors import InputError
 from posebench.pose.people.folder import load_people
 from posebench.pose.reductions import reduction_names
+from posebench.sweeps.cell import run_cell
+from posebench.sweeps.cell_result import CellResult, write_cell_result
+from posebench.sweeps.config import Job
 from posebench.sweeps.data import find_data
 from posebench.sweeps.plan import make_plan
 from posebench.sweeps.request import SweepRequest
 from posebench.sweeps.runner import execute
+from posebench.sweeps.store import run_file
+from posebench.sweeps.timing import runs_evaluated
 from posebench.sweeps.work import build_model, load_given
 
 TRAINED = {"scorer", "dynamicvit"}
@@ -96,3 +102,17 @@ def test_a_sweep_off_the_shelf_from_end_to_end(weights, people, tmp_path):
     assert not outcome.failed and {row["mask"] for row in outcome.rows} == {"none", "prior", "tome"}
     assert {(row["training"], row["epochs"]) for row in outcome.rows} == {("weights", 0)}
     assert all(row["ap"] is not None for row in outcome.rows)
+
+
+class Silent:
+    def progress(self, stage):
+        return lambda *_, **__: None
+
+
+def test_a_precision_that_is_asked_for_later_has_the_training_people_too(weights, people, tmp_path):
+    request = request_for(weights, people, "tmpose_tiny", "prior", precisions=("float32", "bfloat16"))
+    (cell,) = plan_of(request).cells[1:]
+    (run,) = runs_evaluated(cell, request)
+    write_cell_result(tmp_path, CellResult())  # done, when the first precision was all that was asked for
+    run_cell(tmp_path, Job(cell, str(people), "gt", "cpu", runs=(run,), start=str(weights["tmpose_tiny"])), Silent())
+    assert json.loads(run_file(tmp_path, run).read_text())["ap"] >= 0

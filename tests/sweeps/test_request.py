@@ -3,7 +3,7 @@
 import pytest
 
 from posebench.pose.errors import InputError
-from posebench.sweeps.request import SweepRequest, parse
+from posebench.sweeps.request import SweepRequest, changed, parse
 
 
 def test_nothing_given_means_the_embedded_default():
@@ -15,6 +15,15 @@ def test_comma_separated_text_and_lists_mean_the_same():
     lists = parse({"masks": ["semantic", "random"], "ratios": [0.2, 0.4], "seeds": (0, 2), "batch_sizes": [1, 8]})
     assert text == lists
     assert text.ratios == (0.2, 0.4) and text.seeds == (0, 2)
+
+
+def test_a_request_is_changed_as_if_all_had_been_asked_for_at_once():
+    assert changed(parse({"budgets": "0.021"}), {"out": "o"}) == parse({"budgets": "0.021", "out": "o"})
+    assert changed(parse({"seeds": "1,2"}), {"devices": "0", "mask": "random"}) == parse(
+        {"seeds": "1,2", "devices": "0", "masks": "random"}
+    )
+    with pytest.raises(InputError, match="contradict"):
+        changed(parse({"budgets": "0.021"}), {"ratios": "0.2"})
 
 
 def test_repeated_values_count_once_and_keep_their_order():
@@ -94,6 +103,11 @@ def test_the_command_line_goes_over_the_file(tmp_path):
         ({"weights": ["a.pt"], "training": "scratch"}, ["--weights", "--from-scratch"]),
         ({"weights": ["a.pt"], "models": "tmpose_tiny,tmpose_b"}, ["a.pt", "NAME=FILE"]),
         ({"weights": ["tmpose_b=a.pt"]}, ["tmpose_b", "not in this sweep"]),
+        ({"weights": ["a.pt", "tmpose_tiny=b.pt"]}, ["--weights tmpose_tiny=b.pt", "a.pt already"]),
+        (
+            {"executor": "builtins:print", "executor_options": ["gpus=1", "gpus=2"]},
+            ["--executor-option: gpus is given as 1 and as 2"],
+        ),
     ],
 )
 def test_a_mistake_names_the_option_the_value_and_what_would_be_right(values, parts):

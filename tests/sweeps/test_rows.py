@@ -1,19 +1,24 @@
 """A sweep's rows: every measured number finds its column, and each cell finds the timing of what it executes."""
 
 import dataclasses
+from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
-from small_sweeps import from_scratch
+from finished_sweeps import evidence
+from small_sweeps import from_scratch, grid, unmasked
 
+from posebench.benchmark.profiling.config import RunConfig
 from posebench.pose.errors import InputError
-from posebench.pose.evaluation.bootstrap import PairedDifference
+from posebench.pose.evaluation.bootstrap import PairedDifference, paired_bootstrap
 from posebench.reports.analysis.results import read_results, records_of, write_results
 from posebench.row import PartTiming, flat
 from posebench.sweeps.cell_result import CellResult, write_cell_result
 from posebench.sweeps.request import SweepRequest
-from posebench.sweeps.results import assemble_rows
-from posebench.sweeps.store import SweepStore, memory_file, write_json
+from posebench.sweeps.results import assemble_rows, paired_differences
+from posebench.sweeps.store import SweepStore, memory_file, run_file, write_json
+from posebench.sweeps.timing import runs_evaluated
 
 RATIOS = (0.4, 0.4 + 1e-9)
 
@@ -63,8 +68,40 @@ def test_the_paired_difference_stands_in_the_columns_of_the_data_sets_metric(swe
     assert base["pckh_diff"] is other["pckh_diff"] is row["ap_diff"] is None
 
 
+def test_a_masked_cell_is_paired_with_the_unmasked_one_of_its_own_threads_or_with_none(tmp_path):
+    """Sweeps of two machines that were merged may have both."""
+    store, request = SweepStore(tmp_path), SweepRequest(ratios=(0.4,))
+    alike = [unmasked(), replace(unmasked(), run=RunConfig(threads=3))]
+    cells = [cell for one in alike for cell in grid(request, [(one, None)])[0]]
+    left = [evidence(number) for number in range(4)]
+    for cell, content in zip(cells, left, strict=True):
+        write_cell_result(store.cell_dir(cell.key), CellResult())
+        np.savez(store.cell_dir(cell.key) / "evidence.npz", **content)
+    wanted = {cells[n].key: paired_bootstrap(left[n], left[n - 1]) for n in (1, 3)}
+    assert paired_differences(store, cells, request) == wanted and len(set(wanted.values())) == 2
+    assert paired_differences(store, cells[1:3], request) == {}, "the first has none, the other is none"
+
+
 def test_a_measured_number_without_a_column_is_an_error(sweep):
     store, plan, timings = sweep
     timings[plan.cells[2].timing_key]["1"]["latency_ms_p999"] = 1.0
     with pytest.raises(InputError, match="unknown column 'latency_ms_p999'"):
         assemble_rows(store, plan, timings, {})
+
+
+def test_a_precision_that_could_not_be_evaluated_has_no_score_of_the_first(tmp_path):
+    request = SweepRequest(masks=("random",), ratios=(0.4,), precisions=("float32", "bfloat16"))
+    cells, store = from_scratch(request), SweepStore(tmp_path)
+    scores = {"ap": 0.5, "ap_m": 0.4, "ap_l": 0.3, "ar_m": 0.2, "loss": 1.0}
+    for cell in cells:
+        (run,) = runs_evaluated(cell, request)
+        found = CellResult({"mask": cell.model.mask}, scores | {"eval_people": 5, "eval_batch": 16})
+        write_cell_result(store.cell_dir(cell.key), found)
+        write_json(run_file(store.cell_dir(cell.key), run), {"status": "failed", "error": "it gives NaN"})
+    data = SimpleNamespace(root=tmp_path, train_people=10, eval_people=5, boxes="gt")
+    differences = {cells[1].key: PairedDifference(0.1, 0.0, 0.2)}
+    rows = assemble_rows(store, SimpleNamespace(request=request, cells=cells, data=data), {}, differences)
+    for row in rows:
+        wanted = scores if row["dtype"] == "float32" else dict.fromkeys(scores)
+        assert {name: row[name] for name in scores} == wanted and row["eval_batch"] == 16
+    assert [row["ap_diff"] for row in rows] == [None, None, 0.1, None]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -10,11 +11,15 @@ import time
 import psutil
 import pytest
 from finished_sweeps import write_sweep
+from small_sweeps import grid
 
+from posebench.benchmark.profiling.config import RunConfig, runs_of
+from posebench.pose.errors import InputError
 from posebench.pose.records import to_plain
 from posebench.sweeps.executors.presence import RUN, SILENT_SECONDS, WORKER, Owner
+from posebench.sweeps.request import SweepRequest
 from posebench.sweeps.status import read_status
-from posebench.sweeps.store import write_json
+from posebench.sweeps.store import make_manifest, write_json
 
 WORK = """
 import sys, time
@@ -117,7 +122,50 @@ def test_it_writes_nothing(sweep):
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"asked": None}, "damaged"),
+        ({"asked": {"batch_sizes": 5}}, "SweepRequest.batch_sizes is 5: damaged"),
+        ({"asked": {"ratios": [0.2, "x"]}}, "SweepRequest.ratios is 'x': damaged"),
+        ({"asked": {"weights": [["tmpose_tiny"]]}}, "SweepRequest.weights holds 1 values where 2 belong"),
+        ({"asked": {"latency": 1}}, "SweepRequest.latency is 1: damaged"),
+    ],
+)
+def test_a_damaged_request_is_told(sweep, content, said):
+    folder, _ = sweep
+    stored = json.loads((folder / "sweep.json").read_text())
+    write_json(folder / "sweep.json", stored | content)
+    with pytest.raises(InputError, match=f"sweep.json: {re.escape(said)}"):
+        read_status(folder)
+
+
+@pytest.mark.parametrize(
+    "part", [{"pid": "x"}, {"pid": -5}, {"started": 1e300}, {"total": 2, "done": "x"}, {"host": 5}, None]
+)
+def test_who_works_in_a_folder_is_not_known_from_a_broken_record(sweep, posebench, part):
+    folder, cell = sweep
+    for file in (folder / RUN, cell / WORKER):
+        owner = to_plain(Owner(socket.gethostname(), os.getpid(), 1.0))
+        file.write_text("[" * 100_000 if part is None else json.dumps(owner | part))
+    assert states(folder) == ("stopped", ["waiting", "done", "waiting", "done"])
+    assert posebench("status", folder)[0] == 0
+    (folder / RUN).unlink()
+    os.mkfifo(folder / RUN)
+    assert states(folder)[0] == "stopped"
+
+
 def test_a_folder_without_a_sweep_is_told(tmp_path, posebench):
     assert posebench("status", tmp_path)[::2] == (
         2, f"posebench: error: {tmp_path}: not a sweep's folder (it has no sweep.json)\n"
     )  # fmt: skip
+
+
+def test_a_sweep_in_runtimes_that_another_machine_has_is_asked_from_here(tmp_path, monkeypatch):
+    asked = SweepRequest(masks=("random",), ratios=(0.4,), runtimes=("eager", "openvino"))
+    cells, bases = grid(asked)
+    write_json(tmp_path / "sweep.json", make_manifest(to_plain(asked), cells, bases.values()))
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(InputError, match=r"openvino needs .*openvino: pip install"):
+        runs_of(RunConfig(), asked.runtimes, asked.precisions)
+    assert states(tmp_path) == ("stopped", ["waiting"] * 4)

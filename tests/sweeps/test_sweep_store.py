@@ -124,6 +124,8 @@ def test_a_broken_sweep_file_is_named(finished, text):
         ({"format": "another's"}, "not written by a sweep"),
         ({"cells": {}}, "not written by a sweep"),
         ({"bases": []}, "damaged: a cell without key, label or config"),
+        ({"bases": {"b": 1}}, "damaged: a cell without key, label or config"),
+        ({"asked": []}, "damaged: a cell without key, label or config"),
         ({"cells": ["k"]}, "damaged: a cell without key, label or config"),
         ({"cells": [{"key": "k", "label": "l", "config": "c"}]}, "damaged: a cell without key, label or config"),
     ],
@@ -147,6 +149,15 @@ def test_of_settings_that_one_sweep_alone_has_three_are_named(finished, settings
     write_json(finished / "sweep.json", content)
     message = refused(finished, manifest())
     assert said in message and "e is 4" not in message and ("..." in message) is ("e" in settings)
+
+
+@pytest.mark.parametrize("base", [[1], None, "b"])
+def test_a_base_model_that_is_none_is_a_difference_like_any_other(finished, base):
+    content = manifest()
+    content["cells"][0]["key"] = "other"
+    content["cells"][0]["config"]["train"]["start"]["base"] = base
+    write_json(finished / "sweep.json", content)
+    assert f"train.start.base is {base} there and" in refused(finished, manifest())
 
 
 def test_of_cells_that_are_not_asked_for_three_are_named(tmp_path):

@@ -14,6 +14,7 @@ import pytest
 from six_cells import OPTIONS, results_of, six_cells
 
 from posebench.pose.errors import InputError
+from posebench.sweeps.executors import Resources, Task, find_executor
 from posebench.sweeps.executors.presence import WORKER, read_owner
 from posebench.sweeps.executors.slurm import _minutes
 from posebench.sweeps.runner import execute
@@ -33,6 +34,25 @@ def test_a_walltime_is_read_as_sbatch_reads_it(text, minutes):
 def test_a_walltime_that_is_none_is_told():
     with pytest.raises(InputError, match="time=4h: give minutes"):
         _minutes("4h")
+
+
+def test_jobs_of_a_killed_sweep_that_do_not_end_are_told_and_nothing_is_begun_beside_them(tmp_path, monkeypatch):
+    for name, answer in (("squeue", "echo '12_0|RUNNING'"), ("scancel", f"echo $@ >> {tmp_path}/cancelled")):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{answer}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr("posebench.sweeps.executors.slurm.APPEAR_SECONDS", 0)
+    (tmp_path / "slurm").mkdir()
+    record = tmp_path / "slurm" / "jobs.json"
+    record.write_text('["12_0", "12_1"]')
+    task = Task("cell", "posebench.sweeps.cell", tmp_path / "cells" / "key")
+    with pytest.raises(InputError, match=r"have ended \(12_0, 12_1\), and two must not work in one folder"):
+        find_executor("slurm").run([task], Resources(tmp_path), print, print)
+    assert (tmp_path / "cancelled").read_text() == "12\n" and record.exists()
+    (tmp_path / "scancel").unlink()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(InputError, match=r"submitit|srun"):
+        find_executor("slurm").run([task], Resources(tmp_path), print, print)
 
 
 @pytest.fixture
