@@ -37,6 +37,7 @@ from posebench.commands.options import count
         ("flops --model tmpose_tiny --save . --force", "is a folder"),
         ("data check nowhere", "nowhere: no such data folder"),
         ("report .", "results.csv"),
+        ("plot . --width nan", "nan is not a number from 1 to 20"),
         ("sweeep", "Did you mean 'sweep'"),
     ],
 )
@@ -100,7 +101,7 @@ def test_every_number_that_can_be_given_has_bounds():
     endless = {
         (command, name)
         for command, name, kinds, declared in options_of(app)
-        if kinds & {int, float} and declared.max is None and not (float in kinds and declared.callback)
+        if (int in kinds and declared.max is None) or (float in kinds and not declared.callback)  # NaN passes a range
     }
     assert endless == own_sentence
 
