@@ -7,8 +7,22 @@ from typing import Annotated, Any
 
 import typer
 
+from .measured import tell_failed, tell_left_out
 from .model_options import DATASET_NAMES, DEFAULT_MODEL, MASKS, OWN, RATIOS, Precisions, Runtimes, masks_of
-from .options import Bar, Device, Format, Processes, Quiet, Threads, check_new_folder, numbers, real, whole, words
+from .options import (
+    Bar,
+    Device,
+    Format,
+    Processes,
+    Quiet,
+    Threads,
+    check_new_folder,
+    numbers,
+    print_rows,
+    real,
+    whole,
+    words,
+)
 
 EXAMPLES = """
 Examples:
@@ -51,7 +65,7 @@ def breakeven(
     Each is measured at several ratios and batch sizes in each runtime, interleaved with the unmasked model.
 
     What counts is the paired 95 % interval of the difference. A runtime is compared with the unmasked model in that
-    same runtime.
+    same runtime. Exit 1 if a configuration cannot be run, or differs from eager in float32.
     """
     from rich.console import Console
     from rich.text import Text
@@ -68,8 +82,7 @@ def breakeven(
     if out is not None:
         check_new_folder(out, "--out")
     where = {"device": device, "runtimes": words(runtime, "--runtime"), "precisions": words(precision, "--precision")}
-    for line in ProfileConfig.of(dict(where)).runs()[1]:
-        typer.echo(f"left out: {line}", err=True)
+    tell_left_out(ProfileConfig.of(dict(where)))
     options: dict[str, Any] = where | ({"dataset": dataset} if dataset else {})
     with Bar("profile", quiet) as bar:
         rows = profile(
@@ -86,10 +99,6 @@ def breakeven(
             progress=bar,
             **options,
         )
-    for row in rows:
-        if row.get("error"):
-            label = f"{row['model']} {row['mask']} {row['mask_ratio']:g}, {row['runtime']} {row['dtype']}"
-            typer.echo(f"{label}: {row['error']}", err=True)
     found = break_evens(rows, part)
     if format == "table":
         console = Console(highlight=False)
@@ -98,9 +107,10 @@ def breakeven(
             console.print(render_rows(_told(break_even_rows(members)), None, "table"))
         console.print(Text(NOTE, "dim"), soft_wrap=True)
     else:
-        print(render_rows(break_even_rows(found), None, format))
+        print_rows(break_even_rows(found), None, format)
     if out is not None:
         typer.echo(f"Report: {_write(out, rows)}", err=True)
+    tell_failed(rows)
 
 
 def _told(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

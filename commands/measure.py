@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ..pose.errors import InputError
+from .measured import tell_failed, tell_left_out
 from .model_options import (
     DATASET_NAMES,
     DEFAULT_MODEL,
@@ -198,8 +199,7 @@ def profile(
     chosen = numbers(ratios, "--ratios")
     where = {"device": device, "tf32": on_tf32}
     where |= {"runtimes": words(runtime, "--runtime"), "precisions": words(precision, "--precision")}
-    for line in ProfileConfig.of(dict(where)).runs()[1]:
-        typer.echo(f"left out: {line}", err=True)
+    tell_left_out(ProfileConfig.of(dict(where)))
     with Bar("profile", quiet) as bar:
         rows = measure(
             words(model, "--model") or ([] if weights else [DEFAULT_MODEL]),
@@ -231,12 +231,7 @@ def profile(
         "Latency: median and interquartile range."
     )
     print_rows(rows, shown, format, caption, wide=wide)
-    failed = [row for row in rows if row.get("error")]
-    for row in failed:
-        label = f"{row['model']} {row['mask']} {row['mask_ratio']:g}, {row['runtime']} {row['dtype']}"
-        typer.echo(f"{label}: {row['error']}", err=True)
-    if failed:
-        raise typer.Exit(1)
+    tell_failed(rows)
 
 
 def _refuse(given: dict[str, bool], why: str, but: tuple[str, ...]) -> None:
