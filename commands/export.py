@@ -17,11 +17,13 @@ import typer
 from ..benchmark.artifacts.formats import FORMATS, Format, find_format, known_format
 from ..pose.errors import InputError
 from .model_options import (
+    DATASET_NAMES,
     DEFAULT_MODEL,
     MASKS,
     OWN,
     RATIOS,
     AsPublished,
+    Decoder,
     InputSize,
     JointMask,
     PositionType,
@@ -65,9 +67,10 @@ def export(
     normalise: Annotated[
         bool, typer.Option("--normalise", help="the file takes uint8 RGB and normalises it itself")
     ] = False,
-    dataset: Annotated[str | None, typer.Option(help="coco or mpii (default: the weights', else coco)")] = None,
+    dataset: Annotated[str | None, typer.Option(help=f"{DATASET_NAMES} (default: the weights', else coco)")] = None,
     input_size: InputSize = None,
     joint_mask: JointMask = None,
+    decoder: Decoder = None,
     as_published: AsPublished = False,
     position_type: PositionType = None,
     seed: Annotated[int | None, whole("of random masks, and of untrained weights", 0, LARGEST_SEED)] = None,
@@ -85,7 +88,7 @@ def export(
     """
     described = {
         "dataset": dataset, "input_size": input_size, "as_published": as_published, "position_type": position_type,
-        "seed": seed, "joint_mask": joint_mask,
+        "seed": seed, "joint_mask": joint_mask, "decoder": decoder,
     }  # fmt: skip
     if check:
         named = {"--out": out, "--weights": weights, "--normalise": normalise, "--dynamic-batch": dynamic_batch}
