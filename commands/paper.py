@@ -72,6 +72,8 @@ def plot(
             drawn.append((base.with_name(f"{base.name}.txt"), found.caption.encode()))
     if not drawn:
         raise InputError(f"{run}: no configuration has both {x} and {y or 'an accuracy'}")
+    if out is None:
+        (folder / "plots").mkdir(exist_ok=True)
     for file, _ in drawn:
         check_new(file, "--out", force=force)
     for file, content in drawn:
