@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from .measured import tell_failed, tell_left_out
-from .model_options import DATASET_NAMES, DEFAULT_MODEL, MASKS, OWN, RATIOS, Precisions, Runtimes, masks_of
+from .model_options import DATASET_NAMES, DEFAULT_MODEL, MASKS, RATIOS, Precisions, Runtimes, masks_of
 from .options import (
     Bar,
     Device,
@@ -42,7 +42,7 @@ def register(app: typer.Typer) -> None:
 
 def breakeven(
     model: Annotated[str, typer.Option(help="models, separated by commas")] = DEFAULT_MODEL,
-    mask: Annotated[str, typer.Option(help=f"separated by commas: {MASKS} {OWN}")] = "semantic",
+    mask: Annotated[str, typer.Option(help=f"separated by commas: {MASKS}")] = "semantic",
     ratios: Annotated[str, typer.Option(help=RATIOS)] = RATIOS_TRIED,
     runtime: Runtimes = "eager",
     precision: Precisions = "float32",
@@ -73,6 +73,7 @@ def breakeven(
     from ..benchmark.profiling.config import ProfileConfig
     from ..benchmark.profiling.models import profile
     from ..pose.errors import InputError
+    from ..pose.models.choices import choose_models
     from ..reports.analysis.break_even import PARTS, break_evens, by_model
     from ..reports.tables import render_rows
     from ..reports.tables.break_even_table import NOTE, break_even_rows
@@ -83,12 +84,14 @@ def breakeven(
         check_new_folder(out, "--out")
     where = {"device": device, "runtimes": words(runtime, "--runtime"), "precisions": words(precision, "--precision")}
     tell_left_out(ProfileConfig.of(dict(where)))
-    options: dict[str, Any] = where | ({"dataset": dataset} if dataset else {})
+    names, asked = words(model, "--model"), {"masks": masks_of(mask), "ratios": numbers(ratios, "--ratios")}
+    asked |= {"dataset": dataset} if dataset else {}
+    if all(config.reduction.is_none for config in choose_models(names, **asked)):
+        raise InputError("nothing is masked: give --mask and --ratios above 0")
     with Bar("profile", quiet) as bar:
         rows = profile(
-            words(model, "--model"),
-            masks=masks_of(mask),
-            ratios=numbers(ratios, "--ratios"),
+            names,
+            **asked,
             baseline=True,
             batch_sizes=numbers(batch_sizes, "--batch-sizes", int),
             threads=threads,
@@ -97,7 +100,7 @@ def breakeven(
             processes=processes,
             memory=False,
             progress=bar,
-            **options,
+            **where,
         )
     found = break_evens(rows, part)
     if format == "table":

@@ -32,3 +32,11 @@ def test_what_failed_is_named_and_exit_1_and_the_rest_is_told_and_kept(posebench
     assert [one["status"] for one in failed] == ["failed"] * 2
     assert code == 1
     assert "tmpose_tiny uniform 0.4, off float32: not timed: heatmaps differ from eager's by 0.0002" in err
+
+
+@pytest.mark.parametrize("nothing", [("--mask", "none"), ("--ratios", "0")])
+def test_nothing_masked_is_refused_before_anything_is_measured(nothing, posebench, monkeypatch):
+    monkeypatch.setattr("posebench.benchmark.profiling.models.profile_models", None)
+    assert posebench("breakeven", *BRIEFLY, *nothing)[::2] == (
+        2, "posebench: error: nothing is masked: give --mask and --ratios above 0\n",
+    )  # fmt: skip
