@@ -114,7 +114,8 @@ def _write(
     from ..benchmark.artifacts.export import TOLERANCE
     from ..benchmark.artifacts.export import export as write
 
-    asked = [(name, ratio) for name in masks_of(mask) or [None] for ratio in numbers(ratios, "--ratios") or [None]]
+    names, gone = masks_of(mask) or [None], numbers(ratios, "--ratios") or [None]
+    asked = list(dict.fromkeys((name, ratio) for name in names for ratio in gone))
     if len(asked) == 1:
         if form.beside and out.suffix != form.suffix:  # its other files are found by the same name
             raise InputError(f"--out {out}: give a name that ends in {form.suffix}")

@@ -63,7 +63,8 @@ def test_normalisation_can_be_inside():
 
 
 def test_several_masks_go_into_a_folder_and_nothing_is_overwritten(posebench, tmp_path):
-    options = ("--mask", "uniform,random(layers=1|2)", "--ratios", "0.4", "--runtime", "torch", "--out", "files")
+    masks = "uniform,random(layers=1|2),uniform"
+    options = ("--mask", masks, "--ratios", "0.4", "--runtime", "torch", "--out", "files")
     assert posebench("export", "tmpose_tiny", *options)[0] == 0
     written = sorted(path.name for path in (tmp_path / "files").iterdir())
     assert written == ["tmpose_tiny_random_layers=1_2_0.4.pt2", "tmpose_tiny_uniform_0.4.pt2"]
