@@ -23,6 +23,7 @@ def print_training(
     batch_sizes: Sequence[int | None],
     how: dict[str, Any],
     format: str,
+    wide: bool,
     quiet: bool,
 ) -> None:
     """Profile the training of each model that is `asked` for (choose_models) with `fixed` options; print the table."""
@@ -57,4 +58,4 @@ def print_training(
         for row in rows:
             row["ms"], row["share"] = f"{row['ms']:.2f}", f"{row['share']:.1%}"
             row["crops_per_s"] = f"{row['crops_per_s']:.0f}" if "crops_per_s" in row else ""
-    print_rows(rows, list(rows[-1]), format, caption)
+    print_rows(rows, list(rows[-1]), format, caption, wide=wide)

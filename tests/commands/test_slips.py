@@ -34,6 +34,7 @@ from posebench.commands.options import count
         ("profile --train --energy --runtime fused", "leave out --energy and --runtime"),
         ("profile --deployed --no-memory", "leave out --no-memory"),
         ("profile --data people --calibration people", "leave out --calibration"),
+        ("profile --data people --samples 5", "leave out --samples"),
         ("flops --model tmpose_tiny --save . --force", "is a folder"),
         ("data check nowhere", "nowhere: no such data folder"),
         ("report .", "results.csv"),
