@@ -29,6 +29,7 @@ from posebench.commands.options import count
         ("profile --batch-sizes ''", "--batch-sizes is empty"),
         ("profile --batch-sizes ,", "--batch-sizes is empty"),
         ("profile --batch-sizes 0", "batch size 0"),
+        ("profile --train --batch-sizes 0", "batch size 0"),
         ("profile --samples 0", "--samples"),
         ("profile --people 3", "--people is of --deployed"),
         ("profile --train --energy --runtime fused", "leave out --energy and --runtime"),
