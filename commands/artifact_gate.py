@@ -11,7 +11,7 @@ import typer
 
 from ..pose.errors import InputError
 from .model_options import make_model
-from .options import Bar, count
+from .options import Bar, count, print_rows
 
 
 def gate(
@@ -56,8 +56,8 @@ def gate(
         with Bar("evaluating", quiet) as bar:
             found = evaluate(file, people(file.spec), progress=bar, **options)
         low, high = found.ci[metric.column]
-        if format == "json":
-            print(json.dumps([{"artifact": str(artifact), **found.metrics, "ci_low": low, "ci_high": high}]))
+        if format != "table":
+            print_rows([{"artifact": str(artifact), **found.metrics, "ci_low": low, "ci_high": high}], None, format)
         else:
             value = found.metrics[metric.column]
             people_text = count(found.num_people, "person", "people")
@@ -72,6 +72,8 @@ def gate(
     if format == "json":
         about = {"artifact": str(artifact), "metric": metric.column, "margin": limit, "passed": found.passed}
         print(json.dumps(about | dataclasses.asdict(found) | {"where": found.where()}, indent=1))
+    elif format != "table":
+        print_rows(map(dataclasses.asdict, found.groups), None, format)
     else:
         _print(artifact, found, metric, limit)
     if not found.passed:

@@ -7,8 +7,22 @@ from typing import Annotated, Any
 
 import typer
 
-from .model_options import DATASET_NAMES, DEFAULT_MODEL, MASKS, OWN, RATIOS, Precisions, Runtimes, masks_of
-from .options import Bar, Device, Format, Processes, Quiet, Threads, check_new_folder, numbers, real, whole, words
+from .measured import tell_failed, tell_left_out
+from .model_options import DATASET_NAMES, DEFAULT_MODEL, MASKS, RATIOS, Precisions, Runtimes, masks_of
+from .options import (
+    Bar,
+    Device,
+    Format,
+    Processes,
+    Quiet,
+    Threads,
+    check_new_folder,
+    numbers,
+    print_rows,
+    real,
+    whole,
+    words,
+)
 
 EXAMPLES = """
 Examples:
@@ -28,7 +42,7 @@ def register(app: typer.Typer) -> None:
 
 def breakeven(
     model: Annotated[str, typer.Option(help="models, separated by commas")] = DEFAULT_MODEL,
-    mask: Annotated[str, typer.Option(help=f"separated by commas: {MASKS} {OWN}")] = "semantic",
+    mask: Annotated[str, typer.Option(help=f"separated by commas: {MASKS}")] = "semantic",
     ratios: Annotated[str, typer.Option(help=RATIOS)] = RATIOS_TRIED,
     runtime: Runtimes = "eager",
     precision: Precisions = "float32",
@@ -51,7 +65,7 @@ def breakeven(
     Each is measured at several ratios and batch sizes in each runtime, interleaved with the unmasked model.
 
     What counts is the paired 95 % interval of the difference. A runtime is compared with the unmasked model in that
-    same runtime.
+    same runtime. Exit 1 if a configuration cannot be run, or differs from eager in float32.
     """
     from rich.console import Console
     from rich.text import Text
@@ -59,6 +73,7 @@ def breakeven(
     from ..benchmark.profiling.config import ProfileConfig
     from ..benchmark.profiling.models import profile
     from ..pose.errors import InputError
+    from ..pose.models.choices import choose_models
     from ..reports.analysis.break_even import PARTS, break_evens, by_model
     from ..reports.tables import render_rows
     from ..reports.tables.break_even_table import NOTE, break_even_rows
@@ -68,14 +83,15 @@ def breakeven(
     if out is not None:
         check_new_folder(out, "--out")
     where = {"device": device, "runtimes": words(runtime, "--runtime"), "precisions": words(precision, "--precision")}
-    for line in ProfileConfig.of(dict(where)).runs()[1]:
-        typer.echo(f"left out: {line}", err=True)
-    options: dict[str, Any] = where | ({"dataset": dataset} if dataset else {})
+    tell_left_out(ProfileConfig.of(dict(where)))
+    names, asked = words(model, "--model"), {"masks": masks_of(mask), "ratios": numbers(ratios, "--ratios")}
+    asked |= {"dataset": dataset} if dataset else {}
+    if all(config.reduction.is_none for config in choose_models(names, **asked)):
+        raise InputError("nothing is masked: give --mask and --ratios above 0")
     with Bar("profile", quiet) as bar:
         rows = profile(
-            words(model, "--model"),
-            masks=masks_of(mask),
-            ratios=numbers(ratios, "--ratios"),
+            names,
+            **asked,
             baseline=True,
             batch_sizes=numbers(batch_sizes, "--batch-sizes", int),
             threads=threads,
@@ -84,12 +100,8 @@ def breakeven(
             processes=processes,
             memory=False,
             progress=bar,
-            **options,
+            **where,
         )
-    for row in rows:
-        if row.get("error"):
-            label = f"{row['model']} {row['mask']} {row['mask_ratio']:g}, {row['runtime']} {row['dtype']}"
-            typer.echo(f"{label}: {row['error']}", err=True)
     found = break_evens(rows, part)
     if format == "table":
         console = Console(highlight=False)
@@ -98,9 +110,10 @@ def breakeven(
             console.print(render_rows(_told(break_even_rows(members)), None, "table"))
         console.print(Text(NOTE, "dim"), soft_wrap=True)
     else:
-        print(render_rows(break_even_rows(found), None, format))
+        print_rows(break_even_rows(found), None, format)
     if out is not None:
         typer.echo(f"Report: {_write(out, rows)}", err=True)
+    tell_failed(rows)
 
 
 def _told(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..pose.errors import InputError
-from .model_options import RUNTIME_NAMES
+from .model_options import RUNTIME
 from .options import whole, words
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ Examples:
 
   posebench choose runs/seeds-0-1 runs/seeds-2-3 --by time --batch-size 8 --json
 """
-WHAT = "time (or latency), transformer_time, gflops_t, gflops or memory"
+WHAT = "time (or latency), transformer_time, gflops_t, gflops, memory or energy"
 
 
 def register(app: typer.Typer) -> None:
@@ -48,7 +48,7 @@ def choose(
     min_saving: Annotated[
         str | None, typer.Option(help="what else must be saved at least: latency:20%,memory:10%")
     ] = None,
-    runtime: Annotated[str | None, typer.Option(help=f"of a sweep in several: {RUNTIME_NAMES}")] = None,
+    runtime: Annotated[str | None, typer.Option(help=f"of a sweep in several: {RUNTIME}")] = None,
     batch_size: Annotated[int | None, whole("of times and memory (default: the smallest)", 1)] = None,
     json: Annotated[bool, typer.Option("--json", help="everything, for programs")] = False,
 ) -> None:
@@ -104,7 +104,10 @@ def _savings(text: str | None) -> dict[str, float]:
             value = math.nan
         if not 0 < value < 1:
             raise InputError(f"--min-saving {item!r}: give a quantity and a share, such as latency:20% or latency:0.2")
-        found[quantity_of(name.strip(), "--min-saving").name] = value
+        quantity = quantity_of(name.strip(), "--min-saving").name
+        if quantity in found:
+            raise InputError(f"--min-saving {text!r}: names {quantity} twice")
+        found[quantity] = value
     return found
 
 
@@ -136,12 +139,12 @@ def _show(decision: Decision, console: Console) -> None:
     console.print(Text(answer(decision), "bold"), soft_wrap=True)
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
     table.add_column("configuration", no_wrap=True)
-    table.add_column("- unmasked", justify="right", no_wrap=True)
+    table.add_column("- unmasked", justify="right", overflow="fold")
     names = dict.fromkeys([decision.by.name, *decision.min_savings])
     for name in names:
-        table.add_column(f"{QUANTITIES[name].words} saved", justify="right", no_wrap=True)
-    table.add_column("front", justify="right")
-    table.add_column("")
+        table.add_column(f"{QUANTITIES[name].words} saved", justify="right", overflow="fold")
+    table.add_column("front", justify="right", overflow="fold")
+    table.add_column("", overflow="fold")
     for candidate in sorted(decision.candidates, key=decision.rank):
         cells = [f"{candidate.point.mask} {candidate.point.ratio:g}", difference_text(decision, candidate)]
         cells += [saving_text(saved) if (saved := candidate.savings[name]) else "" for name in names]

@@ -116,7 +116,7 @@ def flops(
             "--as-published": as_published, "--joint-mask": joint_mask, "--decoder": decoder, "--counters": counters,
             "--force": force,
         }  # fmt: skip
-        check_counts(check, words(model), format, others)
+        check_counts(check, words(model, "--model"), format, others)
         return
     dataset = dataset or DEFAULT
     if save is not None:

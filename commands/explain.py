@@ -8,8 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
+from .measured import tell_left_out
 from .model_options import DATASET_NAMES, DEFAULT_MODEL, MASKS, RATIOS, RUNTIME_NAMES, Precisions, masks_of
-from .options import Bar, Format, Quiet, Threads, check_new_folder, numbers, real, whole, words
+from .options import Bar, Format, Quiet, Threads, check_new_folder, numbers, print_rows, real, whole, words
 
 EXAMPLES = """
 Examples:
@@ -60,7 +61,6 @@ def explain(
     from ..benchmark.explain.rows import summary
     from ..benchmark.profiling.config import ProfileConfig
     from ..reports.analysis.explained import explained_sentence
-    from ..reports.tables import render_rows
     from ..reports.tables.explain_table import NOTE, ceilings_text, explain_table
 
     if out is not None:
@@ -69,8 +69,7 @@ def explain(
         {"runtimes": words(runtime, "--runtime"), "precisions": words(precision, "--precision"), "threads": threads,
          "samples": samples, "seconds": seconds}
     )  # fmt: skip
-    for line in how.runs()[1]:
-        typer.echo(f"left out: {line}", err=True)
+    tell_left_out(how)
     options: dict[str, Any] = {"dataset": dataset} if dataset else {}
     chosen = words(model, "--model"), masks_of(mask), numbers(ratios, "--ratios")
     with Bar("explain", quiet) as bar:
@@ -83,13 +82,12 @@ def explain(
     if as_json or format == "json":
         print(json.dumps(told, indent=2))
     elif format == "csv":
-        print(render_rows(rows, None, "csv"), end="")
+        print_rows(rows, None, "csv")
     else:
         console = Console(highlight=False)
-        console.width = max(console.width, 120)
         for one in told:
             console.print(Text(one["sentence"], "bold"), soft_wrap=True)
-            console.print(render_rows(explain_table(one["rows"]), None, format))
+            print_rows(explain_table(one["rows"]), None, format, wide=True)
             for note in one["notes"]:
                 console.print(Text(f"{note}.", "dim"), soft_wrap=True)
         console.print(Text(f"{NOTE}: {ceilings_text(told[0])}.", "dim"), soft_wrap=True)

@@ -17,11 +17,13 @@ import typer
 from ..benchmark.artifacts.formats import FORMATS, Format, find_format, known_format
 from ..pose.errors import InputError
 from .model_options import (
+    DATASET_NAMES,
     DEFAULT_MODEL,
     MASKS,
     OWN,
     RATIOS,
     AsPublished,
+    Decoder,
     InputSize,
     JointMask,
     PositionType,
@@ -65,9 +67,10 @@ def export(
     normalise: Annotated[
         bool, typer.Option("--normalise", help="the file takes uint8 RGB and normalises it itself")
     ] = False,
-    dataset: Annotated[str | None, typer.Option(help="coco or mpii (default: the weights', else coco)")] = None,
+    dataset: Annotated[str | None, typer.Option(help=f"{DATASET_NAMES} (default: the weights', else coco)")] = None,
     input_size: InputSize = None,
     joint_mask: JointMask = None,
+    decoder: Decoder = None,
     as_published: AsPublished = False,
     position_type: PositionType = None,
     seed: Annotated[int | None, whole("of random masks, and of untrained weights", 0, LARGEST_SEED)] = None,
@@ -85,7 +88,7 @@ def export(
     """
     described = {
         "dataset": dataset, "input_size": input_size, "as_published": as_published, "position_type": position_type,
-        "seed": seed, "joint_mask": joint_mask,
+        "seed": seed, "joint_mask": joint_mask, "decoder": decoder,
     }  # fmt: skip
     if check:
         named = {"--out": out, "--weights": weights, "--normalise": normalise, "--dynamic-batch": dynamic_batch}
@@ -111,7 +114,8 @@ def _write(
     from ..benchmark.artifacts.export import export as write
     from ..benchmark.runtimes.prepared import TOLERANCE
 
-    asked = [(name, ratio) for name in masks_of(mask) or [None] for ratio in numbers(ratios, "--ratios") or [None]]
+    names, gone = masks_of(mask) or [None], numbers(ratios, "--ratios") or [None]
+    asked = list(dict.fromkeys((name, ratio) for name in names for ratio in gone))
     if len(asked) == 1:
         if form.beside and out.suffix != form.suffix:  # its other files are found by the same name
             raise InputError(f"--out {out}: give a name that ends in {form.suffix}")

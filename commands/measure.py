@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ..pose.errors import InputError
+from .measured import tell_failed, tell_left_out
 from .model_options import (
     DATASET_NAMES,
     DEFAULT_MODEL,
@@ -62,9 +63,9 @@ Examples:
 
   posebench profile --deployed --model tmpose_l --mask uniform --ratios 0.4 --people 1,4,16 --flip --threads 1
 """
-PEOPLE = "1,4,16"
+PEOPLE, SAMPLES = "1,4,16", 130
 #: options that --deployed takes, of those that not every way to measure does
-_OF_DEPLOYED = ("--calibration", "--runtime", "--precision")
+_OF_DEPLOYED = ("--calibration", "--runtime", "--precision", "--samples")
 
 
 def register(app: typer.Typer) -> None:
@@ -99,7 +100,7 @@ def profile(
         str | None, typer.Option(help="batch sizes, separated by commas (default: 1; with --train the recipe's)")
     ] = None,
     threads: Threads = None,
-    samples: Annotated[int, whole("timed passes of each configuration, at most", 1)] = 130,
+    samples: Annotated[int, whole("timed passes of each configuration, at most", 1)] = SAMPLES,
     seconds: Annotated[float, real("time limit for the samples of one batch size, in seconds")] = 20.0,
     processes: Processes = 1,
     memory: Annotated[bool, typer.Option("--memory/--no-memory", help="peak memory, each in its own process")] = True,
@@ -145,7 +146,7 @@ def profile(
         "--train": train, "--data": data is not None, "--weights": weights is not None, "--no-memory": not memory,
         "--batch-sizes": batch_sizes is not None, "--energy": energy, "--calibration": calibration is not None,
         "--runtime": runtime != "eager", "--precision": precision != "float32",
-        "--processes": processes != 1,
+        "--processes": processes != 1, "--samples": samples != SAMPLES,
     }  # fmt: skip
     on_tf32 = on_or_off(tf32, "--tf32")
     if deployed:
@@ -165,7 +166,8 @@ def profile(
         print_deployed(asked, where, numbers(people, "--people", int), flip, format, wide, quiet)
         return
     if train:
-        _refuse(without_effect, "--train measures new models in eager float32", ("--train", "--data", "--batch-sizes"))
+        taken = ("--train", "--data", "--batch-sizes", "--samples")
+        _refuse(without_effect, "--train measures new models in eager float32", taken)
         from .profile_train import print_training
 
         fixed = {"joint_mask": joint_mask, "decoder": decoder, "input_size": size(input_size)}
@@ -173,7 +175,7 @@ def profile(
         asked["ratios"] = numbers(ratios, "--ratios")
         sizes = numbers(batch_sizes, "--batch-sizes", int) if batch_sizes else [None]
         how = {"device": device, "tf32": on_tf32, "threads": threads, "steps": samples, "seconds": seconds}
-        print_training(asked, fixed, data, dataset, sizes, how, format, quiet)
+        print_training(asked, fixed, data, dataset, sizes, how, format, wide, quiet)
         return
     if data is not None:
         from .profile_loading import print_loading
@@ -189,7 +191,7 @@ def profile(
             "dataset": dataset, "input_size": input_size, "joint_mask": joint_mask, "decoder": decoder,
         }  # fmt: skip
         target = {"device": device, "tf32": on_tf32}
-        print_loading(data, weights, described, target, precision, threads, seconds, format, quiet)
+        print_loading(data, weights, described, target, precision, threads, seconds, format, wide, quiet)
         return
     from ..benchmark.profiling.config import ProfileConfig
     from ..benchmark.profiling.models import profile as measure
@@ -198,8 +200,7 @@ def profile(
     chosen = numbers(ratios, "--ratios")
     where = {"device": device, "tf32": on_tf32}
     where |= {"runtimes": words(runtime, "--runtime"), "precisions": words(precision, "--precision")}
-    for line in ProfileConfig.of(dict(where)).runs()[1]:
-        typer.echo(f"left out: {line}", err=True)
+    tell_left_out(ProfileConfig.of(dict(where)))
     with Bar("profile", quiet) as bar:
         rows = measure(
             words(model, "--model") or ([] if weights else [DEFAULT_MODEL]),
@@ -231,12 +232,7 @@ def profile(
         "Latency: median and interquartile range."
     )
     print_rows(rows, shown, format, caption, wide=wide)
-    failed = [row for row in rows if row.get("error")]
-    for row in failed:
-        label = f"{row['model']} {row['mask']} {row['mask_ratio']:g}, {row['runtime']} {row['dtype']}"
-        typer.echo(f"{label}: {row['error']}", err=True)
-    if failed:
-        raise typer.Exit(1)
+    tell_failed(rows)
 
 
 def _refuse(given: dict[str, bool], why: str, but: tuple[str, ...]) -> None:

@@ -22,8 +22,8 @@ DEFAULT_MODEL = "tmpose_tiny"
 MASKS = f"{', '.join(REDUCTIONS)}, or package.module:name; parameters as in prune(layers=3|6|9)"
 #: a user's own is named as package.module:NAME
 DATASET_NAMES = f"{', '.join(DATASETS)}, or package.module:NAME"
-_RUNTIME, _PRECISION = f"{', '.join(RUNTIMES)}, or package.module:NAME", ", ".join(PRECISIONS)
-RUNTIME_NAMES, PRECISION_NAMES = f"separated by commas: {_RUNTIME}", f"separated by commas: {_PRECISION}"
+RUNTIME, PRECISION = f"{', '.join(RUNTIMES)}, or package.module:NAME", ", ".join(PRECISIONS)
+RUNTIME_NAMES, PRECISION_NAMES = f"separated by commas: {RUNTIME}", f"separated by commas: {PRECISION}"
 DATA_FOLDER = "folder of COCO, MPII or CrowdPose, or one in COCO's style with keypoints of its own"
 RATIOS = "fractions of the visual tokens (sparse: connections) gone after the last block, from 0 (unmasked) to below 1"
 #: what an option that describes a model says of its default where weights can be given
@@ -36,9 +36,9 @@ Ratio = Annotated[
     float | None,
     real(f"fraction of the tokens (sparse: connections) gone after the last block, in [0, 1) {OWN}", "--ratio", most=1),
 ]
-Runtime = Annotated[str, typer.Option("--runtime", help=f"what executes the model: {_RUNTIME}")]
+Runtime = Annotated[str, typer.Option("--runtime", help=f"what executes the model: {RUNTIME}")]
 Runtimes = Annotated[str, typer.Option("--runtime", help=RUNTIME_NAMES)]
-Precision = Annotated[str, typer.Option("--precision", "--dtype", help=_PRECISION)]
+Precision = Annotated[str, typer.Option("--precision", "--dtype", help=PRECISION)]
 Precisions = Annotated[str, typer.Option("--precision", "--dtype", help=PRECISION_NAMES)]
 InputSize = Annotated[str | None, typer.Option(help=f"crop as HEIGHTxWIDTH {OWN}")]
 AsPublished = Annotated[bool, typer.Option("--as-published", help="the reference code's own behaviours")]

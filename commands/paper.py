@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ..pose.errors import InputError
-from .options import check_new, whole, words
+from .options import check_new, real, whole, words
 
 PLOT_EXAMPLES = """
 Examples:
@@ -40,7 +40,7 @@ def plot(
     x: Annotated[str, typer.Option(help="column of results.csv along the horizontal axis")] = "gflops_t",
     y: Annotated[str | None, typer.Option(help="along the vertical axis (default: the accuracy)")] = None,
     style: Annotated[str, typer.Option(help="paper (a column wide, small type) or screen")] = "paper",
-    width: Annotated[float | None, typer.Option(min=1, max=20, help="inches (default: 3.3 for a paper)")] = None,
+    width: Annotated[float | None, real("inches (default: 3.3 for a paper)", least=1, most=20)] = None,
     batch_size: BatchSize = None,
     out: Annotated[
         Path | None,
@@ -72,6 +72,8 @@ def plot(
             drawn.append((base.with_name(f"{base.name}.txt"), found.caption.encode()))
     if not drawn:
         raise InputError(f"{run}: no configuration has both {x} and {y or 'an accuracy'}")
+    if out is None:
+        (folder / "plots").mkdir(exist_ok=True)
     for file, _ in drawn:
         check_new(file, "--out", force=force)
     for file, content in drawn:

@@ -105,7 +105,8 @@ def predict(
     if model is not None and format_of(model):
         from ..benchmark.artifacts.file_model import open_file
 
-        if given := [name for name, value in {**described, "weights": weights, "name": None}.items() if value]:
+        said = {**described, "weights": weights, "as_published": as_published or None, "name": None}
+        if given := [name for name, value in said.items() if value is not None]:
             option = {"mask_ratio": "ratio"}.get(given[0], given[0]).replace("_", "-")
             raise InputError(f"--{option} with --model {model}: the file says it itself; leave it out")
         if target.type != "cpu":

@@ -12,7 +12,7 @@ from .options import Bar, print_rows, set_threads
 
 
 def print_loading(
-    folder: Path | None,
+    folder: Path,
     weights: Path | None,
     described: dict[str, Any],
     where: dict[str, Any],
@@ -20,6 +20,7 @@ def print_loading(
     threads: int | None,
     seconds: float,
     format: str,
+    wide: bool,
     quiet: bool,
 ) -> None:
     """Loader against device, `where` as use_device takes it: a table and a sentence."""
@@ -29,27 +30,21 @@ def print_loading(
     from ..benchmark.profiling.loading import measure_loading
     from ..pose.models.zoo import is_tiny
     from ..pose.people.folder import detect_dataset, load_people
-    from ..pose.synth.cache import ensure_default_set
     from ..pose.training.recipe import AMP_DTYPES, TINY_RECIPE, paper_recipe
 
     if precision not in ("float32", *AMP_DTYPES):
         raise InputError(f"--precision {precision}: training is in float32 or, mixed, in {' or '.join(AMP_DTYPES)}")
-    folder = folder or ensure_default_set()
     target = use_device(**where)
     set_threads(threads)
     which = detect_dataset(folder, described["dataset"])[0]
-    made = make_model(
-        weights=weights, as_published=False, **described | {"dataset": which}, **({"use": "trained"} if weights else {})
-    )
+    made = make_model(weights=weights, use="trained", as_published=False, **described | {"dataset": which})
     recipe = TINY_RECIPE if is_tiny(made.spec.name) else paper_recipe(which)
     if precision != "float32":
         recipe = dataclasses.replace(recipe, amp=True, amp_dtype=precision)
     crops = {"input_size": made.spec.input_size, "convention": made.spec.convention}
     split = load_people(folder, "train", dataset=described["dataset"], **crops)
     with Bar("loading", quiet) as bar:
-        rates = measure_loading(
-            made, split, recipe, target, workers=_worker_counts(), seconds=min(seconds, 20.0), progress=bar
-        )
+        rates = measure_loading(made, split, recipe, target, workers=_worker_counts(), seconds=seconds, progress=bar)
     rows = [
         {
             "loader_processes": workers,
@@ -59,7 +54,7 @@ def print_loading(
         }
         for workers, rate in rates.loader.items()
     ]
-    print_rows(rows, None, format)
+    print_rows(rows, None, format, wide=wide)
     if format == "table":
         print(rates.sentence)
 

@@ -23,12 +23,13 @@ def print_training(
     batch_sizes: Sequence[int | None],
     how: dict[str, Any],
     format: str,
+    wide: bool,
     quiet: bool,
 ) -> None:
     """Profile the training of each model that is `asked` for (choose_models) with `fixed` options; print the table."""
     import torch
 
-    from ..benchmark.instruments.device import use_device
+    from ..benchmark.instruments.device import check_count, use_device
     from ..benchmark.profiling.training import profile_training
     from ..pose.models.choices import choose_models
     from ..pose.models.zoo import create_model, is_tiny
@@ -38,6 +39,7 @@ def print_training(
 
     device, threads = use_device(how.pop("device"), tf32=how.pop("tf32")), how.pop("threads")
     set_threads(threads)
+    batch_sizes = [check_count("batch size", size) for size in batch_sizes]
     root, which = data_folder(data, dataset, quiet)
     rows: list[dict[str, Any]] = []
     with Bar("profile", quiet) as bar:
@@ -57,4 +59,4 @@ def print_training(
         for row in rows:
             row["ms"], row["share"] = f"{row['ms']:.2f}", f"{row['share']:.1%}"
             row["crops_per_s"] = f"{row['crops_per_s']:.0f}" if "crops_per_s" in row else ""
-    print_rows(rows, list(rows[-1]), format, caption)
+    print_rows(rows, list(rows[-1]), format, caption, wide=wide)

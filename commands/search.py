@@ -112,9 +112,11 @@ def _list(
     from .model_options import DEFAULT_MODEL
 
     (config,) = choose_models([model or DEFAULT_MODEL], ["none"], [], dataset=dataset or DEFAULT, input_size=shape)
-    masks = [reduction_config(text) for text in masks_of(mask) or reduction_names()]
+    masks = [one for text in masks_of(mask) or reduction_names() if not (one := reduction_config(text)).is_none]
+    if not masks:
+        raise InputError(f"--mask {mask}: drops nothing; name one that does, such as prune")
     with Bar("counting", quiet) as bar:
-        found, out_of_reach = choices_within(config, [one for one in masks if not one.is_none], limit, bar)
+        found, out_of_reach = choices_within(config, masks, limit, bar)
     if found:
         caption = f"{config.name} within {limit:g} GFLOPsT. {CAPTION}"
         print_rows([_row(choice, limit, format == "table") for choice in found], COLUMNS, format, caption)

@@ -17,6 +17,7 @@ from .grouping import SeriesNames, is_elastic, is_unmasked
 from .intervals import Estimate
 from .results import Spread, is_failed, is_missing, records_of
 from .subject import PartLatency
+from .timed import times_of
 from .verdicts import is_saving, measured_saving
 
 PARTS = {"whole": "latency", "transformer": "latency_transformer"}
@@ -82,20 +83,24 @@ def _first_of_a_run(values: Sequence[Any], saves: Any) -> Any:
 def break_evens(rows: Sequence[Mapping[str, Any]], part: str = "whole") -> list[BreakEven]:
     """Of rows of a profile or a sweep, by model, mask and runtime in order of appearance; part: whole or transformer.
 
-    Masks without a measured ratio to the unmasked model are left out, and so are rows that failed.
+    Masks without a measured ratio to the unmasked model are left out, and so are rows that failed, and those that were
+    timed elsewhere than the others of their place (timed.py).
     """
     records = [row for row in records_of(rows) if not is_failed(row) and not is_elastic(row)]
+    members: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
+    for row in records:
+        members.setdefault(_place(row), []).append(row)
+    times = {place: times_of(own) for place, own in members.items()}
+    records = [row for row in records if times[_place(row)].counts(row)]
     name_of = SeriesNames(records)
     prefix = PARTS[part]
-    base = {
-        (*_place(row).values(), row["batch_size"]): _timing(row, prefix) for row in records if is_unmasked(row)
-    }
+    base = {(*_place(row), row["batch_size"]): _timing(row, prefix) for row in records if is_unmasked(row)}
     found: dict[tuple[Any, ...], dict[tuple[int, float], Saved]] = {}
     for row in records:
         now = None if is_unmasked(row) else _timing(row, prefix)
         if now is None or now.ratio is None or is_missing(row.get("batch_size")):
             continue
-        place = (*_place(row).values(),)
+        place = _place(row)
         interval = measured_saving(now, base.get((*place, row["batch_size"])))
         key = int(row["batch_size"]), float(row["mask_ratio"])
         found.setdefault((*place, name_of(row)), {}).setdefault(key, Saved(1 - now.ratio.value, interval))
@@ -115,8 +120,8 @@ def by_model(found: Sequence[BreakEven]) -> dict[str, list[BreakEven]]:
     return labels
 
 
-def _place(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: row.get(name) for name in PLACE}
+def _place(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(row.get(name) for name in PLACE)
 
 
 def _timing(row: Mapping[str, Any], prefix: str) -> PartLatency | None:

@@ -12,6 +12,7 @@ from .comparison import compare
 from .intervals import Estimate
 from .results import is_missing, spread
 from .subject import Point, Subject
+from .timed import is_clocked
 from .verdicts import ONE_TRAINING, clear_best, time_saved
 
 _LATENCY = {"latency": "whole", "latency_transformer": "transformer"}
@@ -88,13 +89,14 @@ def paper_rows(subject: Subject, names: Sequence[str]) -> list[PaperRow]:
 
 
 def value_of(subject: Subject, point: Point, name: str) -> Value:
-    """One number, or word, of a configuration."""
+    """One number, or word, of a configuration; times are those of `Subject.times`."""
     if name == "mask":
         return Value("unmasked" if point is subject.baseline else point.mask)
+    rows = [row for row in point.cells if not is_clocked(name) or subject.times.counts(row)]
     if BY_NAME[name].kind in ("text", "flag"):
-        texts = dict.fromkeys(str(row[name]) for row in point.cells if not is_missing(row.get(name)))
+        texts = dict.fromkeys(str(row[name]) for row in rows if not is_missing(row.get(name)))
         return Value(", ".join(texts))
-    over = spread(row.get(name) for row in point.cells)
+    over = spread(row.get(name) for row in rows)
     if over is None:
         return Value()
     return Value("", over.mean, over.std or None, _interval(subject, point, name))
@@ -136,14 +138,16 @@ def conditions_text(subject: Subject, size: int | None) -> str:
     if any(point.ci or point.difference for point in points):
         over = "people and trainings" if several else f"people ({ONE_TRAINING})"
         parts.append(f"95 % intervals over {over}, differences paired")
-    row = next((row for point in points for row in point.cells), {})
+    row = next((row for point in points for row in point.cells if subject.times.counts(row)), {})
     timed = any(timing.whole for point in points for timing in point.timings.values())
     if timed:
         where = [f"batch size {size}"] if size else []
         where += [str(row[n]) for n in ("device_name", "runtime", "dtype") if not is_missing(row.get(n))]
         threads = row.get("threads")
         where += [f"{threads} thread{'' if threads == 1 else 's'}"] if not is_missing(threads) else []
-        parts.append(f"times: median, {', '.join(where)}")
+        left_out = subject.times.left_out
+        elsewhere = f" ({left_out} row{'' if left_out == 1 else 's'} timed elsewhere left out)" if left_out else ""
+        parts.append(f"times: median, {', '.join(where)}{elsewhere}")
     parts.append("GFLOPsT: exact 1e9 multiply-adds behind the backbone")
     made = " ".join(str(row[n]) for n in ("posebench_version", "git_revision") if not is_missing(row.get(n)))
     parts.append(f"posebench {made}".strip())

@@ -13,6 +13,8 @@ from .results import is_missing
 #: times are averaged and compared only where these agree
 PLACE: tuple[str, ...] = ("timed_on", "device_name", "processor", "torch_version", "torch_build")
 _TIMES = ("latency_ms_median", "latency_transformer_ms_median")
+#: how columns begin that hold what was clocked there, or metered
+_CLOCKED = ("latency", "throughput", "joules", "padded_ms")
 
 Place = tuple[Any, ...]
 
@@ -48,6 +50,11 @@ def times_of(rows: Sequence[Mapping[str, Any]]) -> Times:
     words = {place: ", ".join(str(place[n]) for n in differing if not is_missing(place[n])) for place in places}
     others = tuple(words[place] for place in places if place != chosen)
     return Times(chosen, len(timed) - places[chosen], words[chosen], others)
+
+
+def is_clocked(column: str) -> bool:
+    """Whether a column is of the place of its row alone."""
+    return column.startswith(_CLOCKED)
 
 
 def times_sentence(label: str, times: Times) -> str:

@@ -110,13 +110,13 @@ def _name_at_ends(axes: Axes, curves: Sequence[Curve]) -> bool:
 
 def _add_legend(figure: Figure, axes: Axes, curves: Sequence[Curve]) -> None:
     """A legend below the axes, which keep their height; what is not in it is named at its end where there is room."""
-    handles = legend_handles(curves)
-    columns = 2 if max(len(handle.get_label()) for handle in handles) > 12 else 3
-    figure.set_figheight(figure.get_figheight() + 0.17 * math.ceil(len(handles) / columns))
-    figure.set_layout_engine("constrained")
-    figure.legend(handles=handles, loc="outside lower center", ncols=columns, handlelength=1.6, columnspacing=1.2)
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    if handles := legend_handles(curves):
+        columns = 2 if max(len(handle.get_label()) for handle in handles) > 12 else 3
+        figure.set_figheight(figure.get_figheight() + 0.17 * math.ceil(len(handles) / columns))
+        figure.set_layout_engine("constrained")
+        figure.legend(handles=handles, loc="outside lower center", ncols=columns, handlelength=1.6, columnspacing=1.2)
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
     ends = [(c.marks[-1], c) for c in curves if c.quiet or c.name == UNMASKED]
     names = [Label(mark.x, mark.y, c.name, INK if c.look is BASELINE else c.look.color) for mark, c in ends]
     loud = [c for c in curves if not c.quiet and c.name != UNMASKED]
@@ -161,11 +161,8 @@ def _axis(subject: Subject, name: str) -> str:
 
 
 def _caption(subject: Subject, curves: Sequence[Curve], x: str, y: str, size: int | None) -> str:
-    interval = any(mark.interval for curve in curves for mark in curve.marks)
-    spread = any(mark.seeds or mark.across for curve in curves for mark in curve.marks)
-    bars = bars_note(curves, "95 % interval") if interval or any(curve.quiet for curve in curves) else ""
-    bars = bars.replace("range over seeds", "standard deviation over seeds")
-    bars = bars.replace("interquartile range", "standard deviation over seeds") if spread else bars
+    deviation = "standard deviation over seeds"
+    bars = bars_note(curves, "95 % interval", deviation).replace("range over seeds", deviation)
     masks = ", ".join(curve.name for curve in curves if curve.name != UNMASKED)
     dotted = "; star and dotted line: the unmasked model" if curves[-1].name == UNMASKED else ""
     numbers = "; numbers: mask ratio" if masks else ""

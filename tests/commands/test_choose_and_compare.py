@@ -66,6 +66,7 @@ def test_choose_takes_the_seeds_of_several_sweeps_together(posebench, run, tmp_p
     ("options", "words"),
     [(["--max-ap-loss", "0"], "give a loss above 0"), (["--by", "money"], "nothing that can be saved"),
      (["--min-saving", "latency"], "such as latency:20%"), (["--min-saving", "latency:120%"], "such as latency:20%"),
+     (["--min-saving", "latency:20%,time:10%"], "names time twice"),
      (["--batch-size", "3"], "measured were none"), (["--runtime", "openvino"], "measured were eager")],
 )  # fmt: skip
 def test_choose_refuses_in_one_line(posebench, run, options, words):
@@ -85,3 +86,17 @@ def test_compare_exits_with_0_whatever_moved(posebench, run, tmp_path):
     assert any("GFLOPsT 0.024 to 0.025" in sentence for sentence in content["sentences"])
     code, _, error = posebench("compare", run, tmp_path)
     assert code == 2 and "results.csv: no such file" in error
+
+
+def test_a_narrow_terminal_loses_no_word_of_why_nothing_qualifies(posebench, run):
+    out = posebench("choose", run, "--max-ap-loss", 0.005, "--min-saving", "latency:20%")[1]
+    assert "…" not in out and {"time:", "measured", "(-0.007", "-0.001)"} <= set(out.split())
+
+
+def test_a_plot_of_a_results_file_alone_goes_into_a_folder_beside_it(posebench, run):
+    assert posebench("plot", run / "results.csv")[0] == 0
+    assert sorted(path.name for path in (run / "plots").iterdir()) == [
+        "ap_vs_gflops_t.pdf", "ap_vs_gflops_t.png", "ap_vs_gflops_t.svg", "ap_vs_gflops_t.txt",
+    ]  # fmt: skip
+    code, _, error = posebench("plot", run)
+    assert code == 2 and "ap_vs_gflops_t.svg: exists already" in error

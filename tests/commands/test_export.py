@@ -43,6 +43,15 @@ def test_a_file_of_torchs_gives_the_models_heatmaps_at_any_batch_and_says_how_to
     assert json.loads(known["tokens_kept"]) == model.spec.tokens_kept == 28
 
 
+def test_weights_that_do_not_say_their_decoder_can_be_exported(posebench, tmp_path):
+    torch.save(create_model("vitpose_tiny", decoder="simple").state_dict(), tmp_path / "w.pth")
+    options = ("vitpose_tiny", "--weights", "w.pth", "--runtime", "torch", "--out", "m.pt2")
+    code, _, error = posebench("export", *options)
+    assert code == 2 and "it would fit vitpose_tiny (simple decoder" in error
+    code, out, _ = posebench("export", *options, "--decoder", "simple")
+    assert code == 0 and "equal" in out
+
+
 def test_normalisation_can_be_inside():
     torch.manual_seed(3)
     model = create_model("tmpose_tiny", mask="uniform", mask_ratio=0.4).eval()
@@ -54,7 +63,8 @@ def test_normalisation_can_be_inside():
 
 
 def test_several_masks_go_into_a_folder_and_nothing_is_overwritten(posebench, tmp_path):
-    options = ("--mask", "uniform,random(layers=1|2)", "--ratios", "0.4", "--runtime", "torch", "--out", "files")
+    masks = "uniform,random(layers=1|2),uniform"
+    options = ("--mask", masks, "--ratios", "0.4", "--runtime", "torch", "--out", "files")
     assert posebench("export", "tmpose_tiny", *options)[0] == 0
     written = sorted(path.name for path in (tmp_path / "files").iterdir())
     assert written == ["tmpose_tiny_random_layers=1_2_0.4.pt2", "tmpose_tiny_uniform_0.4.pt2"]

@@ -34,7 +34,8 @@ def test_every_choice_listed_is_within_the_budget_and_a_token_more_is_not(posebe
     ("options", "words"),
     [(["--budget", "1"], "costs 0.0278515 already"), (["--budget", "latency:3"], "is not a budget"),
      (["--budget", "0.021", "--people", 9], "--people without --trials"),
-     (["--budget", "0.021", "--trials", 3], "--trials needs --weights")],
+     (["--budget", "0.021", "--trials", 3], "--trials needs --weights"),
+     (["--budget", "0.021", "--mask", "none"], "--mask none: drops nothing")],
 )  # fmt: skip
 def test_search_refuses_in_one_line(posebench, options, words):
     code, _, error = posebench("search", *options)

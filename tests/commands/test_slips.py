@@ -29,14 +29,17 @@ from posebench.commands.options import count
         ("profile --batch-sizes ''", "--batch-sizes is empty"),
         ("profile --batch-sizes ,", "--batch-sizes is empty"),
         ("profile --batch-sizes 0", "batch size 0"),
+        ("profile --train --batch-sizes 0", "batch size 0"),
         ("profile --samples 0", "--samples"),
         ("profile --people 3", "--people is of --deployed"),
         ("profile --train --energy --runtime fused", "leave out --energy and --runtime"),
         ("profile --deployed --no-memory", "leave out --no-memory"),
         ("profile --data people --calibration people", "leave out --calibration"),
+        ("profile --data people --samples 5", "leave out --samples"),
         ("flops --model tmpose_tiny --save . --force", "is a folder"),
         ("data check nowhere", "nowhere: no such data folder"),
         ("report .", "results.csv"),
+        ("plot . --width nan", "nan is not a number from 1 to 20"),
         ("sweeep", "Did you mean 'sweep'"),
     ],
 )
@@ -100,7 +103,7 @@ def test_every_number_that_can_be_given_has_bounds():
     endless = {
         (command, name)
         for command, name, kinds, declared in options_of(app)
-        if kinds & {int, float} and declared.max is None and not (float in kinds and declared.callback)
+        if (int in kinds and declared.max is None) or (float in kinds and not declared.callback)  # NaN passes a range
     }
     assert endless == own_sentence
 

@@ -1,5 +1,7 @@
 """The gate: what computes the same passes, and what was broken on purpose is caught and its place named."""
 
+import csv
+import io
 import json
 
 import numpy as np
@@ -37,7 +39,7 @@ def case(posebench, tmp_path):
     return model, run
 
 
-def test_a_file_of_the_same_network_passes_and_one_of_another_is_told_where_it_parts(case, tmp_path):
+def test_a_file_of_the_same_network_passes_and_one_of_another_is_told_where_it_parts(case, posebench, tmp_path):
     model, gate = case
     export(model, tmp_path / "m.pt2", "torch", normalise=True)
     code, found = gate("m.pt2")
@@ -52,6 +54,10 @@ def test_a_file_of_the_same_network_passes_and_one_of_another_is_told_where_it_p
     assert code == 1 and found["groups"][0]["high"] < -0.005
     assert "made from other weights" in found["where"][0] and f"part at {TO_OUT}:" in found["where"][1]
     assert gate("m.pt2", "--margin", 1)[0] == 0
+    arguments = ("--artifact", "m.pt2", "--weights", "w.pt", "--data", "people", "--quiet", "--format", "csv")
+    code, out, _ = posebench("eval", *arguments)
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert code == 1 and [float(row["high"]) for row in rows] == [group["high"] for group in found["groups"]]
 
 
 def test_what_a_file_says_of_itself_is_compared_too(case, posebench, tmp_path):
@@ -69,6 +75,9 @@ def test_what_a_file_says_of_itself_is_compared_too(case, posebench, tmp_path):
     # Without weights there is nothing to compare with.
     code, out, _ = posebench("eval", "--artifact", "m.pt2", "--data", "people", "--quiet")
     assert code == 0 and "AP 1.000 (1.0000 to 1.0000), 12 people" in out
+    code, out, _ = posebench("eval", "--artifact", "m.pt2", "--data", "people", "--quiet", "--format", "json")
+    (found,) = json.loads(out, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    assert found["ap"] == 1 and found["ap_l"] is None, "all 12 are of COCO's middle size"
     code, _, error = posebench("eval", "--artifact", "m.pt2", "--data", "people", "--margin", 0.1)
     assert code == 2 and "no network to compare with" in error
 

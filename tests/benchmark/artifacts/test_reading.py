@@ -139,6 +139,8 @@ def test_predict_runs_from_the_file_alone(good, model, posebench, tmp_path):
     assert np.allclose(ours, theirs, atol=0.01)
     code, _, error = posebench("predict", *options, "c", "--model", good, "--mask", "tome")
     assert code == 2 and "--mask with --model" in error
+    code, _, error = posebench("predict", *options, "c", "--model", good, "--ratio", 0)
+    assert code == 2 and "--ratio with --model" in error
     code, _, error = posebench("predict", *options, "c", "--model", good, "--show-mask")
     assert code == 2 and "gives heatmaps alone" in error
     code, _, error = posebench("predict", *options, "c")

@@ -64,3 +64,13 @@ def test_the_caption_has_seeds_people_interval_and_conditions(sweep_rows):
 
 def test_without_the_column_there_is_no_plot(sweep_rows):
     assert drawn(sweep_rows(("semantic",)), y="pckh") is None
+
+
+def test_bars_of_seeds_are_explained_where_there_is_no_other_bar(sweep_rows):
+    caption = drawn(sweep_rows(("semantic",)), y="latency_ms_median").caption
+    assert "thick bar: standard deviation over seeds" in caption and "thin bar" not in caption
+    assert "bar:" not in drawn(sweep_rows(("semantic",), seeds=(0,)), y="latency_ms_median").caption
+
+
+def test_an_unmasked_model_alone_is_drawn_where_its_name_finds_no_room(sweep_rows):
+    assert drawn(sweep_rows((), seeds=(0,)), width=1).files.keys() == {"svg", "pdf", "png"}
