@@ -70,6 +70,8 @@ def test_keypoints_yaml_says_what_the_file_does_not(hands):
         ("pairs: [[wrist, thumb]]", "no keypoint 'thumb'; there are wrist, "),
         ("pairs: [[wrist, wrist]]", "two mirror pairs, or its own"),
         ("pairs: 3", "'pairs' must be a list"),
+        ("name: antigravity:X", "up to 100 printable characters, without a colon"),
+        ("name: " + 300 * "hand", "up to 100 printable characters"),
         ("sigmas: -1", "sigmas must be 21 numbers above 0"),
         ("sigmas: [0.1, 0.2]", "sigmas must be 21 numbers"),
         ("crop: 4:3", "give '3:4' or '1:1'"),
@@ -126,6 +128,8 @@ def test_a_description_leads_back_to_the_data_set():
     assert find_dataset(described) == dataset
     with pytest.raises(InputError, match="damaged description"):
         find_dataset('{"name": "mouse"}')
+    with pytest.raises(InputError, match="without a colon"):
+        find_dataset(described.replace("mouse", "antigravity:X"))
     with pytest.raises(InputError, match="damaged description"):
         find_dataset(described[:-1] + ', "more": 1}')
     with pytest.raises(InputError, match="damaged description"):
