@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 #: in what torch and its loader say; a shortage of Python's own is a MemoryError
-SAID = (
+_SHORTAGES = (
     "out of memory", "can't allocate memory", "Cannot allocate memory", "killed by signal: Bus error",
     "failed to map segment from shared object",
 )  # fmt: skip
@@ -13,7 +13,7 @@ _UNDETERMINED = "does not have a deterministic implementation"
 
 def is_shortage(error: BaseException) -> bool:
     """Whether an error says that there was not enough memory, on the device or the machine."""
-    if isinstance(error, (RuntimeError, OSError, ImportError)) and any(text in str(error) for text in SAID):
+    if isinstance(error, (RuntimeError, OSError, ImportError)) and any(text in str(error) for text in _SHORTAGES):
         return True
     return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"  # torch's, which may not load
 
