@@ -5,7 +5,7 @@ from __future__ import annotations
 #: in what torch and its loader say; a shortage of Python's own is a MemoryError
 _SHORTAGES = (
     "out of memory", "can't allocate memory", "Cannot allocate memory", "killed by signal: Bus error",
-    "failed to map segment from shared object",
+    "failed to map segment from shared object", "_STATUS_ALLOC_FAILED",
 )  # fmt: skip
 #: behind the name of an operator
 _UNDETERMINED = "does not have a deterministic implementation"
