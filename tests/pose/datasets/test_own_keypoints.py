@@ -116,6 +116,16 @@ def test_people_of_other_keypoints_are_called_by_their_number(hands):
     assert detect_dataset(hands)[0].name == "person_21"
 
 
+def test_the_keypoints_are_those_of_the_people_and_not_of_other_animals(hands):
+    for path in (hands / "annotations").glob("*.json"):
+        content = json.loads(path.read_text())
+        content["categories"][0]["name"] = "person"
+        content["categories"].insert(0, {"id": 7, "name": "dog", "keypoints": ["nose", "tail"]})
+        path.write_text(json.dumps(content))
+    data = load_people(hands, "val")
+    assert data.dataset.skeleton.keypoints == HAND and len(data.people) == 2
+
+
 def test_two_files_for_one_split_are_refused(hands):
     (hands / "annotations" / "other_val.json").write_text("{}")
     with pytest.raises(InputError, match=r"two annotation files for the split val \(hand_val.json, other_val.json\)"):
