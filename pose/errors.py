@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 #: in what torch and its loader say; a shortage of Python's own is a MemoryError
-SAID = (
+_SHORTAGES = (
     "out of memory", "can't allocate memory", "Cannot allocate memory", "killed by signal: Bus error",
-    "failed to map segment from shared object",
+    "failed to map segment from shared object", "_STATUS_ALLOC_FAILED",
 )  # fmt: skip
 LONGEST_REASON = 200  # of other libraries' words in a line of ours
 #: behind the name of an operator
@@ -14,7 +14,7 @@ _UNDETERMINED = "does not have a deterministic implementation"
 
 def is_shortage(error: BaseException) -> bool:
     """Whether an error says that there was not enough memory, on the device or the machine."""
-    if isinstance(error, (RuntimeError, OSError, ImportError)) and any(text in str(error) for text in SAID):
+    if isinstance(error, (RuntimeError, OSError, ImportError)) and any(text in str(error) for text in _SHORTAGES):
         return True
     return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"  # torch's, which may not load
 

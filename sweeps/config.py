@@ -101,7 +101,7 @@ class CellConfig:
     @property
     def metric(self) -> Metric:
         """The score that stands for its data set."""
-        return metric_of(self.model.dataset)
+        return metric_of(None if self.model.described else self.model.dataset)
 
     @property
     def ratio(self) -> float:

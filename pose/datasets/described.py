@@ -10,12 +10,14 @@ from typing import Any
 
 from ..errors import InputError
 from ..keypoints import Skeleton
+from ..plugins import is_reference
 from .augmentation import Augmentation
 from .coco import COCO
 from .descriptor import SQUARE, TALL, Dataset
 
 #: OKS constant of a keypoint of which nothing is said, between those of COCO's face (0.025) and hips (0.107)
 DEFAULT_SIGMA = 0.05
+LONGEST_NAME = 100  # characters
 _LEFT = {"left": "right", "l": "r"}
 _SIDE = re.compile(r"(?<![a-z])(left|l)(?![a-z])|^(left)", re.IGNORECASE)
 
@@ -35,6 +37,9 @@ def describe(
     flip_pairs: from the names where not given (see `mirror_pairs`); sigmas: DEFAULT_SIGMA each where not given;
     upper_body: without it training takes no half bodies. InputError for what contradicts itself.
     """
+    if not name or not name.isprintable() or len(name) > LONGEST_NAME or is_reference(name):
+        allowed = f"its name must be up to {LONGEST_NAME} printable characters, without a colon"
+        raise InputError(f"data set {name[:40]!r}: {allowed}")  # with one it would name code to import
     count = len(keypoints)
     if not count or not all(isinstance(k, str) and k for k in keypoints) or len(set(keypoints)) != count:
         raise InputError(f"data set {name}: keypoints must be names, each another; found {list(keypoints)}")

@@ -71,6 +71,6 @@ def source_of(dataset: Dataset) -> str:
 
 
 def metric_of(name: str | None) -> Metric:
-    """The metric of a data set by the name that stands in results: AP for one that only its folder describes."""
+    """The metric of a data set by its name: AP for none, as one that only its folder describes has none to go by."""
     known = name is not None and (name in dataset_names() or is_reference(name))
     return _by_name(name).metric if known else AP

@@ -124,21 +124,22 @@ def predict_people(
                 heatmaps = predict_heatmaps(model, batch["image"], batch["person_id"], skeleton, options)
                 yield number, batch, heatmaps.cpu()
 
-        def read(number: int, batch: dict[str, Any], heatmaps: torch.Tensor) -> tuple[int, float]:
+        def read(number: int, batch: dict[str, Any], heatmaps: torch.Tensor) -> tuple[int, int, float]:
             here = slice(starts[number], starts[number] + len(heatmaps))
             keypoints[here] = decode_to_image(
                 heatmaps.numpy(), center[here], scale[here], options.decode, options.crop_convention
             )
             losses[number] = weighted_loss(heatmaps, batch["target"], batch["target_weight"]) * len(heatmaps)
-            return len(heatmaps), float(batch["target_weight"].sum())
+            return number, len(heatmaps), float(batch["target_weight"].sum())
 
         on_gpu = is_gpu(options.device)
         batches = zip(own, _batches(dataset, batch_size, workers, own, on_gpu), strict=True)
-        for count, weight in _beside(read, heatmaps_of(batches)) if on_gpu else starmap(read, heatmaps_of(batches)):
+        results = _beside(read, heatmaps_of(batches)) if on_gpu else starmap(read, heatmaps_of(batches))
+        for number, count, weight in results:
             annotated += weight
             done += count
-            if progress is not None:
-                progress(min(done * ranks.size, len(people)), len(people), loss=losses.sum() / done)
+            if progress is not None:  # the thread may have read further
+                progress(min(done * ranks.size, len(people)), len(people), loss=losses[: number + 1].sum() / done)
     keypoints, losses, annotated = (ranks.sum_array(values) for values in (keypoints, losses, annotated))
     return keypoints, float(losses.cumsum()[-1]) / len(people) if annotated.any() else None
 

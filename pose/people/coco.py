@@ -100,9 +100,11 @@ def annotation_file(folder: Path, split: str) -> Path:
 
 def image_folder(folder: Path, split: str) -> Path:
     """Where the images of a split lie."""
-    if not annotation_file(folder, split).name.startswith("person_keypoints_"):
-        return folder / "images" / split if (folder / "images" / split).is_dir() else folder / "images"
-    return folder / "images" / f"{split}2017"
+    images, annotations = folder / "images", annotation_file(folder, split).name
+    if annotations == f"person_keypoints_{split}2017.json":
+        return images / f"{split}2017"
+    names = (split, f"{split}2017") if annotations.startswith("person_keypoints_") else (split,)
+    return next((images / name for name in names if (images / name).is_dir()), images)
 
 
 def detection_file(folder: Path, name: str) -> Path:

@@ -15,6 +15,7 @@ from ..crops.person import DataSplit, Person
 from ..datasets.descriptor import Dataset
 from ..datasets.registry import dataset_names, find_dataset
 from ..errors import InputError
+from ..plugins import is_reference
 from .packed import with_pack
 
 
@@ -33,6 +34,11 @@ def detect_dataset(root: str | os.PathLike[str], dataset: str | Dataset | None =
         if not os.path.isdir(manifest.source):
             raise InputError(f"{root}: packed from {manifest.source}, which is not there; its annotations are needed")
         named = None if manifest.dataset.startswith("{") else manifest.dataset
+        if named and is_reference(named) and not dataset:
+            raise InputError(
+                f"{root}: packed of people of {named}, which is code and not in the folder: name it, too "
+                f"(--dataset {named}), to have it imported"
+            )
         root, dataset = Path(manifest.source), dataset or named
     known = [find_dataset(dataset)] if dataset else [find_dataset(name) for name in dataset_names()]
     for candidates in ([(one, root) for one in known], [(one, root / one.name) for one in known]):

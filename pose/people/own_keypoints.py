@@ -23,8 +23,8 @@ from ..datasets.descriptor import TALL, Dataset
 from ..errors import InputError
 from ..yaml_file import read_yaml
 from .cache import cached
-from .coco import annotation_file
-from .fields import read_json, shown
+from .coco import annotation_file, person_category
+from .fields import FieldError, read_json, shown
 
 FILE = "keypoints.yaml"
 LARGEST_FILE = 100_000  # bytes
@@ -59,7 +59,7 @@ def adapt(dataset: Dataset, folder: Path) -> Dataset:
 
 @lru_cache(maxsize=8)
 def _category(path: Path, changed: int, size: int) -> dict[str, Any] | None:
-    """The first category that has keypoints; None where no such thing can be read (which the reader then tells)."""
+    """The category of the people, with its keypoints; None where no such thing can be read (which the reader tells)."""
 
     def make() -> dict[str, np.ndarray]:
         return {"category": np.frombuffer(json.dumps(_read_category(path)).encode(), np.uint8)}
@@ -70,9 +70,10 @@ def _category(path: Path, changed: int, size: int) -> dict[str, Any] | None:
 def _read_category(path: Path) -> dict[str, Any] | None:
     try:
         categories = read_json(path)["categories"]
-        found = next(category for category in categories if category.get("keypoints"))
+        identity = person_category(categories)
+        found = next(category for category in categories if category["id"] == identity and category.get("keypoints"))
         return found if type(found["keypoints"]) is list else None
-    except (InputError, LookupError, TypeError, AttributeError, StopIteration):
+    except (InputError, FieldError, LookupError, TypeError, AttributeError, StopIteration):
         return None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -105,12 +105,9 @@ class Trainer:
             self.ranks.copy_buffers(self.model)
         return row
 
-    @contextlib.contextmanager
-    def layers(self) -> Iterator[None]:
+    def layers(self) -> contextlib.AbstractContextManager[None]:
         """The model's layers as they are in training."""
-        norms = synchronised(self.model, self.ranks) if self.sync_batch_norm else contextlib.nullcontext()
-        with norms:
-            yield
+        return synchronised(self.model, self.ranks) if self.sync_batch_norm else contextlib.nullcontext()
 
     def _steps(self, epoch: int, progress: Progress | None, clock: Clock, last_good: str) -> dict[str, Any]:
         recipe = self.recipe

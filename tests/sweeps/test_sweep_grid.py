@@ -7,6 +7,8 @@ from dataclasses import fields, make_dataclass, replace
 import torch
 from small_sweeps import EVAL, MODEL, RUN, base, from_scratch, grid, unmasked
 
+from posebench.pose.datasets.described import describe
+from posebench.pose.metrics import AP, PCKH
 from posebench.pose.models.config import ModelConfig
 from posebench.pose.records import from_plain, to_plain
 from posebench.sweeps.config import CellConfig, Start, TrainConfig, timing_key
@@ -44,6 +46,12 @@ def test_a_key_does_not_depend_on_the_order_or_on_the_rest_of_the_grid():
     small = keys_of(SweepRequest(masks=("random",), ratios=(0.4,)))
     large = keys_of(SweepRequest(masks=("semantic", "random"), ratios=(0.6, 0.4), seeds=(1, 0)))
     assert small < large
+
+
+def test_people_that_a_folder_calls_mpii_are_scored_by_ap_and_those_of_mpii_by_pckh():
+    own = describe("mpii", ["left_end", "right_end"]).description()
+    for described, metric in ((own, AP), (None, PCKH)):
+        assert replace(unmasked(), model=replace(MODEL, dataset="mpii", described=described)).metric == metric
 
 
 def test_a_key_changes_with_everything_that_changes_the_result():

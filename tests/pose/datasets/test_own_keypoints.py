@@ -70,6 +70,8 @@ def test_keypoints_yaml_says_what_the_file_does_not(hands):
         ("pairs: [[wrist, thumb]]", "no keypoint 'thumb'; there are wrist, "),
         ("pairs: [[wrist, wrist]]", "two mirror pairs, or its own"),
         ("pairs: 3", "'pairs' must be a list"),
+        ("name: antigravity:X", "up to 100 printable characters, without a colon"),
+        ("name: " + 300 * "hand", "up to 100 printable characters"),
         ("sigmas: -1", "sigmas must be 21 numbers above 0"),
         ("sigmas: [0.1, 0.2]", "sigmas must be 21 numbers"),
         ("crop: 4:3", "give '3:4' or '1:1'"),
@@ -114,6 +116,16 @@ def test_people_of_other_keypoints_are_called_by_their_number(hands):
     assert detect_dataset(hands)[0].name == "person_21"
 
 
+def test_the_keypoints_are_those_of_the_people_and_not_of_other_animals(hands):
+    for path in (hands / "annotations").glob("*.json"):
+        content = json.loads(path.read_text())
+        content["categories"][0]["name"] = "person"
+        content["categories"].insert(0, {"id": 7, "name": "dog", "keypoints": ["nose", "tail"]})
+        path.write_text(json.dumps(content))
+    data = load_people(hands, "val")
+    assert data.dataset.skeleton.keypoints == HAND and len(data.people) == 2
+
+
 def test_two_files_for_one_split_are_refused(hands):
     (hands / "annotations" / "other_val.json").write_text("{}")
     with pytest.raises(InputError, match=r"two annotation files for the split val \(hand_val.json, other_val.json\)"):
@@ -126,6 +138,8 @@ def test_a_description_leads_back_to_the_data_set():
     assert find_dataset(described) == dataset
     with pytest.raises(InputError, match="damaged description"):
         find_dataset('{"name": "mouse"}')
+    with pytest.raises(InputError, match="without a colon"):
+        find_dataset(described.replace("mouse", "antigravity:X"))
     with pytest.raises(InputError, match="damaged description"):
         find_dataset(described[:-1] + ', "more": 1}')
     with pytest.raises(InputError, match="damaged description"):

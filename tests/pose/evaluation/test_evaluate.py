@@ -203,8 +203,12 @@ def test_a_gpus_loader_processes_and_decoding_thread_change_no_digit(coco_folder
     """The way of a GPU, walked on the CPU."""
     data = load_people(coco_folder, "val", input_size=(96, 72))
     model = create_model("tmpose_tiny").eval()
-    plain = evaluate(model, data, batch_size=2, resamples=0)
-    threads, read = set(), inference.decode_to_image
+    shown, threads, read = [], set(), inference.decode_to_image
+
+    def show(done, total, *, loss):
+        shown.append((done, loss))
+
+    plain = evaluate(model, data, batch_size=2, resamples=0, progress=show)
 
     def where(*args):
         threads.add(threading.current_thread().name)
@@ -212,6 +216,7 @@ def test_a_gpus_loader_processes_and_decoding_thread_change_no_digit(coco_folder
 
     monkeypatch.setattr(inference, "decode_to_image", where)
     monkeypatch.setattr(inference, "is_gpu", lambda device: True)
-    beside = evaluate(model, data, batch_size=2, resamples=0)
+    beside = evaluate(model, data, batch_size=2, resamples=0, progress=show)
+    assert shown[:3] == shown[3:] and [done for done, _ in shown[:3]] == [2, 4, 5]
     assert {name.split("_")[0] for name in threads} == {"decoding"}
     assert np.array_equal(beside.keypoints, plain.keypoints) and beside.metrics == plain.metrics

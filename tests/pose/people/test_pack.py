@@ -238,6 +238,20 @@ def test_a_manifest_that_holds_something_else_is_refused(spoil, packed, tmp_path
         load_people(tmp_path, "train")
 
 
+def test_a_pack_does_not_say_what_code_is_imported(packed, tmp_path, monkeypatch):
+    content = json.loads((packed[1] / "pack.json").read_text())
+    (tmp_path / "people_of_mine.py").write_text("from posebench.pose.datasets.coco import COCO as MINE\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    for file in packed[1].iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / "pack.json").write_text(json.dumps(content | {"dataset": "people_of_mine:MINE"}))
+    with pytest.raises(InputError, match="which is code and not in the folder: name it, too"):
+        load_people(tmp_path, "train", input_size=SIZE)
+    assert "people_of_mine" not in sys.modules
+    named = load_people(tmp_path, "train", input_size=SIZE, dataset="people_of_mine:MINE")
+    assert len(named.people) == 12 and named.people.pack is not None
+
+
 @pytest.mark.parametrize(("codec", "lengths"), [("raw", (0, 7)), ("jpeg", (0,))])
 def test_an_index_that_points_out_of_its_image_is_refused(codec, lengths, plain, tmp_path):
     write_pack(plain, tmp_path / "pack", input_size=SIZE, codec=codec)

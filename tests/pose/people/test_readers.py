@@ -120,6 +120,28 @@ def test_images_without_a_file_name_are_called_by_their_id(coco_folder):
     assert paths[7] == coco_folder / "images" / "val2017" / "picture7.jpg"
 
 
+@pytest.mark.parametrize(
+    ("annotations", "images"),
+    [
+        ("person_keypoints_val2017.json", "val2017"),
+        ("person_keypoints_val.json", "val"),
+        ("person_keypoints_val.json", "val2017"),
+        ("person_keypoints_val.json", ""),
+        ("mine_val.json", "val"),
+        ("mine_val.json", ""),
+        ("val.json", "val"),
+    ],
+)
+def test_images_lie_in_the_splits_folder_whatever_the_annotations_are_called(annotations, images, coco_folder):
+    (coco_folder / "annotations" / "person_keypoints_val2017.json").rename(coco_folder / "annotations" / annotations)
+    pictures = [*(coco_folder / "images" / "val2017").iterdir()]
+    (coco_folder / "images" / images).mkdir(exist_ok=True)
+    moved = [picture.rename(coco_folder / "images" / images / picture.name) for picture in pictures]
+    if images != "val2017":
+        (coco_folder / "images" / "val2017").rmdir()
+    assert {person.image_path for person in load_people(coco_folder, "val").people} == {*moved}
+
+
 def test_val_and_valid_are_the_same_split(coco_folder, mpii_folder):
     for folder, file in ((coco_folder, "person_keypoints_val2017.json"), (mpii_folder, "valid.json")):
         for name in ("val", "valid"):
