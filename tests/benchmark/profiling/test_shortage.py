@@ -1,5 +1,7 @@
 """What is too big, or cannot be measured, costs nothing that was measured of the others."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import nn
@@ -11,6 +13,8 @@ from posebench.benchmark.instruments.timing import Subject, time_together
 from posebench.benchmark.profiling import in_runtime, models, subjects
 from posebench.benchmark.profiling.config import ProfileConfig, RunConfig
 from posebench.benchmark.profiling.modules import profile_modules
+from posebench.benchmark.runtimes.onnxruntime import OnnxSession
+from posebench.benchmark.runtimes.prepared import Provenance
 from posebench.row import Row
 
 BRIEFLY = {"samples": 10, "seconds": 0.1, "threads": 1}
@@ -32,6 +36,23 @@ def test_a_module_too_big_for_a_batch_has_an_error_there_and_the_others_their_ti
     failed = rows.pop(("a", 4))
     assert failed["status"] == "failed" and failed["error"].startswith("out of memory: CUDA out of memory")
     assert all(row["latency_samples"] == 10 and row["status"] == "ok" for row in rows.values())
+
+
+class Fail(Exception):
+    """As ONNX Runtime raises it: no RuntimeError."""
+
+
+def test_a_batch_that_onnx_runtime_finds_no_memory_for_fails_alone():
+    def run(outputs, feeds):
+        if len(feeds["input_0"]) > 2:
+            raise Fail("[ONNXRuntimeError] : 1 : FAIL : Failed to allocate memory for requested buffer of size 20280")
+        return [feeds["input_0"]]
+
+    session = OnnxSession(SimpleNamespace(run=run), ("input_0",), torch.device("cpu"), Provenance("", ""))
+    calls = {size: Subject(session.bind(torch.ones(size, 3))) for size in (1, 4)}
+    rows = subjects.measure_subjects(calls, 1, device=torch.device("cpu"), max_samples=10, retries=0)
+    assert rows[1]["latency_samples"] == 10
+    assert rows[4]["status"] == "failed" and rows[4]["error"].startswith("out of memory: [ONNXRuntimeError]")
 
 
 @pytest.fixture
