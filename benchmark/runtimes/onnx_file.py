@@ -52,10 +52,12 @@ def onnx_file(
         _folders[module] = tempfile.TemporaryDirectory(prefix="posebench-onnx-")
     path = Path(_folders[module].name) / f"{name}.onnx"
     if not path.is_file():
+        partial = path.with_name(f"{name}.partial.onnx")
         if change is None:
-            _write(module, inputs, path)
+            _write(module, inputs, partial)
         else:
-            change(onnx_file(module, inputs), path)
+            change(onnx_file(module, inputs), partial)
+        partial.replace(path)
     return path
 
 
