@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-#: in what torch and its loader say; a shortage of Python's own is a MemoryError
+#: in what torch, its loader and ONNX Runtime say; a shortage of Python's own is a MemoryError
 _SHORTAGES = (
     "out of memory", "can't allocate memory", "Cannot allocate memory", "killed by signal: Bus error",
-    "failed to map segment from shared object", "_STATUS_ALLOC_FAILED",
+    "failed to map segment from shared object", "_STATUS_ALLOC_FAILED", "Failed to allocate memory",
 )  # fmt: skip
 LONGEST_REASON = 200  # of other libraries' words in a line of ours
 #: behind the name of an operator

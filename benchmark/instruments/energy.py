@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,16 @@ import numpy as np
 import torch
 
 from ...pose.errors import InputError
-from .nvml import HINT, gpu_of
+from .nvml import HINT, Gpu, gpu_of
 from .processes import over_processes
 
 POWERCAP = Path("/sys/class/powercap")
 WINDOW_SECONDS, REST_SECONDS, WINDOWS = 5.0, 2.0, 3
 _BURST_SECONDS = 0.1  # calls between two looks at the clock
+
+
+class CounterLost(Exception):
+    """A counter of energy that told it before does not any more."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +76,15 @@ def energy_counter(device: torch.device, powercap: Path = POWERCAP) -> Counter:
             raise InputError(f"energy of a GPU is NVML's to count, which is not there: {HINT}")
         if gpu.joules() is None:
             raise InputError(f"{torch.cuda.get_device_name(device)} has no counter of energy (Volta and later do)")
-        return Counter(lambda: gpu.joules() or 0.0, "NVML, whole GPU")
+        return Counter(partial(_told_by, gpu), "NVML, whole GPU")
     return _rapl(powercap)
+
+
+def _told_by(gpu: Gpu) -> float:
+    joules = gpu.joules()
+    if joules is None:
+        raise CounterLost("NVML does not tell the energy any more")
+    return joules
 
 
 def measure_energy(
@@ -90,7 +102,8 @@ def measure_energy(
 ) -> dict[Any, Energy]:
     """Energy of calls that handle `images` each. In each of `windows` rounds each is made again and again for `window`
     seconds, behind `rest` seconds in which the machine rests, the rounds forwards and backwards in turns. The device's
-    work is waited for at both ends of a window. progress(done, total) is called after each window.
+    work is waited for at both ends of a window. progress(done, total) is called after each window. CounterLost as it
+    says.
     """
     found: dict[Any, list[tuple[float, float, int]]] = {name: [] for name in calls}
 

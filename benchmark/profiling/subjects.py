@@ -11,7 +11,7 @@ import torch
 from ...pose.errors import is_shortage
 from ...row import STATUS_FAILED
 from ..instruments.device import torch_threads
-from ..instruments.energy import Counter, measure_energy
+from ..instruments.energy import Counter, CounterLost, measure_energy
 from ..instruments.flush import l2_flush
 from ..instruments.shortage import shortage_text
 from ..instruments.timing import Row, Subject, that_fit, time_together
@@ -67,11 +67,15 @@ def _energies(
     calls = {key: subject.whole for key, subject in subjects.items()}
     try:
         found = measure_energy(calls, batch_size, counter, synchronise=partial(synchronise, device), progress=progress)
+    except CounterLost as error:
+        reason = str(error)
     except (RuntimeError, MemoryError) as error:
         if not is_shortage(error):
             raise
-        return {key: {"error": f"energy was not measured: {shortage_text(error)}"} for key in subjects}
-    return {key: energy.columns(found.get(subjects[key].baseline)) for key, energy in found.items()}
+        reason = shortage_text(error)
+    else:
+        return {key: energy.columns(found.get(subjects[key].baseline)) for key, energy in found.items()}
+    return {key: {"error": f"energy was not measured: {reason}"} for key in subjects}
 
 
 def _failed(reason: str) -> Row:

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from ...pose.errors import InputError, first_line
-from .onnx_session import BATCH, open_session
+from .onnx_session import BATCH, open_session, said
 from .prepared import Inputs
 
 LARGEST = 2**31 - 2**20  # one protobuf file
@@ -52,10 +52,12 @@ def onnx_file(
         _folders[module] = tempfile.TemporaryDirectory(prefix="posebench-onnx-")
     path = Path(_folders[module].name) / f"{name}.onnx"
     if not path.is_file():
+        partial = path.with_name(f"{name}.partial.onnx")
         if change is None:
-            _write(module, inputs, path)
+            _write(module, inputs, partial)
         else:
-            change(onnx_file(module, inputs), path)
+            change(onnx_file(module, inputs), partial)
+        partial.replace(path)
     return path
 
 
@@ -110,7 +112,7 @@ def with_constants(path: Path, values: Mapping[str, np.ndarray]) -> Path | bytes
         [tensor for tensor in graph.initializer if tensor.name in used],
     )
     alone = onnx.helper.make_model(part, opset_imports=model.opset_import, ir_version=model.ir_version)
-    constants = open_session(alone.SerializeToString(), 1).run(wanted, values)
+    constants = said(open_session(alone.SerializeToString(), 1).run, wanted, values)
     left = [value for value in graph.input if value.name not in values]
     for field, members in (("node", others), ("input", left)):
         graph.ClearField(field)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ def open_session(
     """An onnxruntime.InferenceSession of a file or of its bytes, with all of its optimisations.
 
     threads: None: as many as torch has. batch: the size that a free first axis gets. profile: how its profile's name
-    begins. log_errors: on standard error, what a provider lacks above all. Raises what ONNX Runtime does.
+    begins. log_errors: on standard error, what a provider lacks above all. RuntimeError with ONNX Runtime's words.
     """
     import onnxruntime
 
@@ -42,4 +42,13 @@ def open_session(
     if profile is not None:
         settings.enable_profiling, settings.profile_file_prefix = True, str(profile)
     file = source if isinstance(source, bytes) else str(source)
-    return onnxruntime.InferenceSession(file, settings, providers=list(providers))
+    return said(onnxruntime.InferenceSession, file, settings, providers=list(providers))
+
+
+def said(function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+    """function(*arguments, **named) of ONNX Runtime. Its errors, of a dozen classes, which are none of Python's, are a
+    RuntimeError with its words."""
+    try:
+        return function(*arguments, **named)
+    except Exception as error:
+        raise RuntimeError(str(error)) from None

@@ -13,7 +13,7 @@ import torch
 
 from ...pose.errors import InputError
 from .onnx_file import onnx_file
-from .onnx_session import CPU, open_session
+from .onnx_session import CPU, open_session, said
 from .prepared import Provenance, Task
 
 CUDA, TENSORRT = "CUDAExecutionProvider", "TensorrtExecutionProvider"
@@ -29,12 +29,12 @@ class OnnxSession:
     about: Provenance
 
     def run(self, *inputs: torch.Tensor) -> torch.Tensor:
-        return torch.from_numpy(self.session.run(None, self._feeds(inputs))[0]).float()
+        return torch.from_numpy(said(self.session.run, None, self._feeds(inputs))[0]).float()
 
     def bind(self, *inputs: torch.Tensor) -> Callable[[], object]:
         if self.device.type == "cpu":
             feeds = self._feeds(inputs)
-            return lambda: self.session.run(None, feeds)
+            return lambda: said(self.session.run, None, feeds)
         tensors = {name: tensor.to(self.device) for name, tensor in zip(self.names, inputs, strict=True) if name}
         binding, index = self.session.io_binding(), self.device.index or 0
         for name, tensor in tensors.items():
@@ -43,7 +43,7 @@ class OnnxSession:
         binding.bind_output(self.session.get_outputs()[0].name, "cuda", index)
 
         def call(_: object = tensors) -> object:  # the binding holds addresses alone
-            return self.session.run_with_iobinding(binding)
+            return said(self.session.run_with_iobinding, binding)
 
         return call
 

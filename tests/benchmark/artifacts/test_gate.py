@@ -97,6 +97,16 @@ def test_what_differs_on_mirror_images_alone_is_not_laid_upon_the_mirror_pairs(c
     assert len(found["where"]) == 1 and found["where"][0].startswith("heatmaps differ, and no layer that can be seen")
 
 
+def test_nan_in_a_larger_batch_alone_is_no_equal_file(tmp_path, monkeypatch):
+    run = TorchArtifact.run
+
+    def broken(artifact, images):
+        return run(artifact, images) * np.float32(1 if len(images) == 1 else np.nan)
+
+    monkeypatch.setattr(TorchArtifact, "run", broken)
+    assert not export(network(), tmp_path / "m.pt2", "torch", dynamic_batch=True) <= 1e-4
+
+
 def layer_of(proto, name):
     inside = f"'model.{name}'"
     return next(node for node in proto.graph.node if any(inside in one.value for one in node.metadata_props))

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import reference
@@ -71,6 +72,25 @@ def test_other_heatmaps_are_found(tmp_path, monkeypatch):
     monkeypatch.setattr(PoseModel, "to", moved)
     with pytest.raises(AssertionError, match=r"^tome .* of the largest value apart"):
         checks.heatmaps(Site("cpu", str(tmp_path)))
+
+
+def test_a_graph_that_gives_nan_is_no_equal_one(tmp_path, monkeypatch):
+    """A recorded graph by hand: eager's heatmaps, and once NaN."""
+    from posebench.benchmark.cuda import checks
+
+    (none,) = [pair for pair in checks._lively() if pair[0] == "none"]
+    monkeypatch.setattr(checks, "_lively", lambda: iter([none]))
+    prepare, added = checks.prepare, [float("nan"), 0.1, 0.0]
+
+    def recorded(name, task):
+        eager = prepare("eager", task)
+        return SimpleNamespace(run=lambda *inputs: eager.run(*inputs) + (added.pop() if name == "cudagraph" else 0))
+
+    monkeypatch.setattr(checks, "prepare", recorded)
+    assert checks.graphs(Site("cpu", str(tmp_path))) == "1 reductions recorded, equal to eager"
+    for _ in range(2):
+        with pytest.raises(AssertionError, match=r"none: .* of the largest value apart"):
+            checks.graphs(Site("cpu", str(tmp_path)))
 
 
 @pytest.mark.slow

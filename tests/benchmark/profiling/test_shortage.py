@@ -1,16 +1,21 @@
 """What is too big, or cannot be measured, costs nothing that was measured of the others."""
 
+from functools import partial
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import nn
 
 from posebench import create_model
-from posebench.benchmark.instruments import processes
+from posebench.benchmark.instruments import energy, processes
 from posebench.benchmark.instruments.energy import Counter
 from posebench.benchmark.instruments.timing import Subject, time_together
 from posebench.benchmark.profiling import in_runtime, models, subjects
 from posebench.benchmark.profiling.config import ProfileConfig, RunConfig
 from posebench.benchmark.profiling.modules import profile_modules
+from posebench.benchmark.runtimes.onnxruntime import OnnxSession
+from posebench.benchmark.runtimes.prepared import Provenance
 from posebench.row import Row
 
 BRIEFLY = {"samples": 10, "seconds": 0.1, "threads": 1}
@@ -32,6 +37,35 @@ def test_a_module_too_big_for_a_batch_has_an_error_there_and_the_others_their_ti
     failed = rows.pop(("a", 4))
     assert failed["status"] == "failed" and failed["error"].startswith("out of memory: CUDA out of memory")
     assert all(row["latency_samples"] == 10 and row["status"] == "ok" for row in rows.values())
+
+
+class Fail(Exception):
+    """As ONNX Runtime raises it: no RuntimeError."""
+
+
+def test_a_batch_that_onnx_runtime_finds_no_memory_for_fails_alone():
+    def run(outputs, feeds):
+        if len(feeds["input_0"]) > 2:
+            raise Fail("[ONNXRuntimeError] : 1 : FAIL : Failed to allocate memory for requested buffer of size 20280")
+        return [feeds["input_0"]]
+
+    session = OnnxSession(SimpleNamespace(run=run), ("input_0",), torch.device("cpu"), Provenance("", ""))
+    calls = {size: Subject(session.bind(torch.ones(size, 3))) for size in (1, 4)}
+    rows = subjects.measure_subjects(calls, 1, device=torch.device("cpu"), max_samples=10, retries=0)
+    assert rows[1]["latency_samples"] == 10
+    assert rows[4]["status"] == "failed" and rows[4]["error"].startswith("out of memory: [ONNXRuntimeError]")
+
+
+def test_a_gpu_that_tells_its_energy_no_more_leaves_the_times(monkeypatch):
+    told = iter([7.0, None])
+    monkeypatch.setattr(energy, "gpu_of", lambda device: SimpleNamespace(joules=lambda: next(told)))
+    counter = energy.energy_counter(torch.device("cuda"))
+    monkeypatch.setattr(subjects, "measure_energy", partial(energy.measure_energy, window=0.0, rest=0.0))
+    calls = {"x": Subject(lambda: None)}
+    how = {"device": torch.device("cpu"), "max_samples": 10, "retries": 0, "counter": counter}
+    (row,) = subjects.measure_subjects(calls, 1, **how).values()
+    assert row["latency_samples"] == 10
+    assert row["error"] == "energy was not measured: NVML does not tell the energy any more"
 
 
 @pytest.fixture
@@ -117,8 +151,8 @@ def test_energy_stands_beside_the_times(monkeypatch):
     how = dict(masks=["uniform"], ratios=[0.4], baseline=True, memory=False, energy=True, batch_sizes=[2])
     rows = models.profile("tmpose_tiny", **how, **BRIEFLY)
     assert [row["mask"] for row in rows] == ["none", "uniform"]
-    for row, energy in zip(rows, found[0].values(), strict=True):
-        assert row["joules_per_image"] == pytest.approx(sorted(energy.joules_per_image)[1])
+    for row, used in zip(rows, found[0].values(), strict=True):
+        assert row["joules_per_image"] == pytest.approx(sorted(used.joules_per_image)[1])
         assert row["energy_method"] == "by hand, 3 windows of 0.05 s"
     assert rows[0]["joules_vs_unmasked"] is None
     assert rows[1]["joules_vs_unmasked_low"] <= rows[1]["joules_vs_unmasked"] <= rows[1]["joules_vs_unmasked_high"]

@@ -14,6 +14,7 @@ from posebench.benchmark.profiling.modules import prepared_memory
 from posebench.benchmark.profiling.running import Running
 from posebench.benchmark.runtimes.descriptor import Runtime
 from posebench.benchmark.runtimes.eager import about_torch
+from posebench.benchmark.runtimes.onnx_file import onnx_file
 from posebench.benchmark.runtimes.onnxruntime import told
 from posebench.benchmark.runtimes.prepared import Task, prepare
 from posebench.benchmark.runtimes.registry import check_runtime, find_runtime
@@ -119,6 +120,18 @@ def test_a_module_that_breaks_without_a_word_when_it_is_exported_has_no_onnx_for
     asked = {"inputs": torch.ones(1, 3), "runtimes": ("eager", "onnxruntime")}
     ours, failed = profile(Silent(), **asked, **BRIEFLY)
     assert ours["status"] == "ok" and failed["error"] == "Silent has no ONNX form: NotImplementedError"
+
+
+def test_a_file_that_could_not_be_written_whole_is_not_taken_for_one(monkeypatch):
+    def full(*where):
+        where[-1].write_bytes(b"half")
+        raise InputError("no space left")
+
+    monkeypatch.setattr("posebench.benchmark.runtimes.onnx_file._write", full)
+    module = a_module()
+    for _ in range(2):
+        with pytest.raises(InputError, match="no space left"):
+            onnx_file(module, (torch.zeros(1, 3, 8, 8),))
 
 
 @pytest.mark.parametrize("runtime", ["eager", "fused"])
