@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
-from ..pose.files import write_atomic
 from ..pose.keypoints import Skeleton
-from ..reports.analysis.parts import BY_JOINT, JOINT_COLUMNS
+from ..reports.analysis.parts import BY_JOINT, JOINT_COLUMNS, write_by_part
 from .config import CellConfig
 from .results import read_evidence
 from .store import SweepStore
@@ -34,12 +31,7 @@ def write_by_joint(store: SweepStore, cells: Iterable[CellConfig]) -> Path | Non
         for joint, part, number, total in zip(skeleton.keypoints, parts_of(skeleton), people, sums, strict=True):
             if number:
                 lines.append([cell.key, joint, part, int(number), repr(float(total / number))])
-    if not lines:
-        return None
-    text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\n").writerows([JOINT_COLUMNS, *lines])
-    write_atomic(store.root / BY_JOINT, text.getvalue().encode())
-    return store.root / BY_JOINT
+    return write_by_part(store.root / BY_JOINT, JOINT_COLUMNS, lines)
 
 
 def parts_of(skeleton: Skeleton) -> list[str]:

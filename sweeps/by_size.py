@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from ..pose.crops.person import Person
 from ..pose.evaluation.bootstrap import scores
-from ..pose.files import write_atomic
-from ..reports.analysis.parts import BY_SIZE, SIZE_COLUMNS
+from ..reports.analysis.parts import BY_SIZE, SIZE_COLUMNS, write_by_part
 from .data import load_judged
 from .plan import Plan
 from .results import read_evidence
@@ -55,7 +53,7 @@ def write_by_size(store: SweepStore, plan: Plan) -> Path | None:
             if math.isfinite(score):
                 ends = f"{third.low:.0f}", f"{third.high:.0f}"
                 lines.append([cell.key, third.name, *ends, third.images, repr(float(score))])
-    return _write(store, lines)
+    return write_by_part(store.root / BY_SIZE, SIZE_COLUMNS, lines)
 
 
 def join_by_size(store: SweepStore, sources: Mapping[str, SweepStore]) -> Path | None:
@@ -64,16 +62,7 @@ def join_by_size(store: SweepStore, sources: Mapping[str, SweepStore]) -> Path |
     for source in dict.fromkeys(sources.values()):
         with contextlib.suppress(OSError, ValueError, csv.Error), open(source.root / BY_SIZE, newline="") as file:
             lines += [row for row in csv.reader(file) if row and sources.get(row[0]) is source]
-    return _write(store, lines)
-
-
-def _write(store: SweepStore, lines: Sequence[Sequence[Any]]) -> Path | None:
-    if not lines:
-        return None
-    text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\n").writerows([SIZE_COLUMNS, *lines])
-    write_atomic(store.root / BY_SIZE, text.getvalue().encode())
-    return store.root / BY_SIZE
+    return write_by_part(store.root / BY_SIZE, SIZE_COLUMNS, lines)
 
 
 def size_thirds(people: Sequence[Person]) -> list[SizeThird]:

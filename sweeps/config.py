@@ -18,7 +18,6 @@ VERSION = 2
 FINETUNE, SCRATCH, WEIGHTS = "finetune", "scratch", "weights"
 #: of a sweep that only counts and measures: no training, no evaluation, no data
 UNTRAINED = "none"
-TRAINING = (FINETUNE, SCRATCH, WEIGHTS)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 import tempfile
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -94,33 +94,36 @@ def _read(folder: Path) -> StoredSweep:
 
 
 def _check_settings(sources: Sequence[StoredSweep]) -> None:
-    """InputError where two sweeps judged by other people, or made the cells of one model in another way: their rows
-    would be compared."""
-    first: dict[str, tuple[StoredSweep, dict[str, Any]]] = {}
+    """InputError where two sweeps judged by other people, or made the cells of one model, or one cell, in another way:
+    their rows would be compared."""
+    first: dict[Any, tuple[StoredSweep, dict[str, Any]]] = {}
     for source in sources:
         for cell in source.cells.values():
-            if not cell.is_baseline or cell.is_elastic:
-                continue
-            for name, settings in ((cell.model.name, _settings(source, cell)), ("", _judged(cell))):
-                other, theirs = first.setdefault(name, (source, settings))
+            for place, name, settings in _alike(source, cell):
+                other, theirs = first.setdefault(place, (source, settings))
                 names = sorted(n for n in theirs.keys() | settings.keys() if theirs.get(n) != settings.get(n))
                 if names:
                     parts = [f"{n} is {theirs.get(n)} there and {settings.get(n)} here" for n in names[:3]]
                     raise InputError(
-                        f"{source.store.root}: its {name or 'people'} cannot be joined with those of "
+                        f"{source.store.root}: its {name} cannot be joined with those of "
                         f"{other.store.root}: {', '.join(parts)}; merge sweeps that differ in models, masks, ratios, "
                         "seeds or machine alone"
                     )
+
+
+def _alike(source: StoredSweep, cell: CellConfig) -> Iterator[tuple[Any, str, dict[str, Any]]]:
+    """What must be alike wherever there is a cell of the same place, with its name: (place, name, settings)."""
+    if cell.is_baseline and not cell.is_elastic:
+        yield cell.model.name, cell.model.name, _settings(source, cell)
+        yield "people", "people", {"eval.data": cell.eval.data, "eval.boxes": cell.eval.boxes}
+    own = flatten(to_plain(replace(cell, trained=None)))
+    yield (cell.label, cell.run, cell.train.start.base), f"cells {cell.label}", own
 
 
 def _settings(source: StoredSweep, cell: CellConfig) -> dict[str, Any]:
     base = source.bases.get(cell.train.start.base or "")
     flat = {"": flatten(to_plain(cell)), "base model: ": flatten(to_plain(base)) if base else {}}
     return {where + n: v for where, found in flat.items() for n, v in found.items() if not n.startswith(_FREE)}
-
-
-def _judged(cell: CellConfig) -> dict[str, Any]:
-    return {"eval.data": cell.eval.data, "eval.boxes": cell.eval.boxes}
 
 
 def _choose(sources: Iterable[StoredSweep]) -> tuple[dict[str, StoredSweep], int]:
@@ -147,12 +150,13 @@ def _choose(sources: Iterable[StoredSweep]) -> tuple[dict[str, StoredSweep], int
 
 
 def _difference(one: CellResult, other: CellResult) -> str:
-    """What differs in two results of a cell, in words, clock times and conditions apart."""
+    """What differs in two results of a cell, in words, clock times and conditions apart: the batch of an evaluation is
+    one, which is smaller where memory was short."""
     a, b = (r.counts | r.accuracy | r.training for r in (one, other))
     for name in a.keys() | b.keys():
         mine, theirs = a.get(name), b.get(name)
         both_nan = all(isinstance(value, float) and math.isnan(value) for value in (mine, theirs))
-        if mine != theirs and not both_nan and not name.endswith("seconds"):
+        if mine != theirs and not both_nan and not name.endswith(("seconds", "eval_batch")):
             return f"{name} is {mine} and {theirs}"
     return ""
 

@@ -110,15 +110,17 @@ def asked_columns(cell: CellConfig, plan: Plan) -> dict[str, Any]:
 def paired_differences(
     store: SweepStore, cells: list[CellConfig], request: SweepRequest
 ) -> dict[str, PairedDifference]:
-    """Accuracy minus that of the unmasked cell of the same model and seed, with its 95 % paired bootstrap interval, by
-    the cell's key; in another precision also by key and run ("key run"), against the unmasked cell in the same.
+    """Accuracy minus that of the unmasked cell of the same model, seed and base model, with its 95 % paired bootstrap
+    interval, by the cell's key; in another precision also by key and run ("key run"), against the unmasked cell in the
+    same.
 
     Only where both cells are done; NaN where nothing was scored. The baselines themselves have none.
     """
-    baselines = {cell.group: cell.key for cell in cells if cell.is_baseline}
+    begun = {cell.key: cell.train.start.base for cell in cells}
+    baselines = {(cell.group, begun[cell.key]): cell.key for cell in cells if cell.is_baseline}
     differences = {}
     for cell in cells:
-        base = baselines.get(cell.group)
+        base = baselines.get((cell.group, begun.get(cell.trained.cell if cell.trained else cell.key)))
         compares = base is not None and cell.evaluates and not cell.is_baseline
         if compares and store.is_done(cell.key) and store.is_done(base):
             differences[cell.key] = paired_bootstrap(read_evidence(store, cell.key), read_evidence(store, base))

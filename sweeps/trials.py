@@ -7,7 +7,6 @@ command goes on where it was.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -28,7 +27,9 @@ from ..pose.models.weights_file import WeightsFile, read_weights
 from ..pose.people.folder import load_people
 from ..pose.reductions import ReductionConfig, find_reduction, reduction_config
 from .budgets import share_of
+from .data import digest
 from .layer_choices import Choice, blocks_of, choices_within, counted, takes_layers
+from .plan import file_sha256
 from .store import read_json, write_json
 
 if TYPE_CHECKING:
@@ -187,8 +188,9 @@ class _Bench:
         )  # fmt: skip
         self.tokens, self.blocks = spec.tokens_total, blocks_of(self.config)
         crops = {"input_size": spec.input_size, "convention": spec.convention}
-        self.split = load_people(asked.data, "val", dataset=asked.dataset, **crops)
-        self.images, self.split = _some_people(self.split, asked.people)
+        every = load_people(asked.data, "val", dataset=asked.dataset, **crops)
+        self.data = digest(every)
+        self.images, self.split = _some_people(every, asked.people)
         self.counts: dict[ReductionConfig, Choice | None] = {}
         for mask in masks:  # weights that a mask needs and the file has not are told before anything runs
             load_model(self.file, **self.given, mask=mask.text, mask_ratio=0.1)
@@ -203,9 +205,10 @@ class _Bench:
         asked = asdict(replace(self.asked, weights=Path(), data=Path()))
         kept = {name: value for name, value in asked.items() if name not in ("trials", "device", "weights", "data")}
         kept["masks"], kept["input_size"] = list(self.masks), list(self.config.input_size or ())
-        kept["weights"] = hashlib.sha256(self.asked.weights.read_bytes()).hexdigest()
-        kept["people"] = hashlib.sha256(self.split.annotation_file.read_bytes()).hexdigest()[:16] + f" {self.judged}"
-        return kept
+        kept["weights"] = file_sha256(self.asked.weights)
+        kept["people"] = f"{self.data} {self.judged}"
+        sources = {one.name: one.source for one in (self.config, *self.masks.values()) if one.source}
+        return kept | ({"sources": sources} if sources else {})
 
     def starts(self) -> Iterator[dict[str, Any]]:
         """Of each mask the usual layers at the ratio that meets the budget, as Optuna's parameters."""

@@ -4,13 +4,15 @@ the keypoint similarity of each joint (by_joint.csv)."""
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...pose.errors import InputError
+from ...pose.files import write_atomic
 
 BY_SIZE, BY_JOINT = "by_size.csv", "by_joint.csv"
 SIZE_COLUMNS = ("cell", "size", "from_px", "to_px", "images", "score")
@@ -25,6 +27,16 @@ class Parts:
 
     scores: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     about: Mapping[str, str] = field(default_factory=dict)
+
+
+def write_by_part(path: Path, columns: Sequence[str], lines: Sequence[Sequence[object]]) -> Path | None:
+    """Write lines under SIZE_COLUMNS or JOINT_COLUMNS, whole or not at all; no file and None without any."""
+    if not lines:
+        return None
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows([columns, *lines])
+    write_atomic(path, text.getvalue())
+    return path
 
 
 def read_by_size(path: Path) -> Parts:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from ...pose.errors import InputError
-from .presence import WORKER, Owner, is_alive, read_owner
+from .presence import WORKER, Owner, read_owner
 from .processes import Worker, end_all, message_of
 from .task import OnMessage, Task
 
@@ -58,11 +58,6 @@ class Follower:
                 self._on_message(name, {"stage": "start", "where": where})
             elif owner.total:
                 self._on_message(name, {"stage": owner.stage, "done": owner.done, "total": owner.total, "info": {}})
-
-    def is_at_work(self, name: str) -> bool:
-        """Whether a process has given a sign of itself lately."""
-        owner = read_owner(self._files[name])
-        return owner is not None and is_alive(self._files[name], owner)
 
 
 def note(task: Task, line: str) -> None:

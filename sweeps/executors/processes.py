@@ -16,6 +16,7 @@ from typing import Any
 from .task import Task
 
 GRACE_SECONDS = 5.0
+TAIL = 2**16  # bytes of a log in which its last line is looked for
 NURSERY = "posebench.sweeps.executors.nursery"
 
 
@@ -117,8 +118,12 @@ def end_all(workers: Iterable[Worker]) -> None:
 
 def last_line(log: Path) -> str:
     """The last non-empty line of a log, which for a Python error is the error itself; "" where there is none."""
+    if not log.is_file():
+        return ""
     try:
-        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        with open(log, "rb") as file:
+            file.seek(max(0, log.stat().st_size - TAIL))
+            lines = file.read(TAIL).decode("utf-8", "replace").splitlines()
     except OSError:
         return ""
     return next((line.strip() for line in reversed(lines) if line.strip()), "")

@@ -39,7 +39,7 @@ def write_sweep(folder, host, models=None, loss=0.25, milliseconds=10.0, **reque
         number = sum(cell.label.encode())
         result = CellResult(
             counts={"mask": cell.model.mask, "mask_ratio": cell.ratio, "gflops_t": 2 - cell.ratio},
-            accuracy={"ap": number % 97 / 100, "loss": loss, "eval_seconds": len(host)},
+            accuracy={"ap": number % 97 / 100, "loss": loss, "eval_seconds": len(host), "eval_batch": len(host)},
             conditions={"device": "cpu", "git_revision": f"rev-{host}", "processor": f"CPU of {host}"},
         )
         write_cell_result(at, result)

@@ -127,6 +127,18 @@ def test_a_base_model_that_failed_somewhere_is_taken_from_where_it_did_not(tmp_p
     assert [file.name for file in merged.iterdir()] == ["result.json"]
 
 
+def test_cells_of_a_mask_of_ones_own_whose_file_was_edited_between_are_refused(tmp_path, monkeypatch):
+    file = tmp_path / "own_merge_mask.py"
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("a", "b"):
+        file.write_text(f"def mask(tokens, context, left):\n    return tokens, None  # {name}\n")
+        write_sweep(tmp_path / name, name, masks=("own_merge_mask:mask",))
+    said = r"b: its cells tmpose_tiny own_merge_mask:mask 0\.4 seed 0 cannot .* model\.reduction\.source is"
+    with pytest.raises(InputError, match=said):
+        merge_sweeps([tmp_path / "a", tmp_path / "b"], tmp_path / "both")
+    assert not (tmp_path / "both").exists()
+
+
 def test_half_written_files_and_links_are_not_merged(tmp_path):
     a, b = write_sweep(tmp_path / "a", "one"), write_sweep(tmp_path / "b", "two", seeds=(1,))
     (tmp_path / "secret").write_text("secret")

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from finished_sweeps import evidence
-from small_sweeps import from_scratch, grid, unmasked
+from small_sweeps import base, from_scratch, grid, unmasked
 
 from posebench.benchmark.profiling.config import RunConfig
 from posebench.pose.errors import InputError
@@ -68,11 +68,15 @@ def test_the_paired_difference_stands_in_the_columns_of_the_data_sets_metric(swe
     assert base["pckh_diff"] is other["pckh_diff"] is row["ap_diff"] is None
 
 
-def test_a_masked_cell_is_paired_with_the_unmasked_one_of_its_own_threads_or_with_none(tmp_path):
-    """Sweeps of two machines that were merged may have both."""
+@pytest.mark.parametrize("differs", ["threads", "base model"])
+def test_a_masked_cell_is_paired_with_the_unmasked_one_that_it_belongs_to_or_with_none(tmp_path, differs):
+    """Sweeps of two machines with other numbers of cores, for themselves or for their base models, that were merged."""
     store, request = SweepStore(tmp_path), SweepRequest(ratios=(0.4,))
-    alike = [unmasked(), replace(unmasked(), run=RunConfig(threads=3))]
-    cells = [cell for one in alike for cell in grid(request, [(one, None)])[0]]
+    first = unmasked("finetune")
+    alike = [(first, base()), (first, base(threads=8))]
+    if differs == "threads":
+        alike = [(first, base()), (replace(first, run=RunConfig(threads=3)), base())]
+    cells = [cell for pair in alike for cell in grid(request, [pair])[0]]
     left = [evidence(number) for number in range(4)]
     for cell, content in zip(cells, left, strict=True):
         write_cell_result(store.cell_dir(cell.key), CellResult())

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from posebench.benchmark.counting.flops import flops_row
 from posebench.pose.errors import InputError
 from posebench.pose.models.zoo import create_model
 from posebench.pose.synth import write_synthetic
-from posebench.sweeps.trials import NEEDS, Search, run_search
+from posebench.sweeps.trials import Search, run_search
 
 BUDGET = 0.021
 
@@ -38,7 +39,26 @@ def test_without_optuna_one_line_says_what_brings_it(asked, tmp_path, monkeypatc
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(InputError, match=r"pip install 'posebench\[search\]'"):
         run_search(asked, tmp_path / "out", silent)
-    assert NEEDS and not (tmp_path / "out").exists()
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.optional
+def test_a_search_over_a_mask_of_ones_own_is_another_one_when_its_file_is_edited(asked, tmp_path, monkeypatch):
+    pytest.importorskip("optuna")
+    file = tmp_path / "own_search_mask.py"
+    text = (
+        "import torch\nfrom posebench.pose.reductions.tokens import keep\n"
+        "def first(tokens, context, left):\n"
+        "    return keep(tokens, torch.arange(left).expand(len(tokens), left))\n"
+    )
+    file.write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    own = replace(asked, masks=("own_search_mask:first",), trials=1)
+    assert len(run_search(own, tmp_path / "out", silent).trials) == 1
+    assert len(run_search(own, tmp_path / "out", silent).trials) == 1
+    file.write_text(text + "# edited\n")
+    with pytest.raises(InputError, match="holds a search with other sources"):
+        run_search(own, tmp_path / "out", silent)
 
 
 @pytest.mark.optional
@@ -58,7 +78,6 @@ def test_what_is_evaluated_is_within_the_budget_and_asking_again_does_nothing_an
 def test_a_search_killed_in_a_trial_goes_on_and_another_one_is_refused(asked, tmp_path):
     pytest.importorskip("optuna")
     import sqlite3
-    from dataclasses import replace
 
     out = tmp_path / "out"
     arguments = [

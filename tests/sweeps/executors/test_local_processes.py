@@ -129,5 +129,13 @@ def test_workers_do_not_outlive_a_sweep_however_it_is_ended(worker, tmp_path, ho
                 os.kill(pid, signal.SIGKILL)
 
 
-def test_a_log_that_is_not_there_has_no_last_line(tmp_path):
+def test_a_log_that_is_not_there_or_is_a_pipe_has_no_last_line(tmp_path):
     assert last_line(Path(tmp_path, "nothing")) == ""
+    os.mkfifo(tmp_path / "pipe")
+    assert last_line(tmp_path / "pipe") == ""
+
+
+def test_of_a_long_log_the_end_alone_is_read(tmp_path, monkeypatch):
+    (tmp_path / "log").write_text("a step\n" * 1000 + "é" * 3 + " the last\n\n")
+    monkeypatch.setattr("posebench.sweeps.executors.processes.TAIL", 13)
+    assert last_line(tmp_path / "log").endswith("é the last") and "step" not in last_line(tmp_path / "log")
