@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
 
 def _format(value: str) -> str:
-    if value not in ("table", "json", "csv", "markdown"):
-        raise InputError(f"unknown format {value!r}; one of table, json, csv, markdown")
+    from ..reports.tables import FORMATS
+
+    if value not in FORMATS:
+        raise InputError(f"unknown format {value!r}; one of {', '.join(FORMATS)}")
     return value
 
 

@@ -123,13 +123,10 @@ def _run(request: SweepRequest, console: Console, quiet: bool, track: list[str] 
     from .sweep_display import SweepDisplay, Unheard
     from .sweep_tables import outcome_record, show_outcome
 
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, stop)  # ended by a scheduler, say: like Ctrl-C
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended by a scheduler, say: like Ctrl-C
     hangup = getattr(signal, "SIGHUP", None)  # Windows has none
     if hangup and signal.getsignal(hangup) is not signal.SIG_IGN:  # the terminal is closed, and no nohup says go on
-        signal.signal(hangup, stop)
+        signal.signal(hangup, signal.default_int_handler)
     if json:
         console = Console(highlight=False, stderr=True)
     lasting = Console(highlight=False, file=Unheard(console.file))
