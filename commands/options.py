@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tempfile
 from collections.abc import Callable, Iterable
@@ -168,6 +169,13 @@ def print_rows(
         console.print(Text(text, "dim"), soft_wrap=True)
     if caption:
         console.print(Text(caption, "dim"), soft_wrap=True)
+
+
+def print_json(content: Any) -> None:
+    """Content for programs on standard output; null for what is missing, as JSON has no NaN."""
+    from ..reports.tables import plain
+
+    print(json.dumps(plain(content), indent=1))
 
 
 def progress_bar(quiet: bool = False) -> Progress:
