@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import typer
 
 from ..pose.errors import InputError
 from .model_options import make_model
-from .options import Bar, count, print_rows
+from .options import Bar, count, print_json, print_rows
 
 
 def gate(
@@ -71,7 +70,7 @@ def gate(
         found = run_gate(file, eager, (people(file.spec), people(eager.spec)), margin=limit, progress=bar, **options)
     if format == "json":
         about = {"artifact": str(artifact), "metric": metric.column, "margin": limit, "passed": found.passed}
-        print(json.dumps(about | dataclasses.asdict(found) | {"where": found.where()}, indent=1))
+        print_json(about | dataclasses.asdict(found) | {"where": found.where()})
     elif format != "table":
         print_rows(map(dataclasses.asdict, found.groups), None, format)
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_format
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +10,7 @@ import typer
 
 from ..pose.errors import InputError
 from .model_options import RUNTIME
-from .options import whole, words
+from .options import print_json, whole, words
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -80,7 +79,7 @@ def choose(
             f"{where}: nothing to choose from; masked models with an accuracy, and an unmasked, are needed"
         )
     if json:
-        print(json_format.dumps([_record(decision, answer(decision)) for decision in decisions], indent=1))
+        print_json([_record(decision, answer(decision)) for decision in decisions])
     else:
         console = Console(highlight=False)
         for number, decision in enumerate(decisions):
@@ -168,7 +167,7 @@ def _record(decision: Decision, sentence: str) -> dict[str, Any]:
             "mask": point.mask, "mask_ratio": point.ratio, "seeds": point.seeds, "gflops_t": point.gflops_t,
             "accuracy": point.accuracy and point.accuracy.mean, "loss": _ends(one.loss),
             "savings": {name: _ends(saved) for name, saved in one.savings.items()},
-            "qualifies": one.qualifies, "why_not": one.why_not or None, "front_share": _finite(one.front),
+            "qualifies": one.qualifies, "why_not": one.why_not or None, "front_share": one.front,
         }  # fmt: skip
 
     subject = decision.subject
@@ -185,7 +184,7 @@ def _record(decision: Decision, sentence: str) -> dict[str, Any]:
         "chosen": decision.chosen and candidate(decision.chosen),
         "not_told_apart": [candidate(one) for one in decision.alike],
         "would_settle": list(decision.settle),
-        "unmasked_front_share": _finite(decision.baseline_front),
+        "unmasked_front_share": decision.baseline_front,
         "front_drawn_from": "the same people" if decision.paired else "intervals",
         "candidates": [candidate(one) for one in decision.candidates],
     }
@@ -193,7 +192,3 @@ def _record(decision: Decision, sentence: str) -> dict[str, Any]:
 
 def _ends(estimate: Estimate | None) -> dict[str, float] | None:
     return estimate and {"value": estimate.value, "low": estimate.low, "high": estimate.high}
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json as json_format
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from .options import print_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -52,7 +53,7 @@ def compare(
         for match in record["matches"]:
             for change in match["changes"]:
                 change["difference"] = _ends(change["difference"])
-        print(json_format.dumps(record, indent=1))
+        print_json(record)
         return
     _show(found, told, Console(highlight=False))
 

@@ -10,7 +10,7 @@ import typer
 
 from .measured import tell_left_out
 from .model_options import DATASET_NAMES, DEFAULT_MODEL, MASKS, RATIOS, RUNTIME_NAMES, Precisions, masks_of
-from .options import Bar, Format, Quiet, Threads, check_new_folder, numbers, print_rows, real, whole, words
+from .options import Bar, Format, Quiet, Threads, check_new_folder, numbers, print_json, print_rows, real, whole, words
 
 EXAMPLES = """
 Examples:
@@ -80,7 +80,7 @@ def explain(
         told.append({"sentence": explained_sentence(about), **about, "rows": rows_of(one)})
     rows = [row for one in told for row in one["rows"]]
     if as_json or format == "json":
-        print(json.dumps(told, indent=2))
+        print_json(told)
     elif format == "csv":
         print_rows(rows, None, "csv")
     else:
@@ -101,10 +101,10 @@ def _write(folder: Path, told: list[dict[str, Any]], rows: list[dict[str, Any]])
     from ..pose.files import write_atomic
     from ..reports.plots.drawing import file_name
     from ..reports.plots.roofline import write_pictures
-    from ..reports.tables import render_rows
+    from ..reports.tables import plain, render_rows
 
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomic(folder / "explained.json", json.dumps(told, indent=2) + "\n")
+    write_atomic(folder / "explained.json", json.dumps(plain(told), indent=2) + "\n")
     write_atomic(folder / "explained.csv", str(render_rows(rows, None, "csv")))
     for one in told:
         place = f"{one['model']} {one['mask']} {one['mask_ratio']:g} {one['runtime']} {one['dtype']}"

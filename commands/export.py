@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json as jsons
 import os
 import re
 import tempfile
@@ -30,7 +29,7 @@ from .model_options import (
     make_model,
     masks_of,
 )
-from .options import LARGEST_SEED, Bar, Quiet, check_new, numbers, whole, words
+from .options import LARGEST_SEED, Bar, Quiet, check_new, numbers, print_json, whole, words
 
 EXAMPLES = """
 Examples:
@@ -172,7 +171,7 @@ def _check(
             found += check_exports(make, model, name, ratio, runtimes)
         bar(len(pairs), len(pairs), stage="done")
     if json:
-        print(jsons.dumps([dataclasses.asdict(one) for one in found], indent=1))
+        print_json([dataclasses.asdict(one) for one in found])
     else:
         _print_checks(found, runtimes, len(models) > 1)
     if any(not one.good and (one.verdict != MISSING or runtime is not None) for one in found):

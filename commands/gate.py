@@ -13,7 +13,7 @@ import typer
 
 from ..pose.errors import InputError
 from ..sweeps.checked import MOST_THREADS
-from .model_options import DATASET_NAMES, MASKS, RATIOS, Runtime
+from .model_options import DATASET_NAMES, DEFAULT_MODEL, MASKS, RATIOS, Runtime, masks_of
 from .options import Bar, Device, Quiet, numbers, real, size, whole, words
 from .outcomes import OutcomeFormat, Strict, read_rules, show_outcomes
 
@@ -43,7 +43,7 @@ def gate(
     base: Annotated[str, typer.Option(help="the git revision to compare with")],
     head: Annotated[str | None, typer.Option(help="the revision in question (default: the working tree)")] = None,
     rules: Annotated[Path | None, typer.Option(help="YAML of rules (default: 'latency: slower <= 10 %')")] = None,
-    model: Annotated[str | None, typer.Option(help="models, separated by commas (default: tmpose_tiny)")] = None,
+    model: Annotated[str | None, typer.Option(help=f"models, separated by commas (default: {DEFAULT_MODEL})")] = None,
     mask: Annotated[str | None, typer.Option(help=f"separated by commas: {MASKS} (default: the model's own)")] = None,
     ratios: Annotated[str | None, typer.Option(help=RATIOS)] = None,
     dataset: Annotated[str | None, typer.Option(help=DATASET_NAMES)] = None,
@@ -109,13 +109,11 @@ def _subjects(
 ) -> list[dict[str, Any]]:
     """What each process builds: a label and arguments of create_model, only those that are asked for, for an older
     revision may not know others."""
-    from ..pose.reductions import split_reductions
-
     crop = size(input_size)
     fixed = {name: value for name, value in (("dataset", dataset), ("input_size", crop)) if value is not None}
     subjects: dict[str, dict[str, Any]] = {}
-    for name in words(model, "--model") or ["tmpose_tiny"]:
-        for kind in words(mask, "--mask", split_reductions) or [None]:
+    for name in words(model, "--model") or [DEFAULT_MODEL]:
+        for kind in masks_of(mask) or [None]:
             for ratio in numbers(ratios, "--ratios") or [None]:
                 asked = {"mask": "none"} if kind == "none" or ratio == 0 else {"mask": kind, "mask_ratio": ratio}
                 asked = {key: value for key, value in asked.items() if value is not None}

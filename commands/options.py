@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tempfile
 from collections.abc import Callable, Iterable
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
 
 
 def _format(value: str) -> str:
-    if value not in ("table", "json", "csv", "markdown"):
-        raise InputError(f"unknown format {value!r}; one of table, json, csv, markdown")
+    from ..reports.tables import FORMATS
+
+    if value not in FORMATS:
+        raise InputError(f"unknown format {value!r}; one of {', '.join(FORMATS)}")
     return value
 
 
@@ -166,6 +169,13 @@ def print_rows(
         console.print(Text(text, "dim"), soft_wrap=True)
     if caption:
         console.print(Text(caption, "dim"), soft_wrap=True)
+
+
+def print_json(content: Any) -> None:
+    """Content for programs on standard output; null for what is missing, as JSON has no NaN."""
+    from ..reports.tables import plain
+
+    print(json.dumps(plain(content), indent=1))
 
 
 def progress_bar(quiet: bool = False) -> Progress:

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
 
 def _format(value: str) -> str:
-    known = ("text", "github", "junit", "markdown", "json")
-    if value not in known:
-        raise InputError(f"unknown format {value!r}; one of {', '.join(known)}")
+    from ..reports.tables.outcomes import FORMATS
+
+    if value not in FORMATS:
+        raise InputError(f"unknown format {value!r}; one of {', '.join(FORMATS)}")
     return value
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import count
+from .options import count, print_json
 
 if TYPE_CHECKING:
     from ..sweeps.executors.presence import Owner
@@ -35,7 +34,7 @@ def status(
 
     found = read_status(folder)
     if as_json:
-        print(json.dumps(_plain(found), indent=1))
+        print_json(_plain(found))
     else:
         _print(found)
 

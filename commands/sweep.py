@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import json as json_format
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +14,7 @@ import typer
 from ..sweeps.executors.catalogue import EXECUTORS
 from ..sweeps.request import MARGIN_HELP, OPTIONS, SweepRequest, parse
 from .model_options import DATA_FOLDER, DATASET_NAMES, MASKS, PRECISION_NAMES, RATIOS, RUNTIME_NAMES
-from .options import Quiet
+from .options import Quiet, print_json
 from .tracking import SweepTracker, Track
 
 if TYPE_CHECKING:
@@ -123,13 +122,10 @@ def _run(request: SweepRequest, console: Console, quiet: bool, track: list[str] 
     from .sweep_display import SweepDisplay, Unheard
     from .sweep_tables import outcome_record, show_outcome
 
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, stop)  # ended by a scheduler, say: like Ctrl-C
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended by a scheduler, say: like Ctrl-C
     hangup = getattr(signal, "SIGHUP", None)  # Windows has none
     if hangup and signal.getsignal(hangup) is not signal.SIG_IGN:  # the terminal is closed, and no nohup says go on
-        signal.signal(hangup, stop)
+        signal.signal(hangup, signal.default_int_handler)
     if json:
         console = Console(highlight=False, stderr=True)
     lasting = Console(highlight=False, file=Unheard(console.file))
@@ -148,7 +144,7 @@ def _run(request: SweepRequest, console: Console, quiet: bool, track: list[str] 
         lasting.print(text, markup=False, soft_wrap=True)
         raise typer.Exit(130)
     if json:
-        print(json_format.dumps(outcome_record(outcome), indent=1))
+        print_json(outcome_record(outcome))
     else:
         show_outcome(outcome, display, console)
     return not outcome.failed

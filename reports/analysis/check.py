@@ -29,6 +29,8 @@ KEY = (
 )  # fmt: skip
 _NAMED = ("model", "dataset", "mask", "mask_ratio", "train_ratio", "execution", "runtime", "dtype", "batch_size")
 _USUAL = ("eager", "float32")
+#: how the scope of a column begins that is the same at every batch size
+_OF_ANY_BATCH = ("one image", "whole model", "evaluated people", "images of crowd", "training split")
 #: accuracies are compared where these agree
 PEOPLE = ("eval_people", "boxes", "flip_test")
 CLOCK_CONDITIONS = ("device", *PLACE, "threads", "runtime_version", "precision")
@@ -41,14 +43,15 @@ Rows = Sequence[Mapping[str, Any]]
 
 
 def check_runs(rules: Sequence[Rule], before: Run, now: Run) -> list[Outcome]:
-    """One outcome of each rule for each configuration (its seeds together) of either run.
+    """One outcome of each rule for each configuration (its seeds together) of either run, and for each of its batch
+    sizes where the column is of one.
 
     The chance that any of one rule's rows is called broken though all hold is at most 2.5 % (Holm).
     """
-    old, new = _grouped(before.rows), _grouped(now.rows)
     compared = compare_runs(before, now) if any(rule.column in _SCORES and rule.is_change for rule in rules) else None
     outcomes = []
     for rule in rules:
+        old, new = (_grouped(rule, run.rows) for run in (before, now))
         told = [
             _outcome(rule, _row_name(key), old.get(key), new.get(key), compared) for key in dict.fromkeys([*old, *new])
         ]
@@ -68,10 +71,11 @@ def _corrected(outcomes: Sequence[Outcome]) -> list[Outcome]:
     ]
 
 
-def _grouped(rows: Rows) -> dict[tuple[Any, ...], list[Mapping[str, Any]]]:
+def _grouped(rule: Rule, rows: Rows) -> dict[tuple[Any, ...], list[Mapping[str, Any]]]:
+    shared = ("batch_size",) if describe(rule.column).scope.startswith(_OF_ANY_BATCH) else ()
     groups: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
     for row in rows:
-        key = tuple(None if is_missing(row.get(name)) else row[name] for name in KEY)
+        key = tuple(None if name in shared or is_missing(row.get(name)) else row[name] for name in KEY)
         groups.setdefault(tuple(round(part, 9) if isinstance(part, float) else part for part in key), []).append(row)
     return groups
 

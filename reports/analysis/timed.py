@@ -31,7 +31,7 @@ class Times:
 
     def counts(self, row: Mapping[str, Any]) -> bool:
         """Whether the row's times are compared."""
-        return self.place is None or _place(row) == self.place
+        return self.place is None or place_of(row) == self.place
 
 
 ALL_TIMES = Times()
@@ -41,10 +41,10 @@ def times_of(rows: Sequence[Mapping[str, Any]]) -> Times:
     """The times to compare among rows of one subject: of the place where the unmasked model and most others were timed.
     """
     timed = [row for row in rows if not all(is_missing(row.get(name)) for name in _TIMES)]
-    places = Counter(map(_place, timed))
+    places = Counter(map(place_of, timed))
     if len(places) < 2:
         return ALL_TIMES
-    with_baseline = {_place(row) for row in timed if is_unmasked(row)}
+    with_baseline = {place_of(row) for row in timed if is_unmasked(row)}
     chosen = max(places, key=lambda place: (place in with_baseline, places[place]))
     differing = [n for n, name in enumerate(PLACE) if len({place[n] for place in places}) > 1]
     words = {place: ", ".join(str(place[n]) for n in differing if not is_missing(place[n])) for place in places}
@@ -68,5 +68,6 @@ def times_sentence(label: str, times: Times) -> str:
     )
 
 
-def _place(row: Mapping[str, Any]) -> Place:
+def place_of(row: Mapping[str, Any]) -> Place:
+    """Where a row was timed."""
     return tuple(None if is_missing(row.get(name)) else row.get(name) for name in PLACE)

@@ -6,13 +6,13 @@ import math
 
 import matplotlib
 import numpy as np
-from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 
 from ..analysis.agreement import Agreement, Kept, reference_of
 from .curves import clipped
 from .figure import SIZE, dress, note_lines
+from .matrix import color_bar
 from .plot import Plot, each_agreement
 from .style import INK
 
@@ -61,11 +61,7 @@ def _drawn(panels: list[tuple[str, np.ndarray, Colormap, Normalize]], bar_label:
         axes.imshow(values, cmap=colors, norm=scale, interpolation="nearest")
         axes.set_title(clipped(name, 14), loc="center", color=INK, pad=3)
     _, _, colors, scale = panels[-1]
-    bar = figure.colorbar(ScalarMappable(scale, colors), ax=list(every), location="bottom", shrink=0.6, aspect=30)
-    bar.set_label(bar_label)
-    bar.outline.set_visible(False)
-    bar.solids.set_rasterized(False)
-    bar.solids.set_edgecolor("face")
+    color_bar(figure, list(every), scale, colors, bar_label, location="bottom", shrink=0.6, aspect=30)
     return figure
 
 

@@ -8,11 +8,12 @@ from .formats import (
     cell_text,
     fit,
     fit_rows,
+    plain,
     render_rows,
     text_table,
 )
 
 __all__ = [
-    "FLOPS_COLUMNS", "FORMATS", "MODELS_COLUMNS", "PROFILE_COLUMNS", "cell_text", "fit", "fit_rows", "render_rows",
-    "text_table",
+    "FLOPS_COLUMNS", "FORMATS", "MODELS_COLUMNS", "PROFILE_COLUMNS", "cell_text", "fit", "fit_rows", "plain",
+    "render_rows", "text_table",
 ]  # fmt: skip

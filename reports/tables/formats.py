@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +62,7 @@ def render_rows(
     records = records_of(rows)
     names = list(columns) if columns is not None else list(dict.fromkeys(name for row in records for name in row))
     if format == "json":
-        return json.dumps([{name: _plain(row.get(name)) for name in names} for row in records], indent=2) + "\n"
+        return json.dumps([{name: plain(row.get(name)) for name in names} for row in records], indent=2) + "\n"
     if format == "csv":
         return _csv(records, names)
     shown = [describe(name) for name in names if any(not is_missing(row.get(name)) for row in records)]
@@ -196,17 +197,19 @@ def _flat(value: Any) -> Any:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return json.dumps(_plain(value)) if isinstance(value, (Mapping, list, tuple)) else value
+    return json.dumps(plain(value)) if isinstance(value, (Mapping, list, tuple)) else value
 
 
-def _plain(value: Any) -> Any:
-    """A value that JSON can hold: None for missing, Python numbers for numpy's."""
+def plain(value: Any) -> Any:
+    """A value that JSON can hold: None for missing and infinite, Python numbers for numpy's."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(entry) for key, entry in value.items()}
+        return {str(key): plain(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(entry) for entry in value]
-    if is_missing(value):
-        return None
+        return [plain(entry) for entry in value]
     if hasattr(value, "item"):
         value = value.item()
-    return value if isinstance(value, (bool, int, float, str)) else str(value)
+    if isinstance(value, str):
+        return value
+    if is_missing(value) or (isinstance(value, float) and math.isinf(value)):
+        return None
+    return value if isinstance(value, (bool, int, float)) else str(value)

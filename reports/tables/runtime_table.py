@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..analysis.results import is_missing
 from ..analysis.subject import PartLatency, Point, Subject
+from ..analysis.timed import Place, place_of
 from ..analysis.verdicts import measured_saving, saving_words, silence
 from .layout import Cell, Grid, Head, Line
 
@@ -13,10 +15,12 @@ _OWN = ("runtime", "dtype")
 
 
 def runtime_tables(subjects: Sequence[Subject]) -> list[Grid]:
-    """A table per model and batch size where several runtimes or precisions were timed: one line per configuration."""
+    """A table per model and batch size where several runtimes or precisions were timed in one place: one line per
+    configuration."""
     groups: dict[tuple, list[Subject]] = {}
     for subject in subjects:
-        groups.setdefault(tuple(value for name, value in subject.keys.items() if name not in _OWN), []).append(subject)
+        same = tuple(value for name, value in subject.keys.items() if name not in _OWN)
+        groups.setdefault((*same, _place(subject)), []).append(subject)
     tables = []
     for members in groups.values():
         for size in sorted({size for subject in members for size in subject.batch_sizes}):
@@ -24,6 +28,12 @@ def runtime_tables(subjects: Sequence[Subject]) -> list[Grid]:
             if len(timed) > 1:
                 tables.append(_table(timed, size))
     return tables
+
+
+def _place(subject: Subject) -> Place | None:
+    rows = (row for point in (subject.baseline, *subject.points) if point for row in point.cells)
+    timed = (row for row in rows if not is_missing(row.get("latency_ms_median")) and subject.times.counts(row))
+    return next(map(place_of, timed), None)
 
 
 def _base(subject: Subject, size: int) -> PartLatency | None:

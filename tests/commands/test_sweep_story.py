@@ -1,12 +1,14 @@
 """What a sweep says when it has ended: the sentence first, a table that fits, a plot only where there is room."""
 
 import json
+import math
 from types import SimpleNamespace
 
 import pytest
 from invented_rows import ACCURACY, sweep_rows
 from rich.console import Console
 
+from posebench.commands.options import print_json
 from posebench.commands.sweep_display import SweepDisplay
 from posebench.commands.sweep_story import plot_lines, tell
 from posebench.commands.sweep_tables import outcome_record, show_outcome, subjects_told
@@ -87,13 +89,15 @@ def test_a_failed_cell_or_no_unmasked_row_leaves_the_plain_table():
 
 
 def test_it_ends_with_two_commands_and_json_has_all_of_it(tmp_path, capsys):
-    outcome = SimpleNamespace(rows=sweep_rows(), failed={}, root=tmp_path)
+    outcome = SimpleNamespace(rows=sweep_rows(ap_l=math.nan), failed={}, root=tmp_path)
     console = Console(width=80)
     with SweepDisplay(Console(quiet=True)) as display:
         show_outcome(outcome, display, console)
     *_, one, other = capsys.readouterr().out.rstrip().splitlines()
     assert one.strip() == f"posebench choose {tmp_path} --max-loss 0.02"
     assert other.strip() == f"posebench plot {tmp_path}"
-    record = json.loads(json.dumps(outcome_record(outcome)))
+    print_json(outcome_record(outcome))
+    record = json.loads(capsys.readouterr().out, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    assert record["rows"][0]["ap_l"] is None, "there are no large people"
     assert record["next"] == [one.strip(), other.strip()] and len(record["rows"]) == len(outcome.rows)
     assert record["story"][0]["takeaway"] == takeaway(compare(outcome.rows)[0])

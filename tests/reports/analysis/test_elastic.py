@@ -12,7 +12,8 @@ from posebench.reports.analysis.elastic import elastic_matrices, elastic_sentenc
 from posebench.reports.analysis.findings import Findings, find
 from posebench.reports.analysis.headline import headline
 from posebench.reports.plots.drawing import draw_all, save_all
-from posebench.reports.plots.heat_map import COLORS, heat_map, readable_on
+from posebench.reports.plots.heat_map import COLORS, heat_map
+from posebench.reports.plots.matrix import readable_on
 from posebench.reports.plots.style import style
 from posebench.reports.tables.row_tables import all_rows_table, failed_table, training_table
 from posebench.reports.tables.subject_tables import results_table

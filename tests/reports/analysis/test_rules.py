@@ -98,6 +98,20 @@ def test_a_loss_beyond_the_rule_fails_only_where_its_interval_is_beyond(sweep_ro
     assert check({"ap": "drop <= 0.005"}, before[:3], slightly[:3])[0].status == "undecided"
 
 
+def test_an_accuracy_or_a_count_is_judged_once_however_many_batch_sizes_were_timed(sweep_rows):
+    def falls(sizes):
+        before = sweep_rows((), seeds=(0,), batch_sizes=sizes)
+        for row in before:
+            row |= {"ap_ci_low": row["ap"] - 0.02, "ap_ci_high": row["ap"] + 0.02}
+        # The half of the difference's interval is 0.0283: its doubt is 0.019, and of two rows 0.0125 would be asked.
+        now = [row | {name: row[name] - 0.03 for name in ("ap", "ap_ci_low", "ap_ci_high")} for row in before]
+        outcomes = check({"ap": "drop <= 0", "gflops": "equal", "latency": "slower <= 10 %"}, before, now)
+        return [(outcome.row.removeprefix("tmpose_tiny coco none"), outcome.status) for outcome in outcomes]
+
+    assert falls((1,)) == [("", "failed"), ("", "passed"), (" batch 1", "passed")]
+    assert falls((1, 8)) == [*falls((1,)), (" batch 8", "passed")]
+
+
 def test_another_machine_is_judged_by_its_counts_and_accuracy_and_not_by_its_clock(one_row):
     before = [one_row()]
     now = changed(before, device_name="another", latency_ms_median=1e6)
