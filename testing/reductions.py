@@ -257,7 +257,7 @@ def can_be_exported(case: Case) -> None:
     module = _Exported(case).eval()
     with torch.no_grad():
         free = tuple({0: torch.export.Dim("batch")} for _ in inputs(1))
-        exported = torch.export.export(module, inputs(2), dynamic_shapes=(*free[:2], free[2:]))
+        exported = torch.export.export(module, inputs(2), dynamic_shapes=(*free[:2], free[2:]), strict=False)
         operators = {str(node.target) for node in exported.graph.nodes if node.op == "call_function"}
         lacking = sorted(name for name in operators if any(word in name for word in ("scatter", "stable", "_put")))
         assert not lacking, f"{', '.join(lacking)}: see pose/reductions/groups.py and tokens.py for forms that export"

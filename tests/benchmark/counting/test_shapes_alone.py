@@ -18,6 +18,7 @@ x, y = torch.randn(2, 6, 8), torch.randn(2, 8, 5)
 row, image = torch.randn(8), torch.randn(2, 4, 9, 7)
 last = image.contiguous(memory_format=torch.channels_last)
 index = torch.zeros(2, 3, 8, dtype=torch.int64)
+NOT_IN_2_6 = pytest.mark.skipif(torch.__version__ < "2.7", reason="this torch multiplies other types without values")
 
 
 @pytest.mark.parametrize(
@@ -104,7 +105,7 @@ def test_what_has_no_short_answer_is_answered_by_torch(operator, args):
         (aten.add.Tensor, (x, y)),
         (aten.mm.default, (x[0], x[0])),
         (aten.bmm.default, (x, y[:1])),
-        (aten.bmm.default, (x, y.double())),
+        pytest.param(aten.bmm.default, (x, y.double()), marks=NOT_IN_2_6),
         (aten.addmm.default, (torch.randn(3), x[0], y[0])),
         (aten.cat.default, ([x, y], 0)),
         (aten.stack.default, ([x, y],)),
@@ -115,7 +116,7 @@ def test_what_has_no_short_answer_is_answered_by_torch(operator, args):
 )
 def test_what_does_not_fit_is_refused_as_by_torch(operator, args):
     for given in (args, torch.utils._pytree.tree_map(to_meta, args)):
-        with pytest.raises(RuntimeError):
+        with pytest.raises((RuntimeError, AssertionError)):  # torch 2.6 asserts that what it stacks is alike
             run_for_shape(operator, given, {})
 
 
