@@ -20,6 +20,7 @@ from posebench.pose.errors import InputError
 
 NEWER = pytest.mark.skipif(not hasattr(torch.backends, "fp32_precision"), reason="this torch has no fp32_precision")
 
+
 def test_versions_and_settings_are_those_of_this_process():
     found = conditions(device="cpu", dtype=torch.bfloat16, threads=3, batch_size=8)
     assert (found["device"], found["dtype"], found["threads"], found["batch_size"]) == ("cpu", "bfloat16", 3, 8)
