@@ -65,7 +65,7 @@ class Deployed(nn.Module):
         """The torch.export program, of one image or of any number."""
         # An example of one would fix the size of a batch.
         images = self.example(2 if dynamic_batch else 1)
-        shapes = {"images": {0: torch.export.Dim("batch")}} if dynamic_batch else None
+        shapes = {"images": {0: torch.export.Dim("batch", max=2**20)}} if dynamic_batch else None
         with torch.no_grad(), quiet():
             return torch.export.export(self, (images,), dynamic_shapes=shapes, strict=False)
 

@@ -68,7 +68,7 @@ def _write(module: nn.Module, inputs: Inputs, path: Path) -> None:
         raise InputError(f"{name} has {weights / 1e9:.1f} GB of weights: one ONNX file holds 2 GB")
     # An example of one sample would fix the size of a batch.
     example = tuple(torch.cat((tensor[:1], tensor[:1])) for tensor in inputs)
-    batch = torch.export.Dim(BATCH)
+    batch = torch.export.Dim(BATCH, max=2**20)
     try:
         with torch.no_grad(), quiet():
             program = torch.onnx.export(
