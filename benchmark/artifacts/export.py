@@ -16,6 +16,7 @@ from torch import nn
 
 from ...pose.crops.dataset import IMAGENET_MEAN, IMAGENET_STD
 from ...pose.models.model import PoseModel
+from ..runtimes.exporter import check_exporter
 from ..runtimes.onnx_file import quiet
 from .artifact import Artifact
 from .formats import find_format
@@ -63,6 +64,7 @@ class Deployed(nn.Module):
 
     def program(self, dynamic_batch: bool) -> Any:
         """The torch.export program, of one image or of any number."""
+        check_exporter()
         # An example of one would fix the size of a batch.
         images = self.example(2 if dynamic_batch else 1)
         shapes = {"images": {0: torch.export.Dim("batch", max=2**20)}} if dynamic_batch else None

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from ...pose.errors import InputError, first_line
+from ..runtimes.exporter import check_exporter
 from .artifact import Describe, Step, sizes
 
 METADATA = "metadata.json"
@@ -85,6 +86,7 @@ def write(program: Any, path: Path, known: Mapping[str, str], describe: Describe
 
 def read(path: Path, threads: int | None = None) -> TorchArtifact:
     """Open a file. InputError for what is no .pt2, is cut, or holds more than a program of torch's own operators."""
+    check_exporter()
     content = path.read_bytes()
     try:
         _check_archive(path, content)

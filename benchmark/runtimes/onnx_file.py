@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from ...pose.errors import InputError, first_line
+from .exporter import check_exporter
 from .onnx_session import BATCH, open_session, said
 from .prepared import Inputs
 
@@ -66,6 +67,7 @@ def _write(module: nn.Module, inputs: Inputs, path: Path) -> None:
     weights = sum(value.numel() * value.element_size() for value in module.state_dict().values())
     if weights > LARGEST:
         raise InputError(f"{name} has {weights / 1e9:.1f} GB of weights: one ONNX file holds 2 GB")
+    check_exporter()
     # An example of one sample would fix the size of a batch.
     example = tuple(torch.cat((tensor[:1], tensor[:1])) for tensor in inputs)
     batch = torch.export.Dim(BATCH, max=2**20)

@@ -5,12 +5,14 @@ import json
 
 import pytest
 import torch
+from exporting import EXPORTS
 
 from posebench import create_model
 from posebench.benchmark.artifacts.export import Deployed
 from posebench.pose.datasets import DATASETS
 from posebench.pose.reductions import reduction_names
 
+pytestmark = EXPORTS
 KEYPOINTS = list(DATASETS["coco"].skeleton.keypoints)
 
 
@@ -80,6 +82,9 @@ def test_what_cannot_be_is_one_line(posebench, monkeypatch):
     monkeypatch.setattr("posebench.benchmark.artifacts.formats.find_spec", lacks)
     code, _, error = posebench("export", "tmpose_tiny", "--out", "m.onnx")
     assert code == 2 and "pip install 'posebench[export]'" in error and error.count("\n") == 1
+    monkeypatch.setattr("posebench.benchmark.runtimes.exporter.OLDEST", "99.1")
+    code, _, error = posebench("export", "tmpose_tiny", "--runtime", "torch", "--out", "m.pt2")
+    assert code == 2 and "exported models need torch 99.1 or newer" in error and error.count("\n") == 1
 
 
 @pytest.mark.onnx

@@ -9,12 +9,14 @@ import pytest
 import torch
 from answered import answered_by
 from archives import saying
+from exporting import EXPORTS
 
 from posebench import create_model
 from posebench.benchmark.artifacts.export import export
 from posebench.benchmark.artifacts.torch_file import TorchArtifact
 from posebench.pose.reductions import tokens
 
+pytestmark = EXPORTS
 TO_OUT = "transformer.stacks.0.1.attention.to_out"
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from archives import rewritten, saying
+from exporting import EXPORTS
 from older_files import PEAKS, PLACES, older, picture
 
 from posebench import create_model
@@ -17,6 +18,8 @@ from posebench.benchmark.artifacts.export import export
 from posebench.benchmark.artifacts.file_model import open_file
 from posebench.benchmark.artifacts.metadata import as_text, metadata, read_spec
 from posebench.pose.errors import InputError
+
+pytestmark = EXPORTS
 
 
 @pytest.fixture(scope="module")
