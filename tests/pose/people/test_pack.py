@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 
 import cv2
 import numpy as np
@@ -166,6 +167,28 @@ def test_a_killed_run_leaves_nothing_and_the_next_goes_on_from_what_is_whole(dam
     ]
     with pytest.raises(InputError, match="nothing is overwritten"):
         write_pack(folder, tmp_path / "pack", input_size=SIZE)
+
+
+def test_pictures_are_decoded_at_the_same_time(plain, tmp_path, monkeypatch):
+    alone, together = cv2.imdecode, threading.Barrier(2)
+
+    def decode(*given):
+        if threading.current_thread() is not threading.main_thread():
+            together.wait(20)  # which breaks where one waits for the other
+        return alone(*given)
+
+    monkeypatch.setattr(cv2, "imdecode", decode)
+    assert write_pack(plain, tmp_path / "pack", input_size=SIZE, jobs=2).people == 12
+
+
+def test_a_damaged_picture_ends_the_packing_by_name(tmp_path):
+    folder = write_folder(tmp_path / "plain", noise)
+    path = folder / "images" / "train2017" / "3.png"
+    data = cv2.imencode(".jpg", cv2.imread(str(path)))[1].tobytes()
+    path.write_bytes(data[: len(data) // 2] + b"\xff\xd9")
+    with pytest.raises(InputError, match=f"{path}: the JPEG is damaged"):
+        write_pack(folder, tmp_path / "pack", input_size=SIZE)
+    assert not (tmp_path / "pack").exists()
 
 
 def test_changed_annotations_are_refused(tmp_path):
