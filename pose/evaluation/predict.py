@@ -23,6 +23,8 @@ from .decode import decode_to_image
 from .inference import InferenceOptions, evaluating, predict_heatmaps
 from .oks import rescore
 
+TOGETHER = 32  # people
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -100,15 +102,19 @@ def predict_image(
     dataset = PoseDataset(
         people, skeleton, spec.input_size, spec.heatmap_size, spec.sigma, convention=options.crop_convention
     )
-    images = torch.stack([dataset[index]["image"] for index in range(len(people))]).to(device)
-    sample_ids = torch.arange(len(people), device=device)
     tells = hasattr(model, "kept_indices")  # a file of another runtime gives heatmaps alone
     merges = tells and find_reduction(spec.reduction.name).kind == MERGE
+    parts: dict[str, list[torch.Tensor]] = {"heatmaps": [], "kept": [], "holders": []}
     with evaluating(model, device):
-        heatmaps = predict_heatmaps(model, images, sample_ids, skeleton, options)
-        kept = model.kept_indices(images, sample_ids) if tells else None
-        holders = model.token_holders(images, sample_ids).cpu().numpy() if merges else None
-    found = decode_to_image(heatmaps.cpu().numpy(), center, scale, decode, options.crop_convention)
-    kept = None if kept is None or kept.shape[1] == spec.tokens_total else kept.cpu().numpy()
+        for sample_ids in torch.arange(len(people), device=device).split(TOGETHER):
+            images = torch.stack([dataset[index]["image"] for index in sample_ids.tolist()]).to(device)
+            parts["heatmaps"].append(predict_heatmaps(model, images, sample_ids, skeleton, options))
+            if tells:
+                parts["kept"].append(model.kept_indices(images, sample_ids))
+            if merges:
+                parts["holders"].append(model.token_holders(images, sample_ids))
+    heatmaps, kept, holders = (torch.cat(part).cpu().numpy() if part else None for part in parts.values())
+    found = decode_to_image(heatmaps, center, scale, decode, options.crop_convention)
+    kept = None if kept is None or kept.shape[1] == spec.tokens_total else kept
     person_scores = rescore(found[..., 2], np.ones(len(boxes)) if box_scores is None else np.asarray(box_scores))
     return Prediction(path, boxes, found[..., :2], found[..., 2], person_scores, kept, center, scale, holders)

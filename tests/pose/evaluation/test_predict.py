@@ -115,6 +115,17 @@ def test_people_below_a_score_are_left_out_with_all_that_belongs_to_them(spots):
     assert np.array_equal(draw_prediction(image, nobody.keypoints, nobody.scores, COCO, tokens=tokens), plain)
 
 
+def test_a_crowd_is_looked_at_few_at_a_time_and_each_has_its_own(spots):
+    boxes = [(30 + 2 * number, 10 + number, 90, 110) for number in range(70)]
+    model, sizes = create_model("tmpose_tiny", mask="random", mask_ratio=0.5), []
+    model.register_forward_pre_hook(lambda _, given: sizes.append(len(given[0])))
+    crowd = predict_image(model, spots[0], boxes)
+    assert max(sizes) == 32 and crowd.keypoints.shape == (70, 17, 2)
+    first = predict_image(model, spots[0], boxes[:33])
+    np.testing.assert_allclose(crowd.keypoints[:33], first.keypoints, atol=1e-3)
+    assert np.array_equal(crowd.kept[:33], first.kept) and len({*map(tuple, crowd.kept)}) == 70
+
+
 def test_nobody_is_found_where_no_box_is(spots):
     assert predict_image(PointsAtBrightness(), spots[0], []).keypoints.shape == (0, 17, 2)
 
