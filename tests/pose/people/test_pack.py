@@ -1,6 +1,7 @@
 """A pack gives the samples that the pictures give, whole or not at all, and says no where it cannot."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -287,6 +288,17 @@ def test_an_index_that_points_out_of_its_image_is_refused(codec, lengths, plain,
         np.save(path, index)
         with pytest.raises(InputError, match=f"{path}: damaged"):
             load_people(tmp_path / "pack", "train")
+
+
+def test_files_that_are_cut_while_they_are_read_are_told(plain, tmp_path):
+    write_pack(plain, tmp_path / "pack", input_size=SIZE)
+    people = load_people(tmp_path / "pack", "train", input_size=SIZE).people
+    whole = people[11].packed.read().copy()
+    (tmp_path / "pack" / "train.index.npy").write_bytes(b"")
+    assert np.array_equal(people[11].packed.read(), whole)
+    os.truncate(tmp_path / "pack" / "train-00000.bin", 100)
+    with pytest.raises(InputError, match="cut off at byte"):
+        people[11].packed.read()
 
 
 def test_a_part_of_another_size_than_its_index_says_is_refused(plain, tmp_path):
