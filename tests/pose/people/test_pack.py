@@ -301,6 +301,17 @@ def test_files_that_are_cut_while_they_are_read_are_told(plain, tmp_path):
         people[11].packed.read()
 
 
+def test_an_index_that_states_more_people_than_memory_holds_is_refused(plain, tmp_path):
+    write_pack(plain, tmp_path / "pack", input_size=SIZE)
+    path = tmp_path / "pack" / "train.index.npy"
+    content = path.read_bytes()
+    assert b"(12,)" in content
+    path.write_bytes(content.replace(b"(12,), }" + 14 * b" ", b"(10000000000000,), }  "))
+    assert path.stat().st_size == len(content) and path.read_bytes() != content
+    with pytest.raises(InputError, match=f"{path}: cannot be read"):
+        load_people(tmp_path / "pack", "train", input_size=SIZE)
+
+
 def test_a_part_of_another_size_than_its_index_says_is_refused(plain, tmp_path):
     write_pack(plain, tmp_path / "pack", input_size=SIZE, codec="jpeg", detail=100)
     path = tmp_path / "pack" / "train.index.npy"
