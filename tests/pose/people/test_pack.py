@@ -254,6 +254,15 @@ MANIFESTS = {
 }
 
 
+def test_a_pack_whose_folder_is_gone_says_which_in_one_line(packed, tmp_path):
+    content = json.loads((packed[1] / "pack.json").read_text())
+    for source, said in (("/data/gone", "'/data/gone'"), ("gone\n\x1b[2J", r"'gone\n\x1b[2J'")):
+        (tmp_path / "pack.json").write_text(json.dumps(content | {"source": source}))
+        with pytest.raises(InputError) as caught:
+            load_people(tmp_path, "train")
+        assert f"packed from {said}, which is not there" in str(caught.value) and str(caught.value).isprintable()
+
+
 @pytest.mark.parametrize("spoil", MANIFESTS.values(), ids=MANIFESTS)
 def test_a_manifest_that_holds_something_else_is_refused(spoil, packed, tmp_path):
     content = spoil(json.loads((packed[1] / "pack.json").read_text()))
