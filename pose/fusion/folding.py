@@ -74,11 +74,12 @@ def fold_batch_norms(module: nn.Module, *inputs: Any) -> int:
     with uses:
         module(*inputs)
     layers = {id(m.weight): m for m in module.modules() if type(m) in _KINDS}
-    norms = {id(m.running_mean): m for m in module.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)}
+    norms = [m for m in module.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    of_mean = {id(norm.running_mean): norm for norm in norms if norm.running_mean is not None}
     folded = {}
     for output, weight in uses.made.items():
         mean = uses.norms.get(output)
-        layer, norm = layers.get(id(weight)), norms.get(id(mean))
+        layer, norm = layers.get(id(weight)), of_mean.get(id(mean))
         if layer is None or norm is None or norm.training or _is_watched(layer, norm):
             continue
         parameters = weight, layer.bias, mean, norm.running_var, norm.weight, norm.bias

@@ -138,6 +138,7 @@ class Shared(nn.Module):
         self.alone, self.norm_of_alone = nn.ConvTranspose2d(3, 4, 2, stride=2), nn.BatchNorm2d(4)
         self.flat, self.norm_of_flat = nn.Linear(4, 5), nn.BatchNorm1d(5)
         self.before, self.after = nn.BatchNorm2d(3), nn.Conv2d(3, 3, 3)
+        self.of_the_batch = nn.BatchNorm2d(3, track_running_stats=False)
         self.tied, self.norm_of_tied = nn.Linear(5, 5, bias=False), nn.BatchNorm1d(5)
         self.last, self.norm_of_last = nn.Linear(5, 5), nn.BatchNorm1d(5)
 
@@ -145,7 +146,7 @@ class Shared(nn.Module):
         x = self.norm(self.twice(self.twice(x)))
         y = self.read(x)
         x = F.relu(self.norm_of_read(y)) + y
-        x = self.after(self.before(x))
+        x = self.of_the_batch(F.relu(self.after(self.before(x))))
         x = self.norm_of_flat(self.flat(F.relu(self.norm_of_alone(self.alone(x))).mean(dim=(2, 3))))
         x = self.norm_of_tied(self.tied(x)) @ self.tied.weight
         return self.norm_of_last(self.last(x)) * self.norm_of_last.weight
