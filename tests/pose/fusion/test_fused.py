@@ -185,6 +185,44 @@ def test_a_norm_is_folded_where_its_channels_are_what_the_layer_makes(layer, nor
     torch.testing.assert_close(fused(inputs), module(inputs), rtol=1e-5, atol=1e-5)
 
 
+class InOtherHands(nn.Module):
+    """Layers and norms that are not run, or not held, where they are registered, and outputs on the way."""
+
+    def __init__(self):
+        super().__init__()
+        self.listed = [nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)]
+        self.first, self.second = self.listed
+        self.by_hand, self.norm_by_hand = nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4)
+        self.without_bias, self.norm_of_it = nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4)
+        self.shown, self.norm_of_shown = nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4)
+
+    def forward(self, x):
+        for part in self.listed:
+            x = part(x)
+        norm = self.norm_by_hand
+        x = F.batch_norm(self.by_hand(x), norm.running_mean, norm.running_var, norm.weight, norm.bias)
+        x = self.norm_of_it(F.conv2d(x, self.without_bias.weight))
+        y = self.shown(x)
+        return y, {"last": self.norm_of_shown(y)}
+
+
+def test_what_is_run_in_another_place_than_it_is_registered_computes_the_same():
+    torch.manual_seed(1)
+    module, images = InOtherHands(), torch.randn(4, 3, 9, 7)
+    for norm in module.modules():
+        if isinstance(norm, nn.BatchNorm2d):
+            norm.running_mean.normal_()
+            norm.running_var.uniform_(0.5, 2)
+    fused = copy.deepcopy(module.eval())
+    assert fold_batch_norms(fused, images) == 1, "that of the list"
+    for found, expected in zip(_flat(fused(images)), _flat(module(images)), strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def _flat(output):
+    return output[0], output[1]["last"]
+
+
 def test_a_network_of_ones_own_runs_fused():
     torch.manual_seed(1)
     module, images = Shared(), torch.randn(4, 3, 9, 7)
