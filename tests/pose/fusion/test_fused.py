@@ -241,7 +241,9 @@ class AsksItsLayers(nn.Module):
 
     def forward(self, x):
         x = self.convolution(x.to(self.convolution.weight.dtype)) + self.convolution.weight.sum()
-        return self.linear(x.mean(dim=(2, 3)).to(self.linear.weight.dtype)) + self.linear.weight.sum()
+        x = F.pad(x.mean(dim=(2, 3)), (0, self.linear.in_features - self.convolution.out_channels))
+        x = self.linear(x.to(self.linear.weight.dtype)) + self.linear.weight.sum()
+        return x / self.convolution.kernel_size[0] / self.convolution.stride[0]
 
 
 def test_a_layer_that_is_given_a_single_picture_computes_the_same_packed():
