@@ -94,6 +94,7 @@ def main() -> None:
         _fail(error, 1)
     except (MemoryError, RuntimeError, ImportError) as error:
         if not is_shortage(error):
+            _fail_lost_loader(error)
             _fail_undetermined(error)
             _fail_at_own_place(error)
             raise
@@ -114,6 +115,14 @@ def _fail_at_own_place(error: BaseException) -> None:
     if place and not os.environ.get(TRACEBACK):
         hint = f"raised by code of yours; {TRACEBACK}=1 shows the way there"
         _fail(f"{place}: {type(error).__name__}: {error} ({hint})", 2)
+
+
+def _fail_lost_loader(error: Exception) -> None:
+    """One line where a process that loads images has ended."""
+    from .pose.errors import lost_loader
+
+    if lost := lost_loader(error):
+        _fail(f"{lost} It loads images (out of memory?): give fewer --workers; --resume goes on with a training", 1)
 
 
 def _fail_undetermined(error: Exception) -> None:

@@ -30,6 +30,13 @@ def undetermined(error: BaseException) -> str | None:
     return text.split(_UNDETERMINED)[0].strip() if _UNDETERMINED in text else None
 
 
+def lost_loader(error: BaseException) -> str | None:
+    """What became of a process that loads images, where that is what an error says. torch raises it in the main process
+    wherever that happens to be."""
+    text = " ".join(str(error).split())
+    return text if text.startswith("DataLoader worker") else None
+
+
 class InputError(Exception):
     """Something the user gave is wrong. The message says what, where, and what would be right (exit code 2)."""
 

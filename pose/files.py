@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from .errors import InputError
 #: set to 1 it lets images of a data set, and folders in it, be links to what lies elsewhere
 FOLLOW_LINKS = "POSEBENCH_FOLLOW_LINKS"
 LARGEST_TEXT = 2**28  # bytes of a file of results or counts, or of what is noted beside them
-LONGEST_PART = 100  # characters of a name that its temporary file has, too, which adds to them
+LONGEST_PART = 100  # bytes of a name that its temporary file has, too, which adds to them
 
 
 def read_regular(path: str | os.PathLike[str], most: int, *, follow: bool = True) -> bytes:
@@ -96,14 +97,11 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     target = Path(os.path.realpath(path))
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:LONGEST_PART]}.", suffix=".part")
-        os.close(handle)
-        temporary = Path(name)
+        name = os.fsdecode(os.fsencode(target.name)[:LONGEST_PART])
+        temporary = target.parent / f".{name}.{secrets.token_hex(4)}.part"
+        open(temporary, "xb").close()  # an ordinary file, where tempfile would make a private one
         try:
             yield temporary
-            umask = os.umask(0)
-            os.umask(umask)
-            os.chmod(temporary, 0o666 & ~umask)  # mkstemp makes private files; results are ordinary ones
             with open(temporary, "rb+") as file:
                 os.fsync(file.fileno())
             os.replace(temporary, target)

@@ -6,7 +6,7 @@ import hashlib
 import importlib
 import inspect
 import sys
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.metadata import entry_points
 from pathlib import Path
 from traceback import walk_tb
@@ -75,6 +75,8 @@ def announced(group: str) -> dict[str, str]:
 
 def source_digest(thing: Any) -> str:
     """First 16 hex digits of the SHA-256 of the file that defines `thing` (a function, class or descriptor's work)."""
+    while isinstance(thing, partial):  # which else counts as functools' own
+        thing = thing.func
     module = inspect.getmodule(thing)
     try:
         text = Path(inspect.getfile(module or thing)).read_bytes()

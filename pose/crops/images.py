@@ -41,15 +41,16 @@ _DAMAGE = re.compile("premature end|bad Huffman code", re.IGNORECASE)  # as libj
 _OF_DECODERS = re.compile(rb".*(libpng|jpeg|jfif|tiff|webp|SOS param|scanlines).*\n?", re.IGNORECASE)
 
 
-def read_image(path: str | os.PathLike[str], *, follow: bool = False) -> np.ndarray:
+def read_image(path: str | os.PathLike[str], *, follow: bool = False, heard: bool = False) -> np.ndarray:
     """The image as (H, W, 3) uint8, BGR. Raises InputError naming a file that is missing, truncated, no image, larger
-    than the limits, or a link out of its folder (unless with `follow`)."""
+    than the limits, or a link out of its folder (unless with `follow`). heard: the caller is `listening`, as who reads
+    several at the same time must, or each would wait for the others."""
     data = read_image_bytes(path, follow=follow)
     if not data.endswith((_JPEG_END, _PNG_END)):
         fault = structure_fault(data)
         if fault:
             raise InputError(f"{path}: {fault}")
-    return decode_image(data, path)
+    return decode_unheard(data, path) if heard else decode_image(data, path)
 
 
 def read_image_bytes(path: str | os.PathLike[str], *, follow: bool = False) -> bytes:

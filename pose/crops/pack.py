@@ -122,8 +122,8 @@ class Pack:
         """(n,) of INDEX. InputError where the file is gone or damaged."""
         path = self.folder / index_file(self.split)
         try:
-            index = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
+            index = np.load(path, allow_pickle=False)  # mapped, a file that is cut meanwhile would end the process
+        except (OSError, ValueError, EOFError, MemoryError) as error:  # the last: it states any number of people
             raise InputError(f"{path}: cannot be read ({error}); pack anew") from None
         if index.dtype != INDEX or index.shape != (self.manifest.splits[self.split].people,) or not self._holds(index):
             raise InputError(f"{path}: damaged; pack anew")

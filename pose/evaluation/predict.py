@@ -12,16 +12,18 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..crops.affine import crop_matrix, warp_crop
 from ..crops.boxes import box_to_center_scale
-from ..crops.dataset import PoseDataset
+from ..crops.dataset import normalize
 from ..crops.images import read_image
-from ..crops.person import Person
 from ..errors import InputError
 from ..people.detections import PERSON, picture_id
 from ..reductions import MERGE, find_reduction
 from .decode import decode_to_image
 from .inference import InferenceOptions, evaluating, predict_heatmaps
 from .oks import rescore
+
+TOGETHER = 32  # people
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,8 @@ def predict_image(
     NumericalError where heatmaps hold NaN.
     """
     path = Path(image_path)
-    height, width = read_image(path, follow=True).shape[:2]
+    image = read_image(path, follow=True)
+    height, width = image.shape[:2]
     boxes = [(0, 0, width, height)] if boxes is None else boxes
     for box in boxes:
         if len(box) != 4 or not np.isfinite(box).all() or box[2] <= 0 or box[3] <= 0:
@@ -96,19 +99,22 @@ def predict_image(
         nobody = np.zeros((0, skeleton.num_keypoints, 2))
         return Prediction(path, boxes, nobody, nobody[..., 0], np.zeros(0), None, center, scale)
 
-    people = [Person(Path(os.path.realpath(path)), 0, index, *crop, None, None) for index, crop in enumerate(crops)]
-    dataset = PoseDataset(
-        people, skeleton, spec.input_size, spec.heatmap_size, spec.sigma, convention=options.crop_convention
-    )
-    images = torch.stack([dataset[index]["image"] for index in range(len(people))]).to(device)
-    sample_ids = torch.arange(len(people), device=device)
+    size_wh = spec.input_size[1], spec.input_size[0]
+    matrices = [crop_matrix(*crop, 0, size_wh, convention=options.crop_convention) for crop in crops]
     tells = hasattr(model, "kept_indices")  # a file of another runtime gives heatmaps alone
     merges = tells and find_reduction(spec.reduction.name).kind == MERGE
+    parts: dict[str, list[torch.Tensor]] = {"heatmaps": [], "kept": [], "holders": []}
     with evaluating(model, device):
-        heatmaps = predict_heatmaps(model, images, sample_ids, skeleton, options)
-        kept = model.kept_indices(images, sample_ids) if tells else None
-        holders = model.token_holders(images, sample_ids).cpu().numpy() if merges else None
-    found = decode_to_image(heatmaps.cpu().numpy(), center, scale, decode, options.crop_convention)
-    kept = None if kept is None or kept.shape[1] == spec.tokens_total else kept.cpu().numpy()
+        for sample_ids in torch.arange(len(crops), device=device).split(TOGETHER):
+            own = [normalize(warp_crop(image, matrices[index], size_wh)) for index in sample_ids.tolist()]
+            images = torch.from_numpy(np.stack(own)).to(device)
+            parts["heatmaps"].append(predict_heatmaps(model, images, sample_ids, skeleton, options))
+            if tells:
+                parts["kept"].append(model.kept_indices(images, sample_ids))
+            if merges:
+                parts["holders"].append(model.token_holders(images, sample_ids))
+    heatmaps, kept, holders = (torch.cat(part).cpu().numpy() if part else None for part in parts.values())
+    found = decode_to_image(heatmaps, center, scale, decode, options.crop_convention)
+    kept = None if kept is None or kept.shape[1] == spec.tokens_total else kept
     person_scores = rescore(found[..., 2], np.ones(len(boxes)) if box_scores is None else np.asarray(box_scores))
     return Prediction(path, boxes, found[..., :2], found[..., 2], person_scores, kept, center, scale, holders)

@@ -8,27 +8,21 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_weights, fuse_linear_bn_weights
 from torch.overrides import TorchFunctionMode
 
-_PRODUCTS = {
-    torch.conv1d, torch.conv2d, torch.conv3d, F.linear,
-    torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d,
-}  # fmt: skip
-_KINDS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
-_QUESTIONS = (int, torch.Size, torch.dtype, torch.device)  # what a tensor is, not what is in it
 _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+_KINDS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear, *_TRANSPOSED)
+_QUESTIONS = (int, torch.Size, torch.dtype, torch.device)  # what a tensor is, not what is in it
 
 
-class _Uses(TorchFunctionMode):
-    """Which tensors are made by which weight, and what reads them, during a forward pass."""
+class _Reads(TorchFunctionMode):
+    """How often each tensor is read during a forward pass."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.made: dict[int, torch.nn.Parameter] = {}  # output -> the weight that made it
-        self.norms: dict[int, torch.Tensor] = {}  # input of a batch norm -> its running mean
-        self.reads: Counter[int] = Counter()
+        self.counts: Counter[int] = Counter()
         self.alive: list[Any] = []  # so that no two tensors share an id
 
     def __torch_function__(
@@ -36,20 +30,10 @@ class _Uses(TorchFunctionMode):
     ) -> Any:
         kwargs = kwargs or {}
         output = function(*args, **kwargs)
-        if isinstance(output, _QUESTIONS):
-            return output
-        self.reads.update(id(tensor) for tensor in _tensors((args, kwargs)))
-        self.alive += [args, kwargs, output]
-        if function in _PRODUCTS and len(args) > 1 and isinstance(args[1], nn.Parameter):
-            if output.dim() == args[1].dim():  # else a norm, over dimension 1, is not over what it makes
-                self.made[id(output)] = args[1]
-        elif function is F.batch_norm and isinstance(args[1], torch.Tensor):
-            self.norms[id(args[0])] = args[1]
+        if not isinstance(output, _QUESTIONS):
+            self.counts.update(id(tensor) for tensor in _tensors((args, kwargs)))
+            self.alive += [args, kwargs, output]
         return output
-
-    def read_once(self, *tensors: torch.Tensor | None) -> bool:
-        """Whether nothing was done with any of them but the one thing that was seen."""
-        return all(self.reads[id(tensor)] == 1 for tensor in tensors if tensor is not None)
 
 
 def _tensors(value: Any) -> Iterable[torch.Tensor]:
@@ -65,47 +49,56 @@ def _tensors(value: Any) -> Iterable[torch.Tensor]:
 @torch.no_grad()
 def fold_batch_norms(module: nn.Module, *inputs: Any) -> int:
     """Change a module in evaluation mode: each batch norm that alone reads what one convolution or linear layer makes
-    goes into its weights, and an identity stands in its place. Returns how many did.
+    goes into its weights, and becomes an identity. Returns how many did.
 
     Which these are is seen in a pass over the example `inputs`, not read from names: a norm whose layer is run twice,
     or whose input something else reads too, stays; and so it does where something else reads a weight of either.
     """
-    uses = _Uses()
-    with uses:
-        module(*inputs)
-    layers = {id(m.weight): m for m in module.modules() if type(m) in _KINDS}
-    norms = {id(m.running_mean): m for m in module.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)}
-    folded = {}
-    for output, weight in uses.made.items():
-        mean = uses.norms.get(output)
-        layer, norm = layers.get(id(weight)), norms.get(id(mean))
-        if layer is None or norm is None or norm.training or _is_watched(layer, norm):
-            continue
-        parameters = weight, layer.bias, mean, norm.running_var, norm.weight, norm.bias
-        if uses.reads[output] != 1 or not uses.read_once(*parameters):
-            continue
-        if type(layer) in _TRANSPOSED and layer.groups > 1:
-            continue
-        _fold(layer, norm)
-        folded[norm] = nn.Identity()
-    for parent in list(module.modules()):
-        for name, child in parent.named_children():
-            if child in folded:
-                setattr(parent, name, folded[child])
-    return len(folded)
+    made: dict[int, nn.Module] = {}  # output -> the layer that made it
+    taken: dict[int, _BatchNorm] = {}  # input -> the norm that was given it
+    reads, hooks = _Reads(), []
+
+    def note_output(layer: nn.Module, given: Any, output: torch.Tensor) -> None:
+        if output.dim() == layer.weight.dim():  # else a norm, over dimension 1, is not over what it makes
+            made[id(output)] = layer
+
+    def note_input(norm: _BatchNorm, given: tuple[torch.Tensor, ...]) -> None:
+        taken.update((id(tensor), norm) for tensor in given)
+
+    for part in module.modules():
+        if part._forward_hooks or part._forward_pre_hooks:
+            continue  # somebody may change or want what it makes
+        if type(part) in _KINDS and not (isinstance(part, _TRANSPOSED) and part.groups > 1):
+            hooks.append(part.register_forward_hook(note_output))
+        elif isinstance(part, _BatchNorm) and part.running_mean is not None and not part.training:
+            hooks.append(part.register_forward_pre_hook(note_input))
+    try:
+        with reads:
+            result = module(*inputs)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    reads.counts.update(id(tensor) for tensor in _tensors(result))
+    folded = 0
+    for output in made.keys() & taken.keys():
+        layer, norm = made[output], taken[output]
+        used = (*layer.parameters(), *norm.parameters(), norm.running_mean, norm.running_var)
+        if reads.counts[output] == 1 and all(reads.counts[id(tensor)] == 1 for tensor in used):
+            _fold(layer, norm)
+            folded += 1
+    return folded
 
 
-def _is_watched(*modules: nn.Module) -> bool:
-    """Whether somebody has hooked a module, and so may change or want what it makes."""
-    return any(module._forward_hooks or module._forward_pre_hooks for module in modules)
-
-
-def _fold(layer: nn.Module, norm: nn.modules.batchnorm._BatchNorm) -> None:
+def _fold(layer: nn.Module, norm: _BatchNorm) -> None:
     mean, variance = norm.running_mean, norm.running_var
     weight = torch.ones_like(variance) if norm.weight is None else norm.weight
     statistics = mean, variance, norm.eps, weight, torch.zeros_like(mean) if norm.bias is None else norm.bias
     if isinstance(layer, nn.Linear):
         layer.weight, layer.bias = fuse_linear_bn_weights(layer.weight, layer.bias, *statistics)
     else:
-        transposed = type(layer) in _TRANSPOSED
+        transposed = isinstance(layer, _TRANSPOSED)
         layer.weight, layer.bias = fuse_conv_bn_weights(layer.weight, layer.bias, *statistics, transposed)
+    # where it is, as others than its parent may hold it
+    norm._parameters.clear()
+    norm._buffers.clear()
+    norm.__class__ = nn.Identity

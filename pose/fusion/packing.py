@@ -20,7 +20,7 @@ class PackedLinear(nn.Module):
 
     def __init__(self, linear: nn.Linear, tokens: int):
         super().__init__()
-        self.in_features, self.out_features = linear.in_features, linear.out_features
+        vars(self).update(_about(linear))
         self.packed = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach(), tokens)
         self.bias = linear.bias
 
@@ -38,6 +38,7 @@ class PackedConvolution(nn.Module):
 
     def __init__(self, convolution: nn.Conv2d, example: torch.Size):
         super().__init__()
+        vars(self).update(_about(convolution))
         self.how = (convolution.padding, convolution.stride, convolution.dilation, convolution.groups)
         weight = convolution.weight.detach()
         self.packed = torch.ops.mkldnn._reorder_convolution_weight(weight, *self.how, list(example))
@@ -50,6 +51,11 @@ class PackedConvolution(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return torch.ops.mkldnn._convolution_pointwise(x, self.packed, self.bias, *self.how, "none", [], "")
+
+
+def _about(layer: nn.Module) -> dict[str, object]:
+    """What a layer says of itself beside its weights, such as its sizes: networks ask for it."""
+    return {name: value for name, value in vars(layer).items() if not name.startswith("_")}
 
 
 @torch.no_grad()

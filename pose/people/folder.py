@@ -16,6 +16,7 @@ from ..datasets.descriptor import Dataset
 from ..datasets.registry import dataset_names, find_dataset
 from ..errors import InputError
 from ..plugins import is_reference
+from .fields import shown
 from .packed import with_pack
 
 
@@ -32,12 +33,13 @@ def detect_dataset(root: str | os.PathLike[str], dataset: str | Dataset | None =
     if is_pack(root):  # its annotations are those of the folder that it was made of
         manifest = read_manifest(root)
         if not os.path.isdir(manifest.source):
-            raise InputError(f"{root}: packed from {manifest.source}, which is not there; its annotations are needed")
+            source = shown(manifest.source, 300)
+            raise InputError(f"{root}: packed from {source}, which is not there; its annotations are needed")
         named = None if manifest.dataset.startswith("{") else manifest.dataset
         if named and is_reference(named) and not dataset:
             raise InputError(
-                f"{root}: packed of people of {named}, which is code and not in the folder: name it, too "
-                f"(--dataset {named}), to have it imported"
+                f"{root}: packed of people of {shown(named)}, which is code and not in the folder: name it, too "
+                "(--dataset), to have it imported"
             )
         root, dataset = Path(manifest.source), dataset or named
     known = [find_dataset(dataset)] if dataset else [find_dataset(name) for name in dataset_names()]

@@ -11,12 +11,13 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from ..crops.images import read_image
+from ..crops.images import listening, read_image
 from ..crops.pack import INDEX, JPEG, MANIFEST, RAW, Manifest, PackedSplit, index_file, is_pack, shard_file
 from ..crops.person import DataSplit, Person
 from ..crops.visible_region import MARGIN, crop_boxes, visible_region
@@ -80,9 +81,9 @@ class Packer:
             data = pixels.tobytes()
         return Stored(person.person_id, image_wh, (left, top, width, height), stored_wh, data)
 
-    def store_all(self, people: Sequence[Person]) -> list[Stored]:
-        """Those of one image."""
-        image = read_image(people[0].image_path)
+    def store_all(self, people: Sequence[Person], *, heard: bool = False) -> list[Stored]:
+        """Those of one image. heard: see `read_image`."""
+        image = read_image(people[0].image_path, heard=heard)
         return [self.store(person, image) for person in people]
 
 
@@ -224,7 +225,11 @@ def _write_shard(
 def _in_order(pool: ThreadPoolExecutor, packer: Packer, images: list[list[Person]]) -> Iterator[list[Stored]]:
     """As pool.map, but few at a time, lest a shard's pixels lie in memory."""
     for start in range(0, len(images), 64):
-        yield from pool.map(packer.store_all, images[start : start + 64])
+        batch = images[start : start + 64]
+        with listening() as said:
+            stored = list(pool.map(partial(packer.store_all, heard=True), batch))
+        # by one of them: alone each is heard for itself
+        yield from map(packer.store_all, batch) if said.text else stored
 
 
 def _finished(part: Path, split: str, number: int) -> tuple[np.ndarray, str, int] | None:

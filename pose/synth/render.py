@@ -8,12 +8,14 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from pathlib import Path
 
 import cv2
 
+from ..errors import ProcessLost
 from .plan import image_rng
 from .scene import Person, render_scene
 
@@ -57,7 +59,8 @@ def render_task(task: Task) -> list[RenderedImage]:
 
 
 def render_all(tasks: list[Task], jobs: int, progress: Callable[..., None] | None = None) -> list[list[RenderedImage]]:
-    """Render all tasks; the result is in their order. `progress(done, total)` counts people."""
+    """Render all tasks; the result is in their order. `progress(done, total)` counts people. ProcessLost where one of
+    several processes is killed."""
     total = sum(sum(task.counts) for task in tasks)
     results: list[list[RenderedImage]] = [[] for _ in tasks]
     done = 0
@@ -81,6 +84,8 @@ def _results(tasks: list[Task], jobs: int) -> Iterator[tuple[int, list[RenderedI
         positions = {executor.submit(render_task, task): position for position, task in enumerate(tasks)}
         for future in as_completed(positions):
             yield positions[future], future.result()
+    except BrokenProcessPool:
+        raise ProcessLost("a rendering process ended (out of memory?); give fewer --jobs") from None
     finally:
         executor.shutdown(wait=True, cancel_futures=True)
 

@@ -36,7 +36,8 @@ def write_synthetic(
     hidden sibling `.<name>.part`, which the next one removes. Several processes are started afresh ("spawn"), so a
     script that calls this needs the usual `if __name__ == "__main__":`.
 
-    Raises InputError: for an unknown layout, a number out of range, or an `out` that exists and is not empty.
+    Raises InputError: for an unknown layout, a number out of range, or an `out` that exists and is not empty;
+    ProcessLost where a process is killed.
     """
     _check(train=train, val=val, seed=seed, layout=layout, jobs=jobs)
     out = Path(os.path.abspath(Path(out).expanduser()))

@@ -111,3 +111,20 @@ def test_a_folder_that_cannot_be_made_is_told_before_anything_is_measured(comman
     code, out, err = posebench(command, "--mask", "uniform", "--ratios", 0.4, "--out", "file/folder")
     assert (code, out) == (2, "")
     assert err.startswith("posebench: error: --out file/folder: cannot be written (Not a directory)")
+
+
+@pytest.mark.parametrize("name", ["plain.csv", "a" * 255, "\N{CJK UNIFIED IDEOGRAPH-540D}" * 85])
+def test_any_name_that_the_file_system_takes_is_written(name, tmp_path):
+    write_atomic(tmp_path / name, "content")
+    assert os.listdir(tmp_path) == [name] and (tmp_path / name).read_text() == "content"
+
+
+def test_a_written_file_has_the_mode_of_any_other_and_the_process_keeps_its_own(tmp_path, monkeypatch):
+    before = os.umask(0o027)
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "umask", None)  # it is the whole process's: another thread's files would be open to all
+            write_atomic(tmp_path / "results.csv", "content")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "results.csv").stat().st_mode & 0o777 == 0o640

@@ -1,5 +1,6 @@
 """Modules of users: what a broken, endless or hanging one costs."""
 
+import hashlib
 import signal
 import sys
 
@@ -7,7 +8,7 @@ import pytest
 
 from posebench.pose import plugins
 from posebench.pose.errors import InputError
-from posebench.pose.plugins import load_object
+from posebench.pose.plugins import load_object, source_digest
 
 DEAF = """\
 while True:
@@ -34,6 +35,22 @@ def test_a_module_that_is_imported_in_time_is_never_interrupted(tmp_path, monkey
     monkeypatch.syspath_prepend(tmp_path)
     assert load_object("in_time:mask") == 1
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("made", ["work", "partial(work, 3)", "partial(partial(work, 3), 4)", "Work()", "Work().run"])
+def test_the_source_of_what_is_made_of_a_users_function_is_the_users_file(made, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    digests = []
+    for change in ("", "# edited\n"):
+        name = f"made_{len(digests)}_{abs(hash(made))}"
+        (tmp_path / f"{name}.py").write_text(
+            "from functools import partial\n\n\ndef work(*given):\n    return given\n\n\n"
+            f"class Work:\n    def run(self):\n        pass\n\n\nMINE = {made}\n{change}"
+        )
+        content = (tmp_path / f"{name}.py").read_bytes()
+        digests.append(source_digest(load_object(f"{name}:MINE")))
+        assert digests[-1] == hashlib.sha256(content).hexdigest()[:16]
+    assert digests[0] != digests[1]
 
 
 def test_an_alarm_of_somebody_elses_stays_theirs(tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from posebench.pose.errors import InputError
-from posebench.pose.records import digest, from_plain, to_plain
+from posebench.pose.records import digest, from_plain, to_plain, unsaid
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,27 @@ def test_a_digest_depends_on_every_member_and_on_no_order_of_keys():
     assert len({digest(one) for one in variants}) == len(variants)
     with pytest.raises(ValueError):
         digest({"a": float("nan")})
+
+
+def test_a_field_that_came_later_leaves_the_digests_that_were_names_before():
+    @dataclass(frozen=True)
+    class Before:
+        size: int
+
+    @dataclass(frozen=True)
+    class After(Before):
+        shade: str = unsaid("grey")
+
+    assert digest(After(3)) == digest(Before(3)) != digest(After(3, "red"))
+    for record in (After(3), After(3, "red")):
+        assert from_plain(After, to_plain(record), "file") == record
+
+
+def test_what_was_written_before_a_field_was_there_is_read_where_that_is_asked_for_and_holds_nothing_unknown():
+    assert from_plain(Part, {"sizes": [1]}, "file", older=True) == Part((1,))
+    for values, part in (({}, "Part.sizes is missing"), ({"sizes": [1], "more": 1}, "Part.more is unknown")):
+        with pytest.raises(InputError, match=part):
+            from_plain(Part, values, "file", older=True)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ from torch import nn
 
 from posebench import create_model
 from posebench.pose.crops.affine import apply_affine, crop_matrix
+from posebench.pose.crops.dataset import PoseDataset
+from posebench.pose.crops.person import Person
 from posebench.pose.datasets.coco import SKELETON as COCO
 from posebench.pose.errors import InputError
 from posebench.pose.evaluation.draw import ShownTokens, draw_prediction, shade_dropped, show_merged
@@ -113,6 +115,23 @@ def test_people_below_a_score_are_left_out_with_all_that_belongs_to_them(spots):
     plain = draw_prediction(image, nobody.keypoints, nobody.scores, COCO)
     tokens = ShownTokens(nobody.kept, (8, 6), nobody.center, nobody.scale, (256, 192))
     assert np.array_equal(draw_prediction(image, nobody.keypoints, nobody.scores, COCO, tokens=tokens), plain)
+
+
+def test_a_crowd_is_looked_at_few_at_a_time_in_a_picture_that_is_read_once(spots, monkeypatch):
+    boxes = [(30 + 2 * number, 10 + number, 90, 110) for number in range(70)]
+    model, given, read = create_model("tmpose_tiny", mask="random", mask_ratio=0.5), [], []
+    model.register_forward_pre_hook(lambda _, inputs: given.append(inputs[0]))
+    decode = cv2.imdecode
+    with monkeypatch.context() as patched:
+        patched.setattr(cv2, "imdecode", lambda *data: read.append(1) or decode(*data))
+        crowd = predict_image(model, spots[0], boxes, flip_test=False)
+    assert len(read) == 1 and [len(images) for images in given] == [32, 32, 6]
+    people = [Person(spots[0], 0, n, crowd.center[n], crowd.scale[n], None, None) for n in range(70)]
+    evaluated = PoseDataset(people, COCO, model.spec.input_size, (24, 18), 1.0, convention=model.spec.convention)
+    assert torch.equal(torch.cat(given), torch.stack([item["image"] for item in evaluated]))
+    first = predict_image(model, spots[0], boxes[:33], flip_test=False)
+    np.testing.assert_allclose(crowd.keypoints[:33], first.keypoints, atol=1e-3)
+    assert np.array_equal(crowd.kept[:33], first.kept) and len({*map(tuple, crowd.kept)}) == 70
 
 
 def test_nobody_is_found_where_no_box_is(spots):

@@ -138,6 +138,7 @@ class Shared(nn.Module):
         self.alone, self.norm_of_alone = nn.ConvTranspose2d(3, 4, 2, stride=2), nn.BatchNorm2d(4)
         self.flat, self.norm_of_flat = nn.Linear(4, 5), nn.BatchNorm1d(5)
         self.before, self.after = nn.BatchNorm2d(3), nn.Conv2d(3, 3, 3)
+        self.of_the_batch = nn.BatchNorm2d(3, track_running_stats=False)
         self.tied, self.norm_of_tied = nn.Linear(5, 5, bias=False), nn.BatchNorm1d(5)
         self.last, self.norm_of_last = nn.Linear(5, 5), nn.BatchNorm1d(5)
 
@@ -145,7 +146,7 @@ class Shared(nn.Module):
         x = self.norm(self.twice(self.twice(x)))
         y = self.read(x)
         x = F.relu(self.norm_of_read(y)) + y
-        x = self.after(self.before(x))
+        x = self.of_the_batch(F.relu(self.after(self.before(x))))
         x = self.norm_of_flat(self.flat(F.relu(self.norm_of_alone(self.alone(x))).mean(dim=(2, 3))))
         x = self.norm_of_tied(self.tied(x)) @ self.tied.weight
         return self.norm_of_last(self.last(x)) * self.norm_of_last.weight
@@ -184,6 +185,44 @@ def test_a_norm_is_folded_where_its_channels_are_what_the_layer_makes(layer, nor
     torch.testing.assert_close(fused(inputs), module(inputs), rtol=1e-5, atol=1e-5)
 
 
+class InOtherHands(nn.Module):
+    """Layers and norms that are not run, or not held, where they are registered, and outputs on the way."""
+
+    def __init__(self):
+        super().__init__()
+        self.listed = [nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)]
+        self.first, self.second = self.listed
+        self.by_hand, self.norm_by_hand = nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4)
+        self.without_bias, self.norm_of_it = nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4)
+        self.shown, self.norm_of_shown = nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4)
+
+    def forward(self, x):
+        for part in self.listed:
+            x = part(x)
+        norm = self.norm_by_hand
+        x = F.batch_norm(self.by_hand(x), norm.running_mean, norm.running_var, norm.weight, norm.bias)
+        x = self.norm_of_it(F.conv2d(x, self.without_bias.weight))
+        y = self.shown(x)
+        return y, {"last": self.norm_of_shown(y)}
+
+
+def test_what_is_run_in_another_place_than_it_is_registered_computes_the_same():
+    torch.manual_seed(1)
+    module, images = InOtherHands(), torch.randn(4, 3, 9, 7)
+    for norm in module.modules():
+        if isinstance(norm, nn.BatchNorm2d):
+            norm.running_mean.normal_()
+            norm.running_var.uniform_(0.5, 2)
+    fused = copy.deepcopy(module.eval())
+    assert fold_batch_norms(fused, images) == 1, "that of the list"
+    for found, expected in zip(_flat(fused(images)), _flat(module(images)), strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def _flat(output):
+    return output[0], output[1]["last"]
+
+
 def test_a_network_of_ones_own_runs_fused():
     torch.manual_seed(1)
     module, images = Shared(), torch.randn(4, 3, 9, 7)
@@ -202,7 +241,9 @@ class AsksItsLayers(nn.Module):
 
     def forward(self, x):
         x = self.convolution(x.to(self.convolution.weight.dtype)) + self.convolution.weight.sum()
-        return self.linear(x.mean(dim=(2, 3)).to(self.linear.weight.dtype)) + self.linear.weight.sum()
+        x = F.pad(x.mean(dim=(2, 3)), (0, self.linear.in_features - self.convolution.out_channels))
+        x = self.linear(x.to(self.linear.weight.dtype)) + self.linear.weight.sum()
+        return x / self.convolution.kernel_size[0] / self.convolution.stride[0]
 
 
 def test_a_layer_that_is_given_a_single_picture_computes_the_same_packed():

@@ -1,9 +1,11 @@
 """A pack gives the samples that the pictures give, whole or not at all, and says no where it cannot."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
+import threading
 
 import cv2
 import numpy as np
@@ -168,6 +170,28 @@ def test_a_killed_run_leaves_nothing_and_the_next_goes_on_from_what_is_whole(dam
         write_pack(folder, tmp_path / "pack", input_size=SIZE)
 
 
+def test_pictures_are_decoded_at_the_same_time(plain, tmp_path, monkeypatch):
+    alone, together = cv2.imdecode, threading.Barrier(2)
+
+    def decode(*given):
+        if threading.current_thread() is not threading.main_thread():
+            together.wait(20)  # which breaks where one waits for the other
+        return alone(*given)
+
+    monkeypatch.setattr(cv2, "imdecode", decode)
+    assert write_pack(plain, tmp_path / "pack", input_size=SIZE, jobs=2).people == 12
+
+
+def test_a_damaged_picture_ends_the_packing_by_name(tmp_path):
+    folder = write_folder(tmp_path / "plain", noise)
+    path = folder / "images" / "train2017" / "3.png"
+    data = cv2.imencode(".jpg", cv2.imread(str(path)))[1].tobytes()
+    path.write_bytes(data[: len(data) // 2] + b"\xff\xd9")
+    with pytest.raises(InputError, match=f"{path}: the JPEG is damaged"):
+        write_pack(folder, tmp_path / "pack", input_size=SIZE)
+    assert not (tmp_path / "pack").exists()
+
+
 def test_changed_annotations_are_refused(tmp_path):
     folder = write_folder(tmp_path / "plain", noise)
     write_pack(folder, tmp_path / "pack", input_size=SIZE)
@@ -230,6 +254,15 @@ MANIFESTS = {
 }
 
 
+def test_a_pack_whose_folder_is_gone_says_which_in_one_line(packed, tmp_path):
+    content = json.loads((packed[1] / "pack.json").read_text())
+    for source, said in (("/data/gone", "'/data/gone'"), ("gone\n\x1b[2J", r"'gone\n\x1b[2J'")):
+        (tmp_path / "pack.json").write_text(json.dumps(content | {"source": source}))
+        with pytest.raises(InputError) as caught:
+            load_people(tmp_path, "train")
+        assert f"packed from {said}, which is not there" in str(caught.value) and str(caught.value).isprintable()
+
+
 @pytest.mark.parametrize("spoil", MANIFESTS.values(), ids=MANIFESTS)
 def test_a_manifest_that_holds_something_else_is_refused(spoil, packed, tmp_path):
     content = spoil(json.loads((packed[1] / "pack.json").read_text()))
@@ -264,6 +297,28 @@ def test_an_index_that_points_out_of_its_image_is_refused(codec, lengths, plain,
         np.save(path, index)
         with pytest.raises(InputError, match=f"{path}: damaged"):
             load_people(tmp_path / "pack", "train")
+
+
+def test_files_that_are_cut_while_they_are_read_are_told(plain, tmp_path):
+    write_pack(plain, tmp_path / "pack", input_size=SIZE)
+    people = load_people(tmp_path / "pack", "train", input_size=SIZE).people
+    whole = people[11].packed.read().copy()
+    (tmp_path / "pack" / "train.index.npy").write_bytes(b"")
+    assert np.array_equal(people[11].packed.read(), whole)
+    os.truncate(tmp_path / "pack" / "train-00000.bin", 100)
+    with pytest.raises(InputError, match="cut off at byte"):
+        people[11].packed.read()
+
+
+def test_an_index_that_states_more_people_than_memory_holds_is_refused(plain, tmp_path):
+    write_pack(plain, tmp_path / "pack", input_size=SIZE)
+    path = tmp_path / "pack" / "train.index.npy"
+    content = path.read_bytes()
+    assert b"(12,)" in content
+    path.write_bytes(content.replace(b"(12,), }" + 14 * b" ", b"(10000000000000,), }  "))
+    assert path.stat().st_size == len(content) and path.read_bytes() != content
+    with pytest.raises(InputError, match=f"{path}: cannot be read"):
+        load_people(tmp_path / "pack", "train", input_size=SIZE)
 
 
 def test_a_part_of_another_size_than_its_index_says_is_refused(plain, tmp_path):

@@ -1,5 +1,6 @@
 """Whole or not at all, never over something, and the same bytes for the same seed."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from posebench.pose.errors import InputError
+from posebench.pose.errors import InputError, ProcessLost
 from posebench.pose.synth import write_synthetic
 
 WRITE = "from posebench.pose.synth import write_synthetic as write"
@@ -85,6 +86,16 @@ def test_an_interrupted_run_leaves_nothing(tmp_path, jobs):
 
     with pytest.raises(KeyboardInterrupt):
         write_synthetic(tmp_path / "set", train=200, val=0, jobs=jobs, progress=interrupt)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_rendering_process_that_is_killed_is_told_and_leaves_nothing(tmp_path):
+    def kill(done: int, total: int) -> None:
+        for child in multiprocessing.active_children():
+            child.kill()
+
+    with pytest.raises(ProcessLost, match=r"^a rendering process ended \(out of memory\?\); give fewer --jobs$"):
+        write_synthetic(tmp_path / "set", train=400, val=0, jobs=2, progress=kill)
     assert list(tmp_path.iterdir()) == []
 
 

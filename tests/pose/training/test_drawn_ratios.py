@@ -124,7 +124,7 @@ def test_a_step_that_keeps_all_tokens_teaches_the_scorer_nothing(tmp_path):
 def test_scores_of_an_earlier_step_are_not_learned_from_when_nothing_is_scored(tmp_path):
     trainer = Trainer(model_with("scorer").train(), draw_people(tmp_path), DRAWN, torch.device("cpu"))
     batch = next(trainer.batches.epoch(0))
-    assert [float(loss) > 0 for loss in trainer.forward(batch)[3]] == [True]
+    assert [loss.item() > 0 for loss in trainer.forward(batch)[3]] == [True]
     trainer.model.set_mask_ratio(0.0)
     assert trainer.forward(batch)[3] == []
 
