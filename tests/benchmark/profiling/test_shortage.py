@@ -68,6 +68,20 @@ def test_a_gpu_that_tells_its_energy_no_more_leaves_the_times(monkeypatch):
     assert row["error"] == "energy was not measured: NVML does not tell the energy any more"
 
 
+def test_openvino_finds_no_memory_in_words_of_its_own():
+    said = (
+        "Exception from src/inference/src/cpp/core.cpp:117:\nException from src/inference/src/dev/plugin.cpp:54:\n"
+        "Check 'ptr' failed at src/plugins/intel_cpu/src/cpu_memory.cpp:257:\n"
+        "Failed to allocate 77414400 bytes of memory"
+    )
+
+    def call():
+        raise RuntimeError(said)
+
+    rows = subjects.measure_subjects({"x": Subject(call)}, 1, device=torch.device("cpu"), max_samples=10, retries=0)
+    assert rows["x"] == {"status": "failed", "error": "out of memory: Failed to allocate 77414400 bytes of memory"}
+
+
 @pytest.fixture
 def too_big(monkeypatch):
     """Heads of tmpose_tiny that find no memory for a batch above 1 of a masked model."""
