@@ -45,6 +45,8 @@ def test_every_step_is_there_and_says_what_it_is_about():
         assert callable(load_object(step.function)) and step.about
     shown = CliRunner().invoke(app, ["cuda", "--dry-run"]).stdout
     assert [line.split()[0] for line in shown.splitlines()] == [step.name for step in STEPS]
+    twice = CliRunner().invoke(app, ["cuda", "--dry-run", "--steps", "noise,kept,noise"]).stdout
+    assert [line.split()[0] for line in twice.splitlines()] == ["noise", "kept"], "each has one folder"
 
 
 @pytest.mark.parametrize("name", ["machine", "noise", "kept"])
