@@ -42,7 +42,7 @@ def cuda(
     from ..benchmark.cuda.steps import FAILED, STEPS, Outcome, rows_in, run_steps
 
     known = {step.name: step for step in STEPS}
-    chosen = words(steps, "--steps") or list(known)
+    chosen = list(dict.fromkeys(words(steps, "--steps"))) or list(known)
     for name in chosen:
         if name not in known:
             raise InputError(f"--steps {name!r}: one of {', '.join(known)}")

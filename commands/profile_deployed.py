@@ -25,14 +25,18 @@ def print_deployed(
 ) -> None:
     """Profile each model that is `asked` for (choose_models) as deployed, and print the table."""
     import torch
+    import typer
 
     from ..benchmark.profiling.config import ProfileConfig
     from ..benchmark.profiling.deployed import profile_deployed
     from ..pose.models.choices import choose_models
 
+    how = ProfileConfig.of(dict(where))
+    for line in how.runs()[1]:
+        typer.echo(f"left out: {line}", err=True)
     with Bar("profile", quiet) as bar:
         chosen = choose_models(**asked, baseline=True)
-        rows = profile_deployed(chosen, ProfileConfig.of(dict(where)), people=people, flip=flip, progress=bar)
+        rows = profile_deployed(chosen, how, people=people, flip=flip, progress=bar)
     shown = None
     if format in ("table", "markdown"):
         shown = [_told(row) for row in rows]

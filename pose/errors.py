@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-#: in what torch, its loader and ONNX Runtime say; a shortage of Python's own is a MemoryError
+#: in what torch, its loader, ONNX Runtime and OpenVINO say; a shortage of Python's own is a MemoryError
 _SHORTAGES = (
     "out of memory", "can't allocate memory", "Cannot allocate memory", "killed by signal: Bus error",
-    "failed to map segment from shared object", "_STATUS_ALLOC_FAILED", "Failed to allocate memory",
+    "failed to map segment from shared object", "_STATUS_ALLOC_FAILED", "Failed to allocate",
 )  # fmt: skip
+_OPENVINOS_WHERE = ("Exception from", "Check '")  # lines of its errors that say where, and not what
 LONGEST_REASON = 200  # of other libraries' words in a line of ours
 #: behind the name of an operator
 _UNDETERMINED = "does not have a deterministic implementation"
@@ -21,7 +22,9 @@ def is_shortage(error: BaseException) -> bool:
 
 def first_line(error: BaseException) -> str:
     """What an error says first, or its kind where it says nothing."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:LONGEST_REASON]
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    said = [line for line in lines if not line.startswith(_OPENVINOS_WHERE)] or lines
+    return said[0][:LONGEST_REASON] if said else type(error).__name__
 
 
 def undetermined(error: BaseException) -> str | None:

@@ -173,7 +173,8 @@ def _examined(
         with torch.no_grad():
             # One at a time: what a person's heatmaps are must not depend on who else is examined.
             plain.append(torch.cat([model(image[None]) for image in images[-1]]))
-        averaged.append(average_flipped(*plain[-1].chunk(2), spec.skeleton) if flip_test else plain[-1])
+        upright, mirrored = plain[-1][: len(own)], plain[-1][len(own) :]
+        averaged.append(average_flipped(upright, mirrored, spec.skeleton) if flip_test else upright)
         center, scale = np.array([p.center for p in people]), np.array([p.scale for p in people])
         points.append(decode_to_image(averaged[-1].numpy(), center, scale, spec.convention)[..., :2])
     apart = _apart(*plain)

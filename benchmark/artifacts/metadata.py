@@ -146,8 +146,9 @@ def read_spec(file: str, known: Mapping[str, str]) -> FileSpec:
         if min(std) <= 0 or decode not in METHODS:
             raise ValueError(f"std {std}, decode_method {decode!r}")
         ratio, sigma = float(values["mask_ratio"]), float(values.get("sigma", 2.0))
-        if not 0 <= ratio < 1 or not 0 < sigma < LARGEST_SIDE:
-            raise ValueError(f"mask_ratio {ratio}, sigma {sigma}")
+        seed = 0 if values.get("seed") is None else values["seed"]
+        if not 0 <= ratio < 1 or not 0 < sigma < LARGEST_SIDE or type(seed) is not int or not 0 <= seed < 2**63:
+            raise ValueError(f"mask_ratio {ratio}, sigma {sigma}, seed {str(seed)[:40]}")
         if values["input"] not in (RAW, NORMALISED) or values["batch"] not in (1, "any"):
             raise ValueError(f"input {values['input']!r}, batch {values['batch']!r}")
         layers = values.get("layers") or {}

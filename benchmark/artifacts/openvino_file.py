@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ...pose.errors import InputError
+from ...pose.errors import InputError, first_line
 from ..runtimes.openvino import compile_model
 from . import onnx_file
 from .artifact import Describe, Step
@@ -36,7 +36,7 @@ class OpenvinoArtifact:
         try:
             return np.array(self.compiled(images)[0])
         except RuntimeError as error:
-            raise InputError(f"{self.path}: OpenVINO cannot run it ({_first_line(error)})") from None
+            raise InputError(f"{self.path}: OpenVINO cannot run it ({first_line(error)})") from None
 
     def values(self, images: np.ndarray, names: Sequence[str]) -> dict[str, np.ndarray]:
         """From a copy of the graph with these values as outputs, as far as the conversion left them."""
@@ -76,7 +76,7 @@ def read(path: Path, threads: int | None = None) -> OpenvinoArtifact:
     try:
         return OpenvinoArtifact(path, threads)
     except RuntimeError as error:
-        raise InputError(f"{path}: is no OpenVINO model, or a cut one ({_first_line(error)})") from None
+        raise InputError(f"{path}: is no OpenVINO model, or a cut one ({first_line(error)})") from None
 
 
 def _known(model: Any) -> dict[str, str]:
@@ -98,9 +98,3 @@ def _references(compiled: Any) -> tuple[str, ...]:
         if about.get("layerType") == "Reference":
             slow.add(about.get("originalLayersNames", "reference").split(",")[0])
     return tuple(sorted(slow))
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    said = [line for line in lines if not line.startswith(("Exception from", "Check '"))] or lines
-    return said[0][:200] if said else type(error).__name__

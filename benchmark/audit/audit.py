@@ -256,6 +256,8 @@ def values(claim: Claim, count: Count, baseline: Count | None) -> tuple[float, f
     if quantity == claim.quantity or baseline is None:
         return count.value(quantity) / claim.scale, count.value(exact) / claim.scale
     before, after = (_rounded(which.value(quantity), claim.figure_digits) for which in (baseline, count))
+    if not before:
+        raise InputError(f"{claim.where}: figure_digits {claim.figure_digits}: the baseline's {quantity} is 0 then")
     return 100 * (1 - after / before), 100 * (1 - count.value(exact) / baseline.value(exact))
 
 

@@ -139,10 +139,14 @@ def flop_count(model: nn.Module, count: MacCount, input_shapes: tuple[tuple[int,
         scopes = {part: scope for part, scope in scopes.items() if part != "joint_blocks"}
     by_module, published = count.by_module(), count.layers_by_module()
     whole_is_ours = isinstance(model, PoseModel)
+    parts = {part: by_module.get(scope, 0) for part, scope in scopes.items()}
+    if whole_is_ours and "blocks" in parts:  # what is run between modules, such as gathered connections, is the blocks'
+        placed = sum(parts[part] for part, scope in scopes.items() if scope.startswith("transformer."))
+        parts["blocks"] += by_module.get("transformer", 0) - placed
     return FlopCount(
         params=params,
         macs=count.total(),
-        parts={part: by_module.get(scope, 0) for part, scope in scopes.items()},
+        parts=parts,
         operators={name: macs for name, macs in count.by_operator().items() if macs},
         macs_transformer=by_module.get("transformer", 0) if whole_is_ours else None,
         published_gflops=published.get("", 0) / GIGA,

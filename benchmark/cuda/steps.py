@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ...pose.plugins import load_object
+from ..instruments.own_process import die_with_parent
 
 OK, FAILED, SKIPPED = "ok", "failed", "skipped"
 _HERE = "posebench.benchmark.cuda"
@@ -141,6 +142,7 @@ def rows_in(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def _main() -> None:
+    die_with_parent()
     order = json.load(sys.stdin)
     site = Site(**order["site"])
     try:

@@ -22,11 +22,6 @@ class Ceilings:
     macs_per_s: float
     bytes_per_s: float
 
-    @property
-    def ridge(self) -> float:
-        """Multiply-adds per byte from which on products, not memory, are the limit."""
-        return self.macs_per_s / self.bytes_per_s
-
 
 def measure_ceilings(dtype: torch.dtype = torch.float32, seconds: float = 0.5) -> Ceilings:
     """Measured now, on torch's number of threads, for about so long each."""

@@ -1,4 +1,4 @@
-"""The device and number format to measure on, checked before anything is built."""
+"""The device to measure on, checked before anything is built; number formats by name."""
 
 from __future__ import annotations
 
@@ -46,16 +46,6 @@ def use_device(device: str | torch.device, *, tf32: bool = False, deterministic:
         torch.cuda.set_device(found)
         set_tf32(tf32)
     return found
-
-
-def check_dtype(dtype: str | torch.dtype, device: torch.device) -> torch.dtype:
-    """The torch dtype of "float32", "bfloat16" or "float16"; InputError when unknown, or float16 on a CPU."""
-    name = str(dtype).removeprefix("torch.")
-    if name not in DTYPES:
-        raise InputError(f"dtype {name!r}: give one of {', '.join(DTYPES)}")
-    if name == "float16" and device.type == "cpu":
-        raise InputError("dtype 'float16' on cpu: few processors compute in it; use bfloat16 or float32, or a GPU")
-    return DTYPES[name]
 
 
 @overload

@@ -25,7 +25,6 @@ class Summary:
     n: int
     median: float
     iqr: float
-    minimum: float
     median_low: float | None
     median_high: float | None
     p90: float | None
@@ -44,9 +43,7 @@ def summarise(samples: Sequence[float] | np.ndarray) -> Summary:
     low_quarter, median, high_quarter = np.quantile(values, (0.25, 0.5, 0.75))
     tails = [float(np.quantile(values, q)) if len(values) >= samples_needed(q) else None for q in PERCENTILES]
     low, high = median_interval(values) or (None, None)
-    return Summary(
-        len(values), float(median), float(high_quarter - low_quarter), float(values.min()), low, high, *tails
-    )
+    return Summary(len(values), float(median), float(high_quarter - low_quarter), low, high, *tails)
 
 
 def samples_needed(quantile: float, confidence: float = 0.99) -> int:

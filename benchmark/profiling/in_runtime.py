@@ -125,8 +125,8 @@ def _place_module(module: nn.Module, inputs: Inputs, run: RunConfig, device: tor
             eager = module(*inputs)
         if isinstance(eager, torch.Tensor):
             drift = float((prepared.run(*inputs) - eager.float()).abs().max())
-            columns |= {"drift_heatmap": drift, "drift_images": f"{len(eager)} example inputs"}
-            unequal = _wrong(run, drift, max(1.0, float(eager.abs().max())), "what it gives differs")
+            columns |= {"drift_heatmap": drift, "drift_images": f"{len(inputs[0])} example inputs"}
+            unequal = _wrong(run, drift, max(1.0, float(eager.float().abs().max())), "what it gives differs")
         elif run.runtime != EAGER:
             kind = type(eager).__name__
             raise InputError(f"runtime {run.runtime}: a module that gives one tensor can be compared, not a {kind}")

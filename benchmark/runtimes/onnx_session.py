@@ -42,7 +42,7 @@ def open_session(
     if profile is not None:
         settings.enable_profiling, settings.profile_file_prefix = True, str(profile)
     file = source if isinstance(source, bytes) else str(source)
-    return said(onnxruntime.InferenceSession, file, settings, providers=list(providers))
+    return said(lambda: onnxruntime.InferenceSession(file, settings, providers=list(providers)))
 
 
 def said(function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:

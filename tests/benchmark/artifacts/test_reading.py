@@ -112,6 +112,7 @@ def test_a_pt2_file_that_would_run_code_is_not_opened(attack, good, tmp_path, mo
         {"input_size": [96]}, {"input_size": [96, 10**9]}, {"mean": [0.5]}, {"std": [0, 1, 1]}, {"keypoints": []},
         {"flip_pairs": [[0, 99]]}, {"decode_method": "rm"}, {"batch": 7}, {"limbs": "x"}, {"layers": {"a": 1}},
         {"mask_ratio": "x"}, {"mask_ratio": float("nan")}, {"sigma": None}, {"sigma": 0}, {"sigma": float("inf")},
+        {"seed": "x"}, {"seed": 10**30},
         {"layers": "[" * 100_000}, {"limbs": '{"a":' * 100_000},
     ],
 )  # fmt: skip

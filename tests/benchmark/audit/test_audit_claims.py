@@ -15,6 +15,7 @@ GOOD = {
     "id": "mine", "paper": "P", "source": "table 2", "statement": "S", "quantity": "gflops", "model": "tmpose_tiny",
     "unit": "G", "published": "0.10",
 }  # fmt: skip
+MASKED = {"baseline": "unmasked", "mask": "uniform", "mask_ratio": 0.5}
 
 
 def written(tmp_path, *claims):
@@ -82,6 +83,12 @@ def test_an_id_belongs_to_one_claim(tmp_path):
         read_claims(SHIPPED, path)
 
 
+def test_a_baseline_that_is_rounded_to_nothing_names_the_row(tmp_path):
+    claim = GOOD | {"quantity": "reduction_gflops", "unit": "%", "figure_digits": 0} | MASKED
+    with pytest.raises(InputError, match="row 1: figure_digits 0: the baseline's gflops is 0 then"):
+        audit(read_claims(written(tmp_path, claim)), latency=False)
+
+
 def test_an_input_size_that_the_model_cannot_have_names_the_row(tmp_path):
     path = written(tmp_path, {**GOOD, "input_size": "97x72"})
     with pytest.raises(InputError, match="row 1: input size 97x72"):
@@ -89,7 +96,6 @@ def test_an_input_size_that_the_model_cannot_have_names_the_row(tmp_path):
 
 
 PLAIN = "plain_vit(dim=48, depth=2, heads=2{})"
-MASKED = {"baseline": "unmasked", "mask": "uniform", "mask_ratio": 0.5}
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,13 @@ def test_tmpose_l_at_the_published_mask_has_the_papers_numbers_and_the_exact_one
     assert "macs_needed" not in row  # all of them are
 
 
+@pytest.mark.parametrize("name", ["tmpose_tiny", "vitpose_tiny"])
+@pytest.mark.parametrize("mask", ["semantic", "prune", "tome", "sparse", "sparse(execution=gather)"])
+def test_the_parts_of_a_model_add_up_to_it(name, mask):
+    count = count_flops(name, mask=mask, mask_ratio=0.4)
+    assert sum(count.parts.values()) == count.macs
+
+
 RATIOS = [0.0, 0.05, 0.2, 0.35, 0.4, 0.5, 0.61, 0.75, 0.9, 0.99]
 MASKED = [mask for mask in reduction_names() if mask != "none"]
 

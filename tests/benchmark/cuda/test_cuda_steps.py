@@ -1,11 +1,14 @@
 """`posebench cuda`: each step fails alone, in one line, within its time; on a CPU all that makes sense there is run."""
 
+import contextlib
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import psutil
 import pytest
 import reference
 from typer.testing import CliRunner
@@ -35,6 +38,25 @@ def test_a_step_that_fails_dies_or_hangs_is_one_line_and_stops_no_other(tmp_path
     assert list(rows_in(tmp_path / "fine")) == [{"a": 1}, {"a": 2}]
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere no process ends with its parent")
+def test_a_step_ends_with_the_command_that_is_killed(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(Path(reference.__file__).parent))
+    begin = "from pathlib import Path; from posebench.benchmark.cuda.steps import Step, run_step\n"
+    begin += f"run_step(Step('hangs', 'cuda_steps:hangs', 60, ''), 'cpu', Path({str(tmp_path / 'hangs')!r}), 60)"
+    command = subprocess.Popen([sys.executable, "-c", begin])
+    while not list(rows_in(tmp_path / "hangs")):
+        assert command.poll() is None
+        time.sleep(0.05)
+    (step,) = psutil.Process(command.pid).children()
+    command.kill()
+    command.wait()
+    try:
+        step.wait(timeout=10)
+    finally:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            step.kill()
+
+
 def test_what_the_time_does_not_suffice_for_is_skipped(tmp_path):
     (outcome,) = run_steps([Step("late", "cuda_steps:fine", 60, "")], "cpu", tmp_path, 1, lambda _: None)
     assert (outcome.status, outcome.line) == ("skipped", "the 1 s were over")
@@ -45,6 +67,8 @@ def test_every_step_is_there_and_says_what_it_is_about():
         assert callable(load_object(step.function)) and step.about
     shown = CliRunner().invoke(app, ["cuda", "--dry-run"]).stdout
     assert [line.split()[0] for line in shown.splitlines()] == [step.name for step in STEPS]
+    twice = CliRunner().invoke(app, ["cuda", "--dry-run", "--steps", "noise,kept,noise"]).stdout
+    assert [line.split()[0] for line in twice.splitlines()] == ["noise", "kept"], "each has one folder"
 
 
 @pytest.mark.parametrize("name", ["machine", "noise", "kept"])

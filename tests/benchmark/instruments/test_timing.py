@@ -1,25 +1,15 @@
 """Rows of latencies: units, parts, baselines, number formats."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from posebench.benchmark.instruments.device import check_dtype
 from posebench.benchmark.instruments.precision import Precision
 from posebench.benchmark.instruments.timing import Subject, time_together
-from posebench.benchmark.profiling.config import ProfileConfig, RunConfig
-from posebench.benchmark.profiling.modules import profile_modules
-from posebench.pose.errors import InputError
+from posebench.row import Row
 
 CPU = torch.device("cpu")
-BRIEFLY = ProfileConfig(RunConfig(threads=1), samples=10, seconds=0.3, memory=False)
-
-
-class Local(nn.Linear):
-    """A class that another process cannot import."""
 
 
 def work(size: int):
@@ -74,7 +64,7 @@ def test_what_was_not_measured_has_no_value(rows):
 
 
 def test_bfloat16_on_a_cpu_is_autocast_and_says_so():
-    precision = Precision(check_dtype("bfloat16", CPU), CPU)
+    precision = Precision(torch.bfloat16, CPU)
     layer = precision.place(nn.Linear(4, 4))
     assert layer.weight.dtype == torch.float32
     assert precision.bind(layer, precision.place_tensor(torch.ones(1, 4)))().dtype == torch.bfloat16
@@ -97,55 +87,14 @@ def test_on_cuda_weights_and_floating_inputs_would_be_cast():
     assert precision.text == "weights cast to float16"
 
 
-def test_a_number_format_that_cannot_be_measured_is_one_clear_line():
-    with pytest.raises(InputError, match="dtype 'int8': give one of float32, bfloat16, float16"):
-        check_dtype("int8", CPU)
-    with pytest.raises(InputError, match=r"dtype 'float16' on cpu: .* use bfloat16 or float32"):
-        check_dtype("float16", CPU)
-
-
-def test_any_module_can_be_profiled_at_several_batch_sizes():
-    model = nn.Sequential(nn.Linear(64, 256), nn.ReLU(), nn.Linear(256, 64))
-    how = ProfileConfig(RunConfig(threads=1), batch_sizes=(1, 8), samples=12, seconds=0.3, memory=False)
-    rows = profile_modules({"perceptron": model}, torch.randn(3, 64), how)
-    assert [row["batch_size"] for row in rows] == [1, 8]
-    for row in rows:
-        assert row["model"] == "perceptron"
-        assert row["params"] == 64 * 256 + 256 + 256 * 64 + 64
-        assert row["macs"] == 2 * 64 * 256 == row["gflops"] * 1e9  # of one sample, whatever the batch
-        assert row["latency_samples"] == 12
-        assert row["threads"] == 1
-    assert model.training  # the caller's own is as it was
-
-
-def test_the_memory_of_any_module_is_taken_at_the_batch_size_in_a_process_of_its_own():
-    model = nn.Sequential(nn.Linear(64, 256), nn.ReLU(), nn.Linear(256, 64))
-    (row,) = profile_modules({"x": model}, torch.randn(3, 64), replace(BRIEFLY, batch_sizes=(8,), memory=True))
-    assert row["peak_memory_mib"] * 2**20 == 4 * 8 * (64 + 256 + 256)
-    assert row["weights_mib"] * 2**20 == 4 * row["params"]
-    assert row["peak_rss_mib"] > 10
-
-
-def test_a_module_whose_operators_cannot_be_counted_is_still_timed_and_says_so():
-    class Inverse(nn.Module):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return torch.linalg.inv(x)
-
-    (row,) = profile_modules({"x": Inverse()}, torch.eye(4)[None], replace(BRIEFLY, samples=3))
-    assert row["macs"] is None and row["gflops"] is None
-    assert "linalg_inv" in row["error"]
-    assert row["latency_samples"] == 3
-
-
-def test_a_module_that_another_process_cannot_import_is_measured_here_without_resident_memory():
-    Local.__qualname__ = "nowhere.Local"
-    threads = torch.get_num_threads()
-    (row,) = profile_modules({"local": Local(8, 8)}, torch.randn(1, 8), replace(BRIEFLY, memory=True))
-    assert row["peak_memory_mib"] * 2**20 == 4 * (8 + 8)
-    assert row["peak_rss_mib"] is None
-    assert torch.get_num_threads() == threads
-
-
-def test_wrong_counts_are_one_clear_line():
-    with pytest.raises(InputError, match="batch size 0: give a whole number of at least 1"):
-        profile_modules({"x": nn.ReLU()}, torch.ones(1), ProfileConfig(batch_sizes=(0,)))
+def test_eager_beside_its_graph_says_whether_launches_bind_and_the_cache_is_warm_or_cold(spend):
+    subject = {
+        "launches": Subject(spend(9000), graph=spend(3000), transformer=spend(1000), transformer_graph=spend(950)),
+    }
+    flushed = []
+    rows = time_together(subject, 1, flush=lambda: flushed.append(1), max_samples=10, retries=0)
+    row = Row.of(rows["launches"])
+    assert (row.latency.ms_median, row.latency.graph_ms_median) == pytest.approx((9e-3, 3e-3))
+    assert row.latency.launch_bound is True and row.latency_transformer.launch_bound is False
+    assert (row.latency.warm_ms_median, row.latency.cold_ms_median) == pytest.approx((9e-3, 9e-3))
+    assert len(flushed) >= 2 * 10

@@ -1,5 +1,7 @@
 """The cost of an image as deployed: its stages compute what predict does, and each is there."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -7,7 +9,9 @@ import torch
 
 from posebench.benchmark.profiling.config import ProfileConfig
 from posebench.benchmark.profiling.deployed import Deployed, profile_deployed
+from posebench.benchmark.runtimes.catalogue import RUNTIMES
 from posebench.benchmark.runtimes.prepared import Task, prepare
+from posebench.benchmark.runtimes.registry import find_runtime
 from posebench.pose.errors import InputError
 from posebench.pose.evaluation.predict import predict_image
 from posebench.pose.models.choices import choose_models
@@ -36,3 +40,11 @@ def test_an_image_of_so_many_people_has_its_stages_beside_it():
     assert masked["saved_deployed"] == pytest.approx(1 - masked["ms_per_image"] / plain["ms_per_image"])
     with pytest.raises(InputError, match="--people"):
         profile_deployed(chosen, how, people=(0,))
+
+
+def test_a_runtime_that_does_not_compute_in_a_precision_is_told(posebench, monkeypatch):
+    monkeypatch.setitem(RUNTIMES, "plain", replace(RUNTIMES["eager"], name="plain", cpu_precisions=("float32",)))
+    find_runtime.cache_clear()
+    asked = ("--mask", "none", "--people", 1, "--runtime", "eager,plain", "--precision", "float32,bfloat16")
+    code, _, said = posebench("profile", "--deployed", *asked, "--samples", 10, "--seconds", 0.05, "--threads", 1)
+    assert code == 0 and "left out: runtime plain does not compute in bfloat16 on cpu" in said

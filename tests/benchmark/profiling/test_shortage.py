@@ -9,14 +9,12 @@ from torch import nn
 
 from posebench import create_model
 from posebench.benchmark.instruments import energy, processes
-from posebench.benchmark.instruments.energy import Counter
-from posebench.benchmark.instruments.timing import Subject, time_together
+from posebench.benchmark.instruments.timing import Subject
 from posebench.benchmark.profiling import in_runtime, models, subjects
 from posebench.benchmark.profiling.config import ProfileConfig, RunConfig
 from posebench.benchmark.profiling.modules import profile_modules
 from posebench.benchmark.runtimes.onnxruntime import OnnxSession
 from posebench.benchmark.runtimes.prepared import Provenance
-from posebench.row import Row
 
 BRIEFLY = {"samples": 10, "seconds": 0.1, "threads": 1}
 
@@ -66,6 +64,20 @@ def test_a_gpu_that_tells_its_energy_no_more_leaves_the_times(monkeypatch):
     (row,) = subjects.measure_subjects(calls, 1, **how).values()
     assert row["latency_samples"] == 10
     assert row["error"] == "energy was not measured: NVML does not tell the energy any more"
+
+
+def test_openvino_finds_no_memory_in_words_of_its_own():
+    said = (
+        "Exception from src/inference/src/cpp/core.cpp:117:\nException from src/inference/src/dev/plugin.cpp:54:\n"
+        "Check 'ptr' failed at src/plugins/intel_cpu/src/cpu_memory.cpp:257:\n"
+        "Failed to allocate 77414400 bytes of memory"
+    )
+
+    def call():
+        raise RuntimeError(said)
+
+    rows = subjects.measure_subjects({"x": Subject(call)}, 1, device=torch.device("cpu"), max_samples=10, retries=0)
+    assert rows["x"] == {"status": "failed", "error": "out of memory: Failed to allocate 77414400 bytes of memory"}
 
 
 @pytest.fixture
@@ -127,32 +139,3 @@ def test_on_an_accelerator_the_transformer_part_is_a_part_of_the_one_model_there
     assert part.module is whole.module.transformer and whole.module is not model
     assert {value.device.type for value in whole.module.parameters()} == {"meta"}
     assert {value.device.type for value in model.parameters()} == {"cpu"}
-
-
-def test_eager_beside_its_graph_says_whether_launches_bind_and_the_cache_is_warm_or_cold(spend):
-    subject = {
-        "launches": Subject(spend(9000), graph=spend(3000), transformer=spend(1000), transformer_graph=spend(950)),
-    }
-    flushed = []
-    rows = time_together(subject, 1, flush=lambda: flushed.append(1), max_samples=10, retries=0)
-    row = Row.of(rows["launches"])
-    assert (row.latency.ms_median, row.latency.graph_ms_median) == pytest.approx((9e-3, 3e-3))
-    assert row.latency.launch_bound is True and row.latency_transformer.launch_bound is False
-    assert (row.latency.warm_ms_median, row.latency.cold_ms_median) == pytest.approx((9e-3, 9e-3))
-    assert len(flushed) >= 2 * 10
-
-
-def test_energy_stands_beside_the_times(monkeypatch):
-    joules = iter(range(1000))
-    monkeypatch.setattr(models, "energy_counter", lambda device: Counter(lambda: float(next(joules)), "by hand"))
-    found, measure = [], subjects.measure_energy
-    monkeypatch.setattr(subjects, "measure_energy", lambda *args, **how: found.append(
-        measure(*args, **how, window=0.05, rest=0.0, windows=3)) or found[-1])  # fmt: skip
-    how = dict(masks=["uniform"], ratios=[0.4], baseline=True, memory=False, energy=True, batch_sizes=[2])
-    rows = models.profile("tmpose_tiny", **how, **BRIEFLY)
-    assert [row["mask"] for row in rows] == ["none", "uniform"]
-    for row, used in zip(rows, found[0].values(), strict=True):
-        assert row["joules_per_image"] == pytest.approx(sorted(used.joules_per_image)[1])
-        assert row["energy_method"] == "by hand, 3 windows of 0.05 s"
-    assert rows[0]["joules_vs_unmasked"] is None
-    assert rows[1]["joules_vs_unmasked_low"] <= rows[1]["joules_vs_unmasked"] <= rows[1]["joules_vs_unmasked_high"]

@@ -109,6 +109,18 @@ def test_a_module_that_gives_no_single_tensor_runs_in_eager_alone():
     assert "gives one tensor can be compared, not a tuple" in rows[-1]["error"]
 
 
+@pytest.mark.parametrize("of", [torch.sum, lambda x: x > 0])
+def test_a_module_may_give_one_number_for_a_batch_or_what_has_no_sign(of):
+    class Gives(nn.Module):
+        def forward(self, x):
+            return of(x)
+
+    asked = {"inputs": torch.ones(1, 3), "runtimes": ("eager", "fused"), "batch_sizes": (2,)}
+    eager, fused = profile(Gives(), **asked, **BRIEFLY)
+    assert eager["status"] == fused["status"] == "ok"
+    assert (fused["drift_heatmap"], fused["drift_images"]) == (0, "2 example inputs")
+
+
 @pytest.mark.onnx
 def test_a_module_that_breaks_without_a_word_when_it_is_exported_has_no_onnx_form():
     class Silent(nn.Module):

@@ -7,7 +7,9 @@ import torch
 from torch import nn
 
 from posebench.benchmark.counting.flops import flops_row
+from posebench.benchmark.instruments.energy import Counter
 from posebench.benchmark.instruments.memory import peak_memory
+from posebench.benchmark.profiling import models, subjects
 from posebench.benchmark.profiling.models import profile
 from posebench.pose.errors import InputError
 from posebench.pose.models.choices import choose_models
@@ -118,3 +120,19 @@ def test_any_module_can_be_given_with_inputs():
 def test_profiling_on_a_device_that_is_not_there_is_one_clear_line():
     with pytest.raises(InputError, match="no CUDA device is usable here"):
         profile("tmpose_tiny", device="cuda")
+
+
+def test_energy_stands_beside_the_times(monkeypatch):
+    joules = iter(range(1000))
+    monkeypatch.setattr(models, "energy_counter", lambda device: Counter(lambda: float(next(joules)), "by hand"))
+    found, measure = [], subjects.measure_energy
+    monkeypatch.setattr(subjects, "measure_energy", lambda *args, **how: found.append(
+        measure(*args, **how, window=0.05, rest=0.0, windows=3)) or found[-1])  # fmt: skip
+    how = dict(masks=["uniform"], ratios=[0.4], baseline=True, memory=False, energy=True, batch_sizes=[2])
+    rows = profile("tmpose_tiny", **how, samples=10, seconds=0.1, threads=1)
+    assert [row["mask"] for row in rows] == ["none", "uniform"]
+    for row, used in zip(rows, found[0].values(), strict=True):
+        assert row["joules_per_image"] == pytest.approx(sorted(used.joules_per_image)[1])
+        assert row["energy_method"] == "by hand, 3 windows of 0.05 s"
+    assert rows[0]["joules_vs_unmasked"] is None
+    assert rows[1]["joules_vs_unmasked_low"] <= rows[1]["joules_vs_unmasked"] <= rows[1]["joules_vs_unmasked_high"]
