@@ -107,8 +107,8 @@ def timing_folders(store: SweepStore, cells: list[CellConfig], request: SweepReq
 
 def read_gpu(folder: Path) -> str:
     """The GPU that a timing's folder says it was made on; empty where it does not."""
-    result = read_result(folder) or {}
-    return str(result.get("conditions", {}).get("device_name") or "")
+    conditions = (read_result(folder) or {}).get("conditions")
+    return str(conditions.get("device_name") or "") if isinstance(conditions, dict) else ""
 
 
 def runs_asked(run: RunConfig, request: SweepRequest) -> tuple[RunConfig, ...]:
