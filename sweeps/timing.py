@@ -81,12 +81,14 @@ def timing_groups(cells: list[CellConfig], request: SweepRequest) -> dict[str, T
 
 
 def _gpu(request: SweepRequest) -> str:
-    """The name of this machine's GPU, where the sweep is for one; none where there is none, or others run it."""
+    """The name of the GPU of this machine that measures, where the sweep is for one: the first of those asked for, as
+    it is leased (executors/leases.py). None where there is none, or others run it."""
     if not request.device.startswith("cuda") or not find_executor(request.executor).here:
         return ""
     import torch
 
-    return torch.cuda.get_device_name(request.device) if torch.cuda.is_available() else ""
+    number = min(request.device_numbers or (0,))
+    return torch.cuda.get_device_name(number) if number < torch.cuda.device_count() else ""
 
 
 def timing_folders(store: SweepStore, cells: list[CellConfig], request: SweepRequest) -> dict[str, TimingJob]:
