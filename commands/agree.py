@@ -39,7 +39,7 @@ def agree(
     found = write_agreement(store, cells)
     if not found:
         raise InputError(f"{folder}: nothing to compare: two masks that keep some of the tokens are needed, evaluated")
-    draw_differences(store, cells, found, read_stored(store).asked["data_dir"])
+    draw_differences(store, cells, found, read_stored(store).data.data_dir)
     for one in found:
         typer.echo(f"{one.model}: {agreement_sentence(one)}")
     typer.echo(f"{count(len(cells), 'trained model')}, {asked} asked now: {folder / 'agreement.csv'}")

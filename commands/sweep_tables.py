@@ -100,19 +100,19 @@ def show_plan(request: SweepRequest, console: Console) -> None:
     lines += [f"{cell.model.name}: {HOW[cell.train.mode]}." for cell in plan.models]
     lines += [f"{note}." for note in plan.notes]
     data = f"{plan.data.root}" if plan.data.made else f"{plan.data.root} (the embedded set, which a sweep makes first)"
-    lines += [
-        f"Data: {data}; {count(plan.data.train_people, 'person', 'people')} to train on, {plan.data.eval_people} to "
-        "judge by.",
-        f"Results go to {folder or 'a folder in runs/, named once the data is there'}.",
-    ]
+    if plan.data.eval_people:
+        people = count(plan.data.train_people, "person", "people")
+        lines.append(f"Data: {data}; {people} to train on, {plan.data.eval_people} to judge by.")
+    lines.append(f"Results go to {folder or 'a folder in runs/, named once the data is there'}.")
     finished = sum(not seconds for seconds in guess.cell_seconds.values())
     if finished:
         lines.append(f"{finished} of {count(len(plan.cells), 'cell')} finished earlier; these are kept.")
     if guess.total_seconds:
         what = "for the rest" if finished else "in all"
+        cpu = "" if guess.probed_on == request.device else f"'s CPU, as it has no {request.device},"
         lines.append(
             f"Time: about {duration(guess.total_seconds)} {what}, {count(jobs, 'cell')} at a time: an estimate, from a "
-            "short probe on this machine and the multiply-adds."
+            f"short probe on this machine{cpu} and the multiply-adds."
         )
     else:
         lines.append("Nothing is left to do: the same command only writes the table, the plots and the page anew.")

@@ -150,13 +150,13 @@ def note_missing(store: SweepStore, people: int = MOST, on_event: Listener = ign
 
     stored = read_stored(store)
     cells = [cell for cell in stored.done if chooses(cell)]
-    data_root = stored.asked["data_dir"]
+    data_root = stored.data.data_dir
     splits: dict[str, object] = {}
     asked = 0
     for number, cell in enumerate(cells):
         folder = store.cell_dir(cell.key)
         noted = stored_choices(folder)
-        most = min(people, stored.asked["eval_people"])
+        most = min(people, stored.data.eval_people)
         if noted is not None and len(noted.people) == most:
             continue
         model = evaluated_model(store, stored.request, cell, data_root)

@@ -11,8 +11,10 @@ from typing import Any
 import torch
 
 from ..benchmark.counting.flops import flops_row
+from ..benchmark.instruments.device import check_device
 from ..benchmark.instruments.energy import REST_SECONDS, WINDOW_SECONDS, WINDOWS
 from ..pose.crops.dataset import PoseDataset
+from ..pose.errors import InputError
 from ..pose.models.config import ModelConfig
 from ..pose.models.model import PoseModel
 from .config import CellConfig
@@ -40,12 +42,14 @@ class Speed:
 @dataclass(frozen=True)
 class Estimate:
     """Per cell its counts (flops_row) and seconds; of the base models by key; and of the whole sweep. Seconds are of
-    what is left to do: 0 for what is finished."""
+    what is left to do: 0 for what is finished. probed_on: a device of this machine, the CPU where it has none such as
+    the sweep is for."""
 
     counts: dict[str, dict[str, Any]]
     cell_seconds: dict[str, float]
     base_seconds: dict[str, float]
     total_seconds: float
+    probed_on: str
 
 
 def estimate(plan: Plan, jobs: int, store: SweepStore | None = None) -> Estimate:
@@ -60,7 +64,10 @@ def estimate(plan: Plan, jobs: int, store: SweepStore | None = None) -> Estimate
     counts = {cell.key: count(cell.executed) for cell in plan.cells}
     working = {cell.model.name for cell in plan.cells if cell.key not in done}
     unmasked = {cell.model.name: cell for cell in plan.models}
-    speeds = {name: _measured(plan, unmasked[name], count(unmasked[name].executed)["gflops"]) for name in working}
+    device = _device_here(plan.request.device)
+    speeds = {
+        name: _measured(plan, unmasked[name], count(unmasked[name].executed)["gflops"], device) for name in working
+    }
     cell_seconds = {}
     for cell in plan.cells:
         if cell.key in done:
@@ -73,7 +80,7 @@ def estimate(plan: Plan, jobs: int, store: SweepStore | None = None) -> Estimate
             cell,
             speeds[cell.model.name],
             trained=sum(in_training) / len(in_training) if cell.trains else None,
-            evaluated=gflops,
+            evaluated=gflops if cell.evaluates else None,
         )
     base_seconds = dict.fromkeys(plan.bases, 0.0)
     for key in bases:
@@ -94,7 +101,16 @@ def estimate(plan: Plan, jobs: int, store: SweepStore | None = None) -> Estimate
             timing += measured * len(plan.request.batch_sizes) * WINDOWS * (WINDOW_SECONDS + REST_SECONDS)
     at_once = min(jobs, max(1, sum(seconds > 0 for seconds in cell_seconds.values())))
     total = sum(base_seconds.values()) + sum(cell_seconds.values()) / at_once + timing
-    return Estimate(counts, cell_seconds, base_seconds, total + (0 if plan.data.made else RENDER_SECONDS))
+    return Estimate(counts, cell_seconds, base_seconds, total + (0 if plan.data.made else RENDER_SECONDS), device)
+
+
+def _device_here(device: str) -> str:
+    """The device itself, or the CPU where only the machines have it that an executor runs the cells on."""
+    try:
+        check_device(device)
+    except InputError:
+        return "cpu"
+    return device
 
 
 def _seconds(plan: Plan, cell: CellConfig, speed: Speed, *, trained: float | None, evaluated: float | None) -> float:
@@ -117,20 +133,20 @@ def _trained_as(cell: CellConfig) -> list[ModelConfig]:
     return [replace(cell.executed, reduction=replace(reduction, ratio=ratio)) for ratio in ratios]
 
 
-def _measured(plan: Plan, cell: CellConfig, gflops: float) -> Speed:
+def _measured(plan: Plan, cell: CellConfig, gflops: float, device: str) -> Speed:
     """A few training and evaluation steps of the unmasked model, and a few crops, on one cell's threads."""
     before = torch.get_num_threads()
     torch.set_num_threads(cell.run.threads)
     try:
-        model = build_model(cell.model).to(plan.request.device)
-        images = torch.randn(PROBE_IMAGES, 3, *model.spec.input_size, device=plan.request.device)
+        model = build_model(cell.model).to(device)
+        images = torch.randn(PROBE_IMAGES, 3, *model.spec.input_size, device=device)
         per_image = PROBE_IMAGES * gflops
         with torch.no_grad():
-            forward = _time(lambda: model.eval()(images), plan.request.device) / per_image
+            forward = _time(lambda: model.eval()(images), device) / per_image
         train = 0.0
         if cell.train.recipe:
-            train = _time(lambda: model.train()(images).square().mean().backward(), plan.request.device) / per_image
-        return Speed(_load_seconds(plan, model), train, forward)
+            train = _time(lambda: model.train()(images).square().mean().backward(), device) / per_image
+        return Speed(_load_seconds(plan, model) if cell.evaluates else 0.0, train, forward)
     finally:
         torch.set_num_threads(before)
 

@@ -30,7 +30,6 @@ from .timing import timing_folders
 
 #: what may differ between the cells of a model in sweeps that belong together, by its name in a flat configuration
 _FREE = ("run.", "model.reduction.", "model.seed", "train.recipe.seed", "train.recipe.mask_ratios", "train.start.base")
-_DATA = ("data_dir", "train_people", "eval_people")
 #: of a request: what any of the sweeps asked for
 _JOINED = ("models", "masks", "ratios", "seeds", "batch_sizes", "runtimes", "precisions", "weights")
 
@@ -166,7 +165,8 @@ def _write(store: SweepStore, sources: Sequence[StoredSweep], chosen: dict[str, 
     cells = {key: cell for source in sources for key, cell in source.cells.items()}
     bases = {key: base for source in sources for key, base in source.bases.items()}
     request = _joined(sources)
-    asked = to_plain(request) | {name: sources[0].asked[name] for name in _DATA}
+    people = sources[0].data
+    asked = to_plain(request) | to_plain(people)
     write_json(store.manifest_file, make_manifest(asked, cells.values(), bases.values()))
     for source in sources:
         for key in source.bases:
@@ -179,9 +179,9 @@ def _write(store: SweepStore, sources: Sequence[StoredSweep], chosen: dict[str, 
     write_origins(store, _origins(store, sources, chosen))
     ended = [cell for key, cell in cells.items() if key in chosen]
     data = DataFacts(
-        root=Path(asked["data_dir"]), layout=ended[0].model.dataset, boxes=request.boxes,
+        root=Path(people.data_dir), layout=ended[0].model.dataset, boxes=request.boxes,
         boxes_hash=ended[0].eval.boxes, train_hash=None, eval_hash=ended[0].eval.data,
-        train_people=asked["train_people"], eval_people=asked["eval_people"],
+        train_people=people.train_people, eval_people=people.eval_people,
     )  # fmt: skip
     plan = Plan(request, data, (), ended, bases)
     write_results(store.results_file, assemble_rows(store, plan, {}, paired_differences(store, ended, plan.request)))

@@ -65,13 +65,14 @@ def columns_of(store: SweepStore, cell: CellConfig, origins: Mapping[str, Origin
 
 
 def timings_in(folder: Path, machine: str | None = None) -> dict[str, dict[str, Any]]:
-    """Key of what is executed -> batch size (text) -> latency columns, of a timing's folder; with the machine."""
+    """Key of what is executed -> batch size (text) -> latency columns, of a timing's folder; with the machine.
+    InputError where they are damaged."""
     told = {"timed_on": machine} if machine else {}
-    result = read_result(folder) or {}
-    return {
-        name: {size: columns | told for size, columns in by_size.items()}
-        for name, by_size in result.get("timings", {}).items()
-    }
+    timings = (read_result(folder) or {}).get("timings", {})
+    by_key = timings.values() if isinstance(timings, dict) else [timings]
+    if not all(isinstance(one, dict) and all(isinstance(row, dict) for row in one.values()) for one in by_key):
+        raise InputError(f"{folder / 'result.json'}: its times are damaged; delete it, and they are taken again")
+    return {name: {size: row | told for size, row in by_size.items()} for name, by_size in timings.items()}
 
 
 def origin_timings(

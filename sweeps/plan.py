@@ -49,13 +49,12 @@ def make_plan(request: SweepRequest, data: DataFacts) -> Plan:
     """Resolve recipes, weights and threads and expand the grid. InputError for a device that is not there, weights that
     cannot be read or do not fit, or a model that cannot be built for this data or masked by one of the ratios.
     """
-    here = find_executor(request.executor).here
-    if here:
+    if find_executor(request.executor).here:
         for device in [f"cuda:{number}" for number in request.device_numbers or ()] or [request.device]:
             found = check_device(device)
             if request.energy:
                 energy_counter(found)
-    _, left_out = runs_of(RunConfig(_device(request)), request.runtimes, request.precisions, here=here)
+    _, left_out = runs_of(RunConfig(_device(request)), request.runtimes, request.precisions)
     reductions = {name: _checked_reductions(request, name, data) for name in request.models}
     models, bases, notes = [], [], [f"left out: {line}" for line in left_out]
     for name in request.models:

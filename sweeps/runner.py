@@ -36,6 +36,7 @@ from .store import (
     run_file,
     write_json,
 )  # fmt: skip
+from .stored import StoredData
 from .timing import read_timings, runs_evaluated, timing_groups
 
 TIMING, IMAGE_TIMING = "posebench.sweeps.timing", "posebench.sweeps.image_timing"
@@ -92,9 +93,8 @@ def execute(request: SweepRequest, on_event: Listener = ignore) -> Outcome:
 
 def manifest_of(plan: Plan) -> dict[str, Any]:
     """The content of sweep.json: what was asked for, and the cells in running order."""
-    asked = to_plain(plan.request) | {"data_dir": str(plan.data.root)}
-    asked |= {"train_people": plan.data.train_people, "eval_people": plan.data.eval_people}
-    return make_manifest(asked, plan.cells, plan.bases.values())
+    data = StoredData(str(plan.data.root), plan.data.train_people, plan.data.eval_people)
+    return make_manifest(to_plain(plan.request) | to_plain(data), plan.cells, plan.bases.values())
 
 
 def jobs_of(plan: Plan) -> int:

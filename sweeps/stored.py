@@ -13,6 +13,15 @@ from .store import SweepStore
 
 
 @dataclass(frozen=True)
+class StoredData:
+    """What sweep.json says of the data, beside the request."""
+
+    data_dir: str
+    train_people: int
+    eval_people: int
+
+
+@dataclass(frozen=True)
 class StoredSweep:
     """asked: as it stands in sweep.json, request: the same as a record. cells, bases: by key."""
 
@@ -21,6 +30,13 @@ class StoredSweep:
     request: SweepRequest
     cells: dict[str, CellConfig]
     bases: dict[str, CellConfig]
+
+    @property
+    def data(self) -> StoredData:
+        """InputError where it is not said."""
+        said = {field.name: self.asked[field.name] for field in fields(StoredData) if field.name in self.asked}
+        data: StoredData = from_plain(StoredData, said, str(self.store.manifest_file))
+        return data
 
     @property
     def done(self) -> list[CellConfig]:

@@ -81,12 +81,14 @@ def timing_groups(cells: list[CellConfig], request: SweepRequest) -> dict[str, T
 
 
 def _gpu(request: SweepRequest) -> str:
-    """The name of this machine's GPU, where the sweep is for one; none where there is none, or others run it."""
+    """The name of the GPU of this machine that measures, where the sweep is for one: the first of those asked for, as
+    it is leased (executors/leases.py). None where there is none, or others run it."""
     if not request.device.startswith("cuda") or not find_executor(request.executor).here:
         return ""
     import torch
 
-    return torch.cuda.get_device_name(request.device) if torch.cuda.is_available() else ""
+    number = min(request.device_numbers or (0,))
+    return torch.cuda.get_device_name(number) if number < torch.cuda.device_count() else ""
 
 
 def timing_folders(store: SweepStore, cells: list[CellConfig], request: SweepRequest) -> dict[str, TimingJob]:
@@ -107,8 +109,8 @@ def timing_folders(store: SweepStore, cells: list[CellConfig], request: SweepReq
 
 def read_gpu(folder: Path) -> str:
     """The GPU that a timing's folder says it was made on; empty where it does not."""
-    result = read_result(folder) or {}
-    return str(result.get("conditions", {}).get("device_name") or "")
+    conditions = (read_result(folder) or {}).get("conditions")
+    return str(conditions.get("device_name") or "") if isinstance(conditions, dict) else ""
 
 
 def runs_asked(run: RunConfig, request: SweepRequest) -> tuple[RunConfig, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -202,8 +202,8 @@ class _Bench:
 
     def settings(self) -> dict[str, Any]:
         """All that decides a score or a proposal, but how many are wanted and on which device."""
-        asked = asdict(replace(self.asked, weights=Path(), data=Path()))
-        kept = {name: value for name, value in asked.items() if name not in ("trials", "device", "weights", "data")}
+        left_out = ("trials", "device", "weights", "data")
+        kept = {name: value for name, value in vars(self.asked).items() if name not in left_out}
         kept["masks"], kept["input_size"] = list(self.masks), list(self.config.input_size or ())
         kept["weights"] = file_sha256(self.asked.weights)
         kept["people"] = f"{self.data} {self.judged}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import re
 import signal
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -72,8 +73,8 @@ def whole(options: dict[str, str], name: str, default: int | None, least: int = 
     text = options.get(name)
     if text is None:
         return default
-    if not text.isdecimal() or int(text) < least:
-        raise InputError(f"--executor-option {name}={text}: give a whole number from {least} on")
+    if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < least:
+        raise InputError(f"--executor-option {name}={text[:40]}: give a whole number from {least} on")
     return int(text)
 
 

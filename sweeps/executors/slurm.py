@@ -91,8 +91,8 @@ def _engine(cluster: str, folder: Path, tasks: list[Task], resources: Resources,
     requeues = whole(options, "requeues", 100)
     setup = [options["setup"]] if "setup" in options else []
     gpus = options.get("gpus", "1" if tasks[0].cuda else "0")
-    if not re.fullmatch(r"([\w.-]+:)?\d+", gpus):
-        raise InputError(f"--executor-option gpus={gpus}: give a number, or TYPE:NUMBER")
+    if not re.fullmatch(r"([\w.-]+:)?\d{1,6}", gpus):
+        raise InputError(f"--executor-option gpus={gpus[:40]}: give a number, or TYPE:NUMBER")
     # Numbers of devices follow the tasks' order there: a job's only device is number 0 to it.
     if cluster == "local":
         engine = submitit.LocalExecutor(folder, max_num_timeout=requeues)
@@ -131,9 +131,9 @@ def _submit(engine: Any, tasks: list[Task]) -> list[Any]:
 
 def _minutes(text: str) -> int:
     """Of a walltime as sbatch has it: minutes, M:SS, H:MM:SS, D-HH[:MM[:SS]]; at least one."""
-    match = re.fullmatch(r"(?:(\d+)-)?(\d+)(?::(\d+))?(?::(\d+))?", text.strip())
+    match = re.fullmatch(r"(?:(\d{1,6})-)?(\d{1,6})(?::(\d{1,6}))?(?::(\d{1,6}))?", text.strip())
     if not match:
-        raise InputError(f"--executor-option time={text}: give minutes, H:MM:SS or D-HH:MM:SS")
+        raise InputError(f"--executor-option time={text[:40]}: give minutes, H:MM:SS or D-HH:MM:SS")
     days, *parts = match.groups()
     given = [int(part) for part in parts if part is not None]
     if days is not None or len(given) == 3:

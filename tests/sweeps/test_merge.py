@@ -204,6 +204,10 @@ def test_sweeps_of_other_settings_people_or_versions_are_refused(tmp_path):
     )
     older = write_sweep(tmp_path / "e", "two", seeds=(1,))
     manifest = json.loads((older / "sweep.json").read_text())
+    without = {name: value for name, value in manifest["asked"].items() if name != "train_people"}
+    (older / "sweep.json").write_text(json.dumps(manifest | {"asked": without}))
+    with pytest.raises(InputError, match=r"sweep\.json: StoredData.train_people is missing"):
+        merge_sweeps([older, a], tmp_path / "both")
     (older / "sweep.json").write_text(json.dumps(manifest | {"version": 1}))
     refused(older, "sweep folder of version 1, this posebench reads version 2")
     (older / "sweep.json").write_text(json.dumps(manifest))

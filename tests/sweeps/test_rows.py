@@ -15,6 +15,7 @@ from posebench.pose.evaluation.bootstrap import PairedDifference, paired_bootstr
 from posebench.reports.analysis.results import read_results, records_of, write_results
 from posebench.row import PartTiming, flat
 from posebench.sweeps.cell_result import CellResult, write_cell_result
+from posebench.sweeps.origins import timings_in
 from posebench.sweeps.request import SweepRequest
 from posebench.sweeps.results import assemble_rows, paired_differences
 from posebench.sweeps.store import SweepStore, memory_file, run_file, write_json
@@ -84,6 +85,13 @@ def test_a_masked_cell_is_paired_with_the_unmasked_one_that_it_belongs_to_or_wit
     wanted = {cells[n].key: paired_bootstrap(left[n], left[n - 1]) for n in (1, 3)}
     assert paired_differences(store, cells, request) == wanted and len(set(wanted.values())) == 2
     assert paired_differences(store, cells[1:3], request) == {}, "the first has none, the other is none"
+
+
+@pytest.mark.parametrize("damaged", [[1], {"key": 1}, {"key": {"1": 2.5}}])
+def test_times_that_are_none_are_told_with_their_file(tmp_path, damaged):
+    write_json(tmp_path / "result.json", {"status": "ok", "timings": damaged})
+    with pytest.raises(InputError, match=f"{tmp_path}/result.json: its times are damaged; delete it"):
+        timings_in(tmp_path)
 
 
 def test_a_measured_number_without_a_column_is_an_error(sweep):

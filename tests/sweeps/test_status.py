@@ -1,12 +1,15 @@
 """What a sweep is doing, asked from outside: true while it runs, when it has ended, and when it was killed."""
 
 import json
+import operator
 import os
+import random
 import re
 import socket
 import subprocess
 import sys
 import time
+from functools import reduce
 
 import psutil
 import pytest
@@ -153,6 +156,34 @@ def test_who_works_in_a_folder_is_not_known_from_a_broken_record(sweep, posebenc
     (folder / RUN).unlink()
     os.mkfifo(folder / RUN)
     assert states(folder)[0] == "stopped"
+
+
+ODD = [None, True, -1, 1e308, float("nan"), 10**40, "x", "../../x", [], [1], {"a": 1}]
+
+
+def places(content, path=()):
+    """The paths of all that a plain value holds, itself apart."""
+    for key in content if isinstance(content, dict) else range(len(content)) if isinstance(content, list) else ():
+        yield (*path, key)
+        yield from places(content[key], (*path, key))
+
+
+def test_whatever_stands_in_a_record_is_told_or_shown(tmp_path):
+    folder, rng = write_sweep(tmp_path / "sweep", socket.gethostname()), random.Random(0)
+    (folder / RUN).write_text(json.dumps(to_plain(Owner(socket.gethostname(), os.getpid(), time.time()))))
+    files = {file: json.loads(file.read_text()) for file in sorted(folder.rglob("*.json"))}
+    every = [(file, place, odd) for file, whole in files.items() for place in places(whole) for odd in ODD]
+    told = 0
+    for file, (*place, last), odd in rng.sample(every, 150):
+        content = json.loads(json.dumps(files[file]))
+        reduce(operator.getitem, place, content)[last] = odd
+        file.write_text(json.dumps(content))
+        try:
+            read_status(folder)
+        except InputError as error:
+            told += str(file) in str(error)
+        file.write_text(json.dumps(files[file]))
+    assert 50 < told < 150
 
 
 def test_a_folder_without_a_sweep_is_told(tmp_path, posebench):

@@ -68,6 +68,21 @@ def test_a_dry_run_shows_every_cell_with_its_exact_count_and_writes_nothing(pose
     assert not os.listdir()
 
 
+def test_a_dry_run_for_a_clusters_gpus_is_shown_on_a_machine_without_one(posebench, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    grid = ("--mask", "random", "--ratios", "0.4", "--profile-only")
+    code, out, err = posebench("sweep", *grid, "--executor", "slurm", "--device", "cuda", "--dry-run")
+    assert code == 0 and "random 0.4" in out
+    assert "a short probe on this machine's CPU, as it has no cuda, and the multiply-adds" in out
+    code, out, err = posebench("sweep", *grid, "--device", "cuda", "--dry-run")
+    assert code == 2 and "no CUDA device is usable here" in err
+
+
+def test_a_dry_run_of_counting_and_measuring_alone_asks_for_no_data(posebench):
+    code, out, err = posebench("sweep", "--mask", "random", "--ratios", "0.4", "--profile-only", "--dry-run")
+    assert (code, err) == (0, "") and "random 0.4" in out and "an estimate" in out and "Data:" not in out
+
+
 def test_an_estimate_for_the_cpu_leaves_cuda_alone(monkeypatch):
     def touched(*_):
         raise AssertionError("CUDA was touched")

@@ -12,9 +12,11 @@ from posebench.pose.metrics import AP, PCKH
 from posebench.pose.models.config import ModelConfig
 from posebench.pose.records import from_plain, to_plain
 from posebench.sweeps.config import CellConfig, Start, TrainConfig, timing_key
-from posebench.sweeps.request import SweepRequest
+from posebench.sweeps.executors import Resources, Task
+from posebench.sweeps.executors.leases import Leases
+from posebench.sweeps.request import SweepRequest, parse
 from posebench.sweeps.store import SweepStore, write_json
-from posebench.sweeps.timing import timing_folders
+from posebench.sweeps.timing import timing_folders, timing_groups
 
 
 def keys_of(request=SweepRequest(), models=None):  # noqa: B008 - frozen
@@ -148,12 +150,26 @@ def test_a_new_axis_of_a_model_or_of_its_run_changes_the_timing_key_by_itself():
     assert timing_key(wider(**vars(MODEL)), RUN) != timing_key(MODEL, RUN)
 
 
+def test_the_gpu_of_a_timing_is_the_one_that_is_leased_to_it(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    monkeypatch.setattr(torch.cuda, "get_device_name", ("A100", "H100", "H200").__getitem__)
+    cells, task = [replace(unmasked(), run=replace(RUN, device="cuda"))], Task("", "", None, cuda=True)
+    for asked, number in (({}, 0), ({"device": "cuda:1"}, 1), ({"devices": "2,1"}, 1), ({"devices": "all"}, 0)):
+        request = parse({"device": "cuda"} | asked)
+        leases = Leases.of_machine([task], Resources(None, devices=request.device_numbers))
+        assert leases.take(task).devices == (number,)
+        (job,) = timing_groups(cells, request).values()
+        assert job.gpu == torch.cuda.get_device_name(number)
+    (job,) = timing_groups(cells, parse({"devices": "3"})).values()
+    assert job.gpu == "", "of another machine, whose folder is read here"
+
+
 def test_another_gpus_times_are_not_taken_and_a_machine_without_one_reads_those_that_are_there(tmp_path, monkeypatch):
     cells, request = [replace(unmasked(), run=replace(RUN, device="cuda"))], SweepRequest(device="cuda")
     store = SweepStore(tmp_path)
 
     def keys(gpu):
-        monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu is not None)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: int(gpu is not None))
         monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: gpu)
         return set(timing_folders(store, cells, request))
 

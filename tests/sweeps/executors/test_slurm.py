@@ -15,6 +15,7 @@ from six_cells import OPTIONS, results_of, six_cells
 
 from posebench.pose.errors import InputError
 from posebench.sweeps.executors import Resources, Task, find_executor
+from posebench.sweeps.executors.elsewhere import whole, yes
 from posebench.sweeps.executors.presence import WORKER, read_owner
 from posebench.sweeps.executors.slurm import _minutes
 from posebench.sweeps.runner import execute
@@ -31,9 +32,24 @@ def test_a_walltime_is_read_as_sbatch_reads_it(text, minutes):
     assert _minutes(text) == minutes
 
 
-def test_a_walltime_that_is_none_is_told():
-    with pytest.raises(InputError, match="time=4h: give minutes"):
-        _minutes("4h")
+@pytest.mark.parametrize("text", ["4h", "", "1:2:3:4", 5000 * "9"])
+def test_a_walltime_that_is_none_is_told(text):
+    with pytest.raises(InputError, match=f"time={text[:40]}: give minutes"):
+        _minutes(text)
+
+
+@pytest.mark.parametrize("text", ["x", "-1", "0", "1.5", "", 5000 * "9"])
+def test_an_option_that_is_no_number_is_told(text):
+    assert whole({"cpus": "16"}, "cpus", None, 1) == 16 and whole({}, "cpus", 3, 1) == 3
+    with pytest.raises(InputError, match=f"cpus={text[:40]}: give a whole number from 1 on"):
+        whole({"cpus": text}, "cpus", None, 1)
+
+
+@pytest.mark.parametrize(("text", "wanted"), [("Yes", True), ("1", True), ("no", False), ("false", False)])
+def test_an_option_is_yes_or_no(text, wanted):
+    assert yes({"wait": text}, "wait", not wanted) is wanted and yes({}, "wait", wanted) is wanted
+    with pytest.raises(InputError, match="wait=perhaps: give yes or no"):
+        yes({"wait": "perhaps"}, "wait", wanted)
 
 
 def test_jobs_of_a_killed_sweep_that_do_not_end_are_told_and_nothing_is_begun_beside_them(tmp_path, monkeypatch):
