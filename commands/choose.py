@@ -133,6 +133,7 @@ def _show(decision: Decision, console: Console) -> None:
 
     from ..reports.analysis.decision_words import answer, difference_text, front_note, saving_text
     from ..reports.analysis.quantities import QUANTITIES
+    from ..reports.analysis.timed import times_sentence
     from ..reports.analysis.wording import percent
 
     console.print(Text(answer(decision), "bold"), soft_wrap=True)
@@ -153,7 +154,8 @@ def _show(decision: Decision, console: Console) -> None:
         )
         table.add_row(*map(Text, [*cells, verdict]))
     console.print(table)
-    for sentence in [*decision.settle, front_note(decision)]:
+    elsewhere = times_sentence(decision.subject.label, decision.subject.times)
+    for sentence in [*decision.settle, front_note(decision), elsewhere]:
         if sentence:
             console.print(Text(sentence), soft_wrap=True)
 

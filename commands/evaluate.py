@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ..pose.errors import InputError
+from ..pose.metrics import AP
 from ..sweeps.checked import MOST_IMAGES
 from .artifact_gate import gate
 from .data_options import Data, DatasetName, Workers, data_folder
@@ -132,6 +133,8 @@ def evaluate(
         check_new(save_results, "--save-results")
     torch.manual_seed(seed or 0)
     root, which = data_folder(data, dataset, quiet)
+    if save_results is not None and which.metric is not AP:
+        raise _no_submission(save_results)
     described = {
         "name": model, "dataset": which, "mask": mask, "mask_ratio": ratio, "input_size": input_size,
         "as_published": as_published, "position_type": position_type, "seed": seed, "joint_mask": joint_mask,
@@ -186,9 +189,13 @@ def evaluate(
         print("no --weights were given: these are the scores of an untrained model")
 
 
+def _no_submission(path: Path) -> InputError:
+    return InputError(f"{path}: submission files are COCO's; this data set has none")
+
+
 def _save_results(path: Path, found: Any) -> None:
     from ..pose.evaluation.coco_metrics import write_results
 
     if not isinstance(found.predictions, list):
-        raise InputError(f"{path}: submission files are COCO's; this data set has none")
+        raise _no_submission(path)
     write_results(path, found.predictions)

@@ -29,6 +29,7 @@ LEGEND = (
 def tell(subjects: Sequence[Subject], console: Console) -> None:
     """The story of each model that has masked and unmasked rows."""
     from ..reports.analysis.takeaway import takeaway
+    from ..reports.analysis.timed import times_sentence
 
     for subject in subjects:
         console.print(Text(takeaway(subject), "bold"), soft_wrap=True)
@@ -36,6 +37,8 @@ def tell(subjects: Sequence[Subject], console: Console) -> None:
         _table(subject, console)
         if console.is_terminal and console.width >= PLOT_FROM and (lines := plot_lines(subject)):
             console.print("\n".join(lines), highlight=False, markup=False)
+        if elsewhere := times_sentence(subject.label, subject.times):
+            console.print(Text(elsewhere), soft_wrap=True)
         console.print()
     console.print(Text(LEGEND, "dim"))
 

@@ -73,7 +73,7 @@ class SweepTracker:
             params = flatten(to_plain(cell))
             self._open[event.name] = self._trackers.open_run(cell.label, params, self._root)
         runs = self._open[event.name]
-        if event.kind == "progress" and "loss" in event.info:
+        if event.kind == "progress" and event.stage == "training":
             runs.progress(event.done, event.total, **event.info)
         if event.kind == "done":
             runs.log(event.info)

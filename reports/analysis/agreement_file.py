@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import numpy as np
 from ...pose.errors import InputError
 from ...pose.files import atomic_path, write_atomic
 from .agreement import FREQUENCY, SCORES, Agreement, Kept, Pair
+from .results import LARGEST
 
 #: the files' names in a sweep's folder
 TABLE, MAPS = "agreement.csv", "agreement.npz"
@@ -113,7 +113,7 @@ def _agreement(
 
 def _number(text: str) -> float:
     number = float(text)
-    if not math.isfinite(number):
+    if not abs(number) <= LARGEST:
         raise ValueError(f"{text!r} is no number")
     return number
 

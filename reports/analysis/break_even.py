@@ -102,7 +102,7 @@ def break_evens(rows: Sequence[Mapping[str, Any]], part: str = "whole") -> list[
             continue
         place = _place(row)
         interval = measured_saving(now, base.get((*place, row["batch_size"])))
-        key = int(row["batch_size"]), float(row["mask_ratio"])
+        key = int(row["batch_size"]), float(row["mask_ratio"] or 0.0)
         found.setdefault((*place, name_of(row)), {}).setdefault(key, Saved(1 - now.ratio.value, interval))
     return [BreakEven(dict(zip(PLACE, key, strict=False)), key[-1], part, saved) for key, saved in found.items()]
 

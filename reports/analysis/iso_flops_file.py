@@ -18,6 +18,7 @@ from ...pose.errors import InputError
 from ...pose.files import read_text, write_atomic
 from ...pose.metrics import AP, METRICS, Metric
 from .iso_flops import Difference, IsoFlopsPoint, Standing
+from .results import LARGEST
 
 #: the file's name in a sweep's folder
 FILE_NAME = "equal_gflopst.csv"
@@ -160,7 +161,7 @@ class _Row:
             number = float(text)
         except ValueError:
             number = math.nan
-        if not math.isfinite(number):
+        if not abs(number) <= LARGEST:
             raise self._wrong(name, f"{text!r} is not a number")
         return number
 

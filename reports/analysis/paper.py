@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ...pose.errors import InputError
@@ -83,8 +83,7 @@ def paper_rows(subject: Subject, names: Sequence[str]) -> list[PaperRow]:
             rivals = [n for n, p in enumerate(points) if p is not subject.baseline and p.ratio == ratio]
             best = clear_best([_merit(subject, points[n], name) for n in rivals])
             if best is not None:
-                old = table[rivals[best]][name]
-                table[rivals[best]][name] = Value(old.text, old.mean, old.std, old.interval, True)
+                table[rivals[best]][name] = replace(table[rivals[best]][name], is_best=True)
     return [PaperRow(point, values) for point, values in zip(points, table, strict=True)]
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ...pose.errors import InputError
 from ...pose.files import write_atomic
+from .results import LARGEST
 
 BY_SIZE, BY_JOINT = "by_size.csv", "by_joint.csv"
 SIZE_COLUMNS = ("cell", "size", "from_px", "to_px", "images", "score")
@@ -46,7 +47,7 @@ def read_by_size(path: Path) -> Parts:
         scores: dict[str, dict[str, float]] = defaultdict(dict)
         about = {}
         for row in rows:
-            scores[row["cell"]][row["size"]] = float(row["score"])
+            scores[row["cell"]][row["size"]] = _score(row["score"])
             about[row["size"]] = f"{int(row['from_px'])} to {int(row['to_px'])} px"
         return Parts(scores, about)
 
@@ -59,7 +60,7 @@ def read_by_joint(path: Path) -> Parts:
     def parts(rows: list[dict[str, str]]) -> Parts:
         found: dict[str, dict[str, list[tuple[int, float]]]] = defaultdict(lambda: defaultdict(list))
         for row in rows:
-            found[row["cell"]][row["part"]].append((int(row["people"]), float(row["similarity"])))
+            found[row["cell"]][row["part"]].append((int(row["people"]), _score(row["similarity"])))
         scores, about = {}, {}
         for cell, own in found.items():
             scores[cell] = {part: _mean(joints) for part, joints in own.items()}
@@ -67,6 +68,13 @@ def read_by_joint(path: Path) -> Parts:
         return Parts(scores, about)
 
     return _read(path, parts)
+
+
+def _score(text: str) -> float:
+    score = float(text)
+    if abs(score) > LARGEST:
+        raise ValueError(f"{text!r} is no score")
+    return score
 
 
 def _mean(joints: list[tuple[int, float]]) -> float:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:  # half a second to import, which tables of counts do without
 #: a file without these is no results file; any other column may be missing
 _REQUIRED = ("schema_version", "cell", "status", "model", "dataset", "mask", "mask_ratio", "seed")
 
+#: nothing that is measured comes near it; the statistics of larger numbers overflow
+LARGEST = 1e60
+
 _DTYPES = {"text": object, "integer": "Int64", "number": "float64", "flag": "boolean"}
 
 
@@ -174,7 +177,7 @@ def _convert(value: Any, kind: str) -> Any:
     try:
         if kind == "number":
             number = float(value)
-            if math.isinf(number) and isinstance(value, str):
+            if isinstance(value, str) and abs(number) > LARGEST:
                 raise ValueError(value)
             return None if math.isinf(number) else number  # nothing measured is infinite
         number = int(value) if isinstance(value, str) else value

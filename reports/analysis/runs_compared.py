@@ -304,7 +304,7 @@ def _remains(name: str, rows: Sequence[Sequence[Mapping[str, Any]]], size: int, 
     ends = [(_mean(side, f"{name}_low"), _mean(side, f"{name}_high")) for side in rows]
     unstable = any(row.get(name.replace("vs_unmasked", "unstable")) is True for side in rows for row in side)
     quotient = None
-    if all(low and high and low > 0 for low, high in ends):
+    if all(low and high and 0 < low <= high for low, high in ends):
         half = math.hypot(*(math.log(high / low) / 2 for low, high in ends))
         middle = values[1] / values[0]
         quotient = Estimate(middle, middle * math.exp(-half), middle * math.exp(half))

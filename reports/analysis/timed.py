@@ -64,7 +64,7 @@ def times_sentence(label: str, times: Times) -> str:
     rows = "1 row" if times.left_out == 1 else f"{times.left_out} rows"
     return (
         f"{label}: times are those of {times.here or 'one place'}; those of {rows} that were timed elsewhere"
-        f" ({'; '.join(times.elsewhere)}) are in the table of every row, and are compared with nothing."
+        f" ({'; '.join(times.elsewhere)}) are compared with nothing."
     )
 
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .results import LARGEST
+
 #: a folder's logs by the key of the cell or base model: (epoch, mean loss) of each epoch
 Curve = list[tuple[int, float]]
 
@@ -31,6 +33,7 @@ def read_training_logs(root: Path) -> TrainingLogs:
 def _read(file: Path) -> Curve:
     try:
         with open(file, encoding="utf-8", newline="") as lines:
-            return [(int(row["epoch"]), float(row["loss"])) for row in csv.DictReader(lines)]
+            curve = [(int(row["epoch"]), float(row["loss"])) for row in csv.DictReader(lines)]
     except (OSError, ValueError, KeyError, TypeError, csv.Error):
         return []
+    return curve if all(abs(loss) <= LARGEST for _, loss in curve) else []

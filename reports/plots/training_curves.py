@@ -51,7 +51,8 @@ def training_curves(subject: Subject, logs: TrainingLogs) -> tuple[Figure, str] 
     legend = list({curve.name: curve for curve in curves}.values())
     dress(figure, f"{subject.label}: training loss", legend, note=note)
     label(axes, curves)
-    last = ", ".join(f"{c.name} {c.marks[-1].text}: {c.marks[-1].y:.3g}" for c in curves)
+    ends = [(c.name if c.name == UNMASKED else f"{c.name} {c.marks[-1].text}", c.marks[-1].y) for c in curves]
+    last = ", ".join(f"{name}: {loss:.3g}" for name, loss in ends)
     return figure, f"Training loss over epochs. At the end {last}."
 
 

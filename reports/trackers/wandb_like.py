@@ -16,7 +16,8 @@ PROJECT = "posebench"
 def open_wandb(name: str, params: Mapping[str, Any], where: str, folder: Path) -> _Run:
     """where: the project. Nothing goes over the network unless the user has set WANDB_MODE."""
     os.environ.setdefault("WANDB_MODE", "offline")
-    return _Run(importlib.import_module("wandb"), name, params, where, dir=str(folder), reinit=True)
+    # A sweep has several runs open at once, which each other value of reinit would end (wandb 0.19.10 and later).
+    return _Run(importlib.import_module("wandb"), name, params, where, dir=str(folder), reinit="create_new")
 
 
 def open_trackio(name: str, params: Mapping[str, Any], where: str, folder: Path) -> _Run:
@@ -25,14 +26,13 @@ def open_trackio(name: str, params: Mapping[str, Any], where: str, folder: Path)
 
 
 class _Run:
-    """A run of a module with wandb's three functions."""
+    """A run of a module with wandb's `init`; the module's own `log` and `finish` are of the run that began last."""
 
     def __init__(self, module: Any, name: str, params: Mapping[str, Any], where: str, **options: Any) -> None:
-        self._module = module
-        module.init(project=where or PROJECT, name=name, config=dict(params), **options)
+        self._run = module.init(project=where or PROJECT, name=name, config=dict(params), **options)
 
     def log(self, values: Scalars, step: int | None = None) -> None:
-        self._module.log(dict(values), step=step)
+        self._run.log(dict(values), step=step)
 
     def finish(self) -> None:
-        self._module.finish()
+        self._run.finish()

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from invented_rows import sweep_rows
 
 from posebench.reports.analysis.results import read_results, write_results
 
@@ -60,6 +61,15 @@ def test_choose_takes_the_seeds_of_several_sweeps_together(posebench, run, tmp_p
     code, out, _ = posebench("choose", run, other, "--max-ap-loss", 0.01, "--json")
     (answer,) = json.loads(out)
     assert code == 0 and answer["chosen"]["seeds"] == 2 and "another training may differ" not in answer["answer"]
+
+
+def test_choose_says_whose_times_it_leaves_out(posebench, tmp_path):
+    for machine, masks in (("here", ("semantic",)), ("there", ("random",))):
+        rows = sweep_rows(masks, (0.4,), (0,), timed_on=machine, device_name=None)
+        write_results(tmp_path / machine / "results.csv", rows if machine == "here" else rows[1:])
+    code, out, _ = posebench("choose", tmp_path / "here", tmp_path / "there", "--by", "time", "--max-ap-loss", 0.1)
+    assert code == 0 and "semantic at ratio 0.4 saves the most time" in out
+    assert "times are those of here; those of 1 row that were timed elsewhere (there) are compared with nothing" in out
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,14 @@ def test_a_slip_is_one_line(posebench, line, saying):
     assert not os.listdir()
 
 
+def test_a_submission_file_of_a_data_set_without_is_refused_before_anything_is_evaluated(
+    posebench, photographs, monkeypatch
+):
+    monkeypatch.setattr("posebench.pose.evaluation.evaluate.evaluate", None)
+    code, _, err = posebench("eval", "--data", photographs / "mpii", "--save-results", "r.json")
+    assert code == 2 and err == "posebench: error: r.json: submission files are COCO's; this data set has none\n"
+
+
 def test_a_path_with_square_brackets_is_no_markup(posebench):
     code, out, err = posebench("data", "synth", "--out", "[/x]", "--train", 1, "--val", 0, "--jobs", 1)
     assert code == 0 and os.path.isdir("[/x]/annotations")

@@ -48,6 +48,13 @@ def test_where_no_loss_is_negligible_it_says_so_and_an_unstable_time_is_no_savin
     assert "no saving can be stated (unstable timing) at batch size 1" in takeaway(subject)
 
 
+def test_times_that_are_not_compared_are_told():
+    elsewhere = [row | {"timed_on": "b"} for row in sweep_rows(("random",)) if row["mask"] != "none"]
+    text = said(sweep_rows(timed_on="a") + elsewhere)
+    assert "9 rows that were timed elsewhere (b) are compared with nothing" in text
+    assert "elsewhere" not in said(sweep_rows(timed_on="a"))
+
+
 @pytest.mark.parametrize("width", [60, 80, 120])
 def test_the_table_fits_and_has_arrows_and_the_largest_batch_first(width):
     text = said([small_loss(row) for row in sweep_rows(batch_sizes=(1, 32))], width)

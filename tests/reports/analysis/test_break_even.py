@@ -34,6 +34,12 @@ def test_from_the_smallest_ratio_whose_interval_and_all_deeper_ones_save(one_row
     assert said(rows(one_row, LEFT | {0.6: (0.9, 1.01)})) == "never up to 0.6", "the deepest must save"
 
 
+def test_a_mask_without_a_ratio_is_at_0_as_in_every_comparison(one_row):
+    (one,) = break_evens([row | {"mask_ratio": row["mask_ratio"] or None} for row in rows(one_row, {0.4: (0.8, 0.9)})]
+                         + rows(one_row, {0.4: (0.8, 0.9)}, mask_ratio=None)[1:])  # fmt: skip
+    assert one.ratios == [0.0, 0.4]
+
+
 def test_what_is_unstable_decides_nothing(one_row):
     assert said(rows(one_row, latency_unstable=True)) == "undecided (unstable)"
 

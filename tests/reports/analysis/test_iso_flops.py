@@ -131,6 +131,7 @@ def test_points_come_by_model_and_rising_saving(tmp_path):
     [
         (dict(ap="high"), "row 2, column ap: 'high' is not a number"),
         (dict(ap="nan"), "row 2, column ap: 'nan' is not a number"),
+        (dict(ap="1e308"), "row 2, column ap: '1e308' is not a number"),
         (dict(ap=""), "row 2, column ap: empty; a number is right"),
         (dict(mask=""), "row 2, column mask: empty; a name is right"),
         (dict(best="yes"), "row 2, column best: 'yes' is not true or false"),

@@ -125,6 +125,7 @@ def test_text_where_a_number_belongs_is_refused_before_anything_is_written(tmp_p
         (HEADER + b"1.5" + EMPTY, "schema_version: '1.5' is not a whole number"),
         (HEADER + b"inf" + EMPTY, "row 1, column schema_version: 'inf' is not"),
         (HEADER + ROW_OF_INFINITY, "row 1, column ap: 'inf' is not a number"),
+        (HEADER + ROW_OF_INFINITY.replace(b"inf", b"1e308"), "row 1, column ap: '1e308' is not a number"),
         (HEADER + b"9" * 40 + EMPTY, "results of version 9999"),
     ],
 )

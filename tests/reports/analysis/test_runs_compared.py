@@ -125,6 +125,14 @@ def test_clock_times_are_judged_on_one_machine_only_and_as_shares_of_the_unmaske
     assert any("shown and not judged" in told and "processor" in told for told in sentences(found))
 
 
+def test_an_interval_that_no_measurement_has_is_no_ground_for_a_verdict(sweep_rows):
+    rows = sweep_rows(("semantic",), ratios=(0.4,))
+    for low, high in ((0.5, -0.5), (0.5, 0.4), (-0.1, 0.5)):
+        odd = [row | {"latency_vs_unmasked_low": low, "latency_vs_unmasked_high": high} for row in rows]
+        (change, *_) = changes(compare_runs(as_run(rows), as_run(odd)), "latency_vs_unmasked").values()
+        assert change.verdict is None and change.difference is None
+
+
 def test_a_setting_that_each_run_has_once_is_told_and_one_that_varies_tells_apart(sweep_rows):
     short, long = sweep_rows(seeds=(0,)), sweep_rows(seeds=(0,), epochs=9)
     found = compare_runs(as_run(short), as_run(long))

@@ -51,7 +51,7 @@ def test_a_model_without_any_of_it_has_no_table(sweep_rows):
 
 
 def test_a_broken_file_is_one_line(by_joint):
-    for line in ("c,nose,nose,0,0.5\n", "c,nose,nose,many,0.5\n", "c,nose\n"):
+    for line in ("c,nose,nose,0,0.5\n", "c,nose,nose,many,0.5\n", "c,nose\n", "c,nose,nose,1,inf\n"):
         by_joint.write_text(",".join(JOINT_COLUMNS) + "\n" + line)
         with pytest.raises(InputError, match=r"by_joint\.csv: does not hold what a sweep writes"):
             read_by_joint(by_joint)
