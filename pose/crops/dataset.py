@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -40,8 +41,8 @@ class PoseDataset(Dataset):
     Sizes are (H, W) in px, `sigma` is the targets' in heat-map px. With `augment` the item is a training sample, drawn
     from (seed, epoch, index) alone, so that it does not depend on workers or order; without, it is the plain crop.
     An item is a dict of `image` (3, H, W) float32 (normalised RGB), `target` (J, h, w) and `target_weight` (J, 1)
-    float32 (zero where nothing is annotated), `index` and `person_id`. Raises InputError for an image that is missing
-    or broken.
+    float32 (zero where nothing is annotated), `index` and `person_id`. With `keep_image` a picture is read once for all
+    people of it that are asked for one after the other. Raises InputError for an image that is missing or broken.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class PoseDataset(Dataset):
         augment: Augmentation | None = None,
         convention: str = "dark",
         seed: int = 0,
+        keep_image: bool = False,
     ) -> None:
         pack = pack_of(people)
         if pack is not None:
@@ -67,6 +69,8 @@ class PoseDataset(Dataset):
         self.augment = augment
         self.convention = check_convention(convention)
         self.seed = seed
+        self.keep_image = keep_image
+        self._kept: tuple[Path, np.ndarray] | None = None
         # in shared memory, so that workers that outlive an epoch see the next one
         self._epoch = torch.zeros(1, dtype=torch.int64).share_memory_()
 
@@ -83,7 +87,7 @@ class PoseDataset(Dataset):
         if self.augment is not None:
             draw = draw_augmentation(self.augment, np.random.default_rng([self.seed, int(self._epoch[0]), index]))
         packed = person.packed
-        image = read_image(person.image_path) if packed is None else packed.read()
+        image = self._image(person.image_path) if packed is None else packed.read()
         width = image.shape[1] if packed is None else packed.image_width
         center, scale = augmented_box(person, draw, self.skeleton, self.input_size[1] / self.input_size[0])
         if draw.flip:
@@ -103,6 +107,13 @@ class PoseDataset(Dataset):
             "index": index,
             "person_id": person.person_id,
         }
+
+    def _image(self, path: Path) -> np.ndarray:
+        if not self.keep_image:
+            return read_image(path)
+        if self._kept is None or self._kept[0] != path:
+            self._kept = path, read_image(path)
+        return self._kept[1]
 
     def target(self, index: int) -> torch.Tensor:
         """The target (J, h, w) of the plain crop; its image is not read."""

@@ -109,9 +109,8 @@ def predict_people(
     family trains; None where nothing is annotated. Raises InputError for a broken image, NumericalError for NaN.
     """
     spec = model.spec
-    dataset = PoseDataset(
-        people, skeleton, spec.input_size, spec.heatmap_size, spec.sigma, convention=options.crop_convention
-    )
+    sizes = spec.input_size, spec.heatmap_size, spec.sigma
+    dataset = PoseDataset(people, skeleton, *sizes, convention=options.crop_convention, keep_image=True)
     center, scale = np.array([p.center for p in people]), np.array([p.scale for p in people])
     keypoints = np.zeros((len(people), skeleton.num_keypoints, 3))
     starts = range(0, len(people), batch_size)

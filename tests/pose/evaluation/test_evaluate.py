@@ -2,6 +2,7 @@ import dataclasses
 import json
 import threading
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -130,6 +131,16 @@ def test_results_do_not_depend_on_batches_or_workers(coco_folder):
     assert one.predictions == other.predictions
     assert one.ci == other.ci
     assert one.metrics == pytest.approx(other.metrics)
+
+
+def test_a_picture_is_read_once_for_all_its_people(coco_folder, monkeypatch):
+    data, read, decode = load(coco_folder), [], cv2.imdecode
+    model = create_model("tmpose_tiny")
+    one_by_one = [evaluate(model, dataclasses.replace(data, people=[one]), resamples=0) for one in data.people]
+    monkeypatch.setattr(cv2, "imdecode", lambda *given: read.append(1) or decode(*given))
+    together = evaluate(model, data, resamples=0, batch_size=1)
+    assert len(data.people) == 5 and len(read) == 2
+    assert np.array_equal(together.keypoints, np.concatenate([one.keypoints for one in one_by_one]))
 
 
 def test_each_module_is_left_in_its_mode(coco_folder):
