@@ -1,5 +1,6 @@
 """Pictures of what a mask does to the tokens: merged groups in one colour, and nothing where no token goes."""
 
+import re
 from types import SimpleNamespace
 
 import cv2
@@ -10,6 +11,7 @@ from small_sweeps import from_scratch
 
 from posebench import create_model
 from posebench.pose.datasets import DATASETS
+from posebench.pose.errors import InputError
 from posebench.pose.evaluation.draw import OUTLINE, show_merged
 from posebench.pose.people.folder import load_people
 from posebench.sweeps.cell_result import CellResult, write_cell_result
@@ -80,3 +82,14 @@ def test_there_is_a_sheet_for_each_mask_that_takes_tokens_away_and_none_for_elas
     assert [file.name for file in files] == names
     assert sorted(path.name for path in (tmp_path / "plots" / "masks").iterdir()) == sorted(names)
     assert all(cv2.imread(str(file)) is not None for file in files)
+
+
+def test_a_model_whose_weights_are_gone_is_told_with_their_file(people, tmp_path):
+    request = SweepRequest(masks=("random",), ratios=(0.5,))
+    cells, store = from_scratch(request), SweepStore(tmp_path)
+    for cell in cells:
+        write_cell_result(store.cell_dir(cell.key), CellResult())
+    plan = SimpleNamespace(request=request, cells=cells, data=SimpleNamespace(root=people))
+    said = f"{store.cell_dir(cells[1].key)}/last.pt: the weights of tmpose_tiny random 0.5 seed 0 are gone"
+    with pytest.raises(InputError, match=re.escape(said)):
+        draw_masks(store, plan)
