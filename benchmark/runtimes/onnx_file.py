@@ -78,7 +78,7 @@ def _write(module: nn.Module, inputs: Inputs, path: Path) -> None:
                 input_names=[f"input_{number}" for number in range(len(example))], output_names=["output"],
             )  # fmt: skip
             assert program is not None
-            if any(isinstance(entry.shape[0], int) for entry in program.model.graph.inputs):
+            if any(entry.shape and isinstance(entry.shape[0], int) for entry in program.model.graph.inputs):
                 raise InputError(f"{name} has no ONNX form for any batch size: something in it takes the size as fixed")
             program.save(str(path), external_data=False)
     except torch.onnx.OnnxExporterError as error:
