@@ -24,7 +24,7 @@ BEAT_SECONDS = 10.0
 SILENT_SECONDS = 120.0
 WRITE_EVERY_SECONDS = 2.0
 #: of what an owner writes: bytes, and seconds since 1970, which are in the year 9000 then
-LARGEST, END_OF_TIME = 2**16, 2.2e11
+LARGEST, END_OF_TIME = 2**20, 2.2e11
 
 
 @dataclass(frozen=True)
