@@ -55,7 +55,7 @@ def merge_sweeps(folders: Sequence[str | Path], out: str | Path) -> Merged:
     """
     from ..reports.report import write_report
 
-    sources = [_read(Path(folder)) for folder in dict.fromkeys(map(str, folders))]
+    sources = [_read(folder) for folder in {Path(folder).resolve(): Path(folder) for folder in folders}.values()]
     if len(sources) < 2:
         raise InputError("give the folders of two or more sweeps")
     _check_settings(sources)
