@@ -55,7 +55,7 @@ def merge_sweeps(folders: Sequence[str | Path], out: str | Path) -> Merged:
     """
     from ..reports.report import write_report
 
-    sources = [_read(Path(folder)) for folder in dict.fromkeys(map(str, folders))]
+    sources = [_read(folder) for folder in {Path(folder).resolve(): Path(folder) for folder in folders}.values()]
     if len(sources) < 2:
         raise InputError("give the folders of two or more sweeps")
     _check_settings(sources)
@@ -115,8 +115,9 @@ def _alike(source: StoredSweep, cell: CellConfig) -> Iterator[tuple[Any, str, di
     if cell.is_baseline and not cell.is_elastic:
         yield cell.model.name, cell.model.name, _settings(source, cell)
         yield "people", "people", {"eval.data": cell.eval.data, "eval.boxes": cell.eval.boxes}
-    own = flatten(to_plain(replace(cell, trained=None)))
-    yield (cell.label, cell.run, cell.train.start.base), f"cells {cell.label}", own
+    asked = replace(cell.model.reduction, source=None)
+    place = cell.label, asked, cell.run, cell.train.start.base
+    yield place, f"cells {cell.label}", flatten(to_plain(replace(cell, trained=None)))
 
 
 def _settings(source: StoredSweep, cell: CellConfig) -> dict[str, Any]:

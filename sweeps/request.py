@@ -62,7 +62,7 @@ class SweepRequest:
     data: None means the embedded set. training: "finetune" (from one unmasked base model), "scratch" or "weights"
     (evaluate only); None lets each model decide. weights: (model, file) pairs. epochs: of each cell; None takes the
     recipe's. threads: None: decided by device and model; jobs: None: what the cores allow. margin: see
-    reports/verdicts.py. out: None: named after the grid; it changes nothing in the results.
+    reports/analysis/verdicts.py. out: None: named after the grid; it changes nothing in the results.
     """
 
     models: Annotated[tuple[Annotated[str, Read(read_model)], ...], Several()] = _option(

@@ -23,8 +23,8 @@ BEAT_SECONDS = 10.0
 #: without a sign for so long a process on another machine counts as gone; clocks of the machines may differ by less
 SILENT_SECONDS = 120.0
 WRITE_EVERY_SECONDS = 2.0
-#: of what an owner writes: bytes, and seconds since 1970, which are in the year 9000 then
-LARGEST, END_OF_TIME = 2**16, 2.2e11
+#: bytes of an owner's record, and seconds since 1970 beyond which no calendar goes
+LARGEST, END_OF_TIME = 2**20, 2.2e11
 
 
 @dataclass(frozen=True)

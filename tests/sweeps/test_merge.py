@@ -159,6 +159,8 @@ def test_a_folder_that_holds_something_is_not_merged_into(tmp_path):
     assert [file.name for file in (tmp_path / "both").iterdir()] == ["mine"]
     with pytest.raises(InputError, match="exists already; give --out a new or empty folder"):
         merge_sweeps([a, b], tmp_path / "both" / "mine")
+    with pytest.raises(InputError, match="give the folders of two or more sweeps"):
+        merge_sweeps([a, f"{a}/"], tmp_path / "twice")
     (tmp_path / "empty").mkdir()
     assert merge_sweeps([a, b], tmp_path / "empty").same == 2
 
