@@ -10,7 +10,7 @@ from ...pose.errors import InputError
 from ...pose.records import unsaid
 from ..runtimes.catalogue import EAGER
 from ..runtimes.descriptor import FLOAT32
-from ..runtimes.registry import check_precision, check_runtime, find_runtime
+from ..runtimes.registry import check_precision, check_runtime, find_runtime, is_known
 
 
 @dataclass(frozen=True)
@@ -79,15 +79,20 @@ def runs_of(
     """`run` in each of the runtimes x precisions (none given: its own), and what of these there is not, a line each.
 
     InputError for one that is unknown, that its device has not or, where it is to run `here`, this machine, or that
-    goes with none of the others.
+    goes with none of the others. Otherwise a user's module that nobody has asked for, but for a folder that is read, is
+    not imported, and taken to compute in all precisions.
     """
     runtimes, precisions = runtimes or (run.runtime,), precisions or (run.dtype,)
     kind = run.device.partition(":")[0]
-    known = {name: find_runtime(name).precisions(kind) for name in dict.fromkeys(runtimes)}
+    known = {
+        name: find_runtime(name).precisions(kind) if here or is_known(name) else precisions
+        for name in dict.fromkeys(runtimes)
+    }
     runs, left_out = [], []
     for name, there in known.items():
         possible = [one for one in dict.fromkeys(precisions) if check_precision(one) in there]
-        check_runtime(name, (possible or precisions)[0], kind, here=here)
+        if here or is_known(name):
+            check_runtime(name, (possible or precisions)[0], kind, here=here)
         runs += [dataclasses.replace(run, runtime=name, dtype=one) for one in possible]
         rest = [one for one in dict.fromkeys(precisions) if one not in there]
         left_out += [f"runtime {name} does not compute in {one} on {kind}" for one in rest]

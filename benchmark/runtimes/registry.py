@@ -17,6 +17,15 @@ def runtime_names() -> list[str]:
     return [*RUNTIMES, *(name for name in announced("runtimes") if name not in RUNTIMES)]
 
 
+#: of users' modules, that somebody has asked for in this process
+_LOADED: set[str] = set()
+
+
+def is_known(name: str) -> bool:
+    """Whether find_runtime imports no module for it that has not been imported already."""
+    return not is_reference(name) or name in _LOADED
+
+
 @lru_cache
 def find_runtime(name: str) -> Runtime:
     """The descriptor of a runtime by name; InputError with the nearest name where there is none."""
@@ -27,6 +36,7 @@ def find_runtime(name: str) -> Runtime:
         thing = load_object(reference)
         if not isinstance(thing, Runtime):
             raise InputError(f"{name}: is a {type(thing).__name__}; give a posebench.benchmark.runtimes Runtime")
+        _LOADED.add(name)
         return thing
     near = get_close_matches(str(name), runtime_names(), n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""

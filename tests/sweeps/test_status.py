@@ -86,6 +86,19 @@ def test_it_runs_then_dies_and_its_cell_with_it_and_the_reason_is_told(sweep, po
     assert found["parts"][2]["why"].endswith("its log ends: no space left")
 
 
+def test_a_folder_that_names_a_module_as_its_runtime_does_not_have_it_imported(sweep, posebench, tmp_path):
+    folder, _ = sweep
+    (tmp_path / "evil_runtime.py").write_text("open('executed', 'w').close()")
+    manifest = json.loads((folder / "sweep.json").read_text())
+    manifest["asked"]["runtimes"] = ["eager", "evil_runtime:RUNTIME"]
+    write_json(folder / "sweep.json", manifest)
+    code, said, _ = posebench("status", folder)
+    assert code == 0 and "1 of 4 parts done" in said
+    posebench("merge", folder, write_sweep(tmp_path / "other", "there"), "--out", "both")
+    posebench("report", folder)
+    assert not (tmp_path / "executed").exists()
+
+
 def test_one_that_ended_has_stopped_or_finished(sweep):
     folder, cell = sweep
     driver = Process(folder / RUN)
