@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..errors import InputError
+from ..errors import InputError, is_shortage
 from ..schema import check_version
 from .config import current_arguments
 
@@ -106,10 +106,7 @@ def _read_file(path: Path) -> object:
             from safetensors.torch import load_file
 
             return load_file(path)
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
-                    raise InputError(f"{path}: is compressed, which torch.save never does: it may stand for any size")
+        check_uncompressed(path)
         with torch.serialization.safe_globals(PLAIN):
             return torch.load(path, map_location="cpu", weights_only=True)
     except InputError:
@@ -118,8 +115,18 @@ def _read_file(path: Path) -> object:
         raise InputError(f"{path}: {_reason(error)}") from None
 
 
+def check_uncompressed(path: Path) -> None:
+    """InputError for a compressed archive."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
+                raise InputError(f"{path}: is compressed, which torch.save never does: it may stand for any size")
+
+
 def _reason(error: Exception) -> str:
     """torch's own messages are long, coloured, and advise to load whatever code the file holds."""
+    if is_shortage(error):
+        return "not enough memory to read it"
     if isinstance(error, ImportError):
         return "is a safetensors file, and the package to read it is missing: pip install safetensors"
     if isinstance(error, OSError) and error.strerror:

@@ -10,7 +10,7 @@ import torch
 
 from ..errors import InputError, is_shortage
 from ..files import atomic_path
-from ..models.weights_file import FORMAT, OLDER, VERSION
+from ..models.weights_file import FORMAT, OLDER, VERSION, check_uncompressed
 from ..schema import check_version
 
 
@@ -41,7 +41,10 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise InputError(f"{path}: no such checkpoint file")
     try:
+        check_uncompressed(path)
         contents = torch.load(path, map_location="cpu", weights_only=True)
+    except InputError:
+        raise
     except Exception as error:  # a damaged file can fail in any part of the reader
         unreadable = "not a readable checkpoint (damaged, cut short or of another kind)"
         raise InputError(f"{path}: {'not enough memory to read it' if is_shortage(error) else unreadable}") from error

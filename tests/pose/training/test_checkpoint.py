@@ -1,11 +1,13 @@
 import io
 import os
 import pickle
+import zipfile
 
 import pytest
 import torch
 
 from posebench.pose.errors import InputError
+from posebench.pose.models.weights_file import read_weights
 from posebench.pose.training import checkpoint
 from posebench.pose.training.checkpoint import read_checkpoint, save_checkpoint, save_tensors
 
@@ -77,8 +79,19 @@ def test_a_sound_file_that_memory_is_too_short_for_is_not_called_damaged(tmp_pat
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes")
 
     monkeypatch.setattr(torch, "load", short)
-    with pytest.raises(InputError, match=r"a\.pt: not enough memory to read it$"):
-        read_checkpoint(tmp_path / "a.pt")
+    for read in (read_checkpoint, read_weights):
+        with pytest.raises(InputError, match=r"a\.pt: not enough memory to read it$"):
+            read(tmp_path / "a.pt")
+
+
+def test_a_compressed_file_which_may_stand_for_any_size_is_not_read(tmp_path):
+    save_checkpoint(tmp_path / "stored.pt", CONTENTS)
+    with zipfile.ZipFile(tmp_path / "stored.pt") as stored, zipfile.ZipFile(tmp_path / "a.pt", "w", 8) as packed:
+        for entry in stored.infolist():
+            packed.writestr(entry.filename, stored.read(entry))
+    for read in (read_checkpoint, read_weights):
+        with pytest.raises(InputError, match=r"a\.pt: is compressed, which torch\.save never does"):
+            read(tmp_path / "a.pt")
 
 
 def test_a_missing_file_is_said_to_be_missing(tmp_path):
