@@ -111,9 +111,10 @@ class PoseDataset(Dataset):
     def _image(self, path: Path) -> np.ndarray:
         if not self.keep_image:
             return read_image(path)
-        if self._kept is None or self._kept[0] != path:
-            self._kept = path, read_image(path)
-        return self._kept[1]
+        kept = self._kept  # another thread may keep another one meanwhile
+        if kept is None or kept[0] != path:
+            kept = self._kept = path, read_image(path)
+        return kept[1]
 
     def target(self, index: int) -> torch.Tensor:
         """The target (J, h, w) of the plain crop; its image is not read."""
