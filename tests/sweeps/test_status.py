@@ -108,6 +108,7 @@ def test_one_that_ended_has_stopped_or_finished(sweep):
     assert states(folder) == ("stopped", ["waiting", "done", "failed", "done"])
     write_json(cell / "result.json", {"status": "ok"})
     assert states(folder) == ("finished", ["done"] * 3)
+    assert read_status(folder).left == 0
 
 
 def test_a_process_on_another_machine_is_known_by_its_last_sign(sweep):
