@@ -73,6 +73,7 @@ def test_it_runs_then_dies_and_its_cell_with_it_and_the_reason_is_told(sweep, po
     folder, cell = sweep
     driver, worker = Process(folder / RUN), Process(cell / WORKER)
     assert states(folder) == ("running", ["waiting", "done", "running", "done"])
+    assert read_status(folder).parts[-1].label == "latency", "of one number of threads alone"
     code, said, _ = posebench("status", folder)
     assert code == 0 and "training 25 %" in said and "cuda:3" in said and f"process {driver.process.pid}" in said
     worker.kill()

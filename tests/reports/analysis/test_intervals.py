@@ -39,6 +39,8 @@ def test_an_interval_over_seeds_holds_people_and_trainings(seeds):
 def test_one_seed_keeps_the_interval_of_its_people_and_more_seeds_narrow_it():
     one = over_seeds([(0.6, 0.58, 0.63)], SeedSpread.pooled([[0.6]]))
     assert one == Estimate(pytest.approx(0.6), pytest.approx(0.58), pytest.approx(0.63))
+    two = over_seeds([(0.6, 0.58, 0.63), (0.7, 0.69, 0.72)], SeedSpread.pooled([[0.6], [0.7]]))
+    assert two == Estimate(pytest.approx(0.65), pytest.approx(0.635), pytest.approx(0.675)), "no model has two"
     spread = SeedSpread(TRAINING**2, 4)
     widths = [combined(0.0, 0.001, spread, seeds).high for seeds in (1, 2, 5)]
     assert widths == sorted(widths, reverse=True)
