@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from .measured import tell_left_out
 from .options import Bar, count, print_rows
 
 CAPTION = (
@@ -25,15 +26,13 @@ def print_deployed(
 ) -> None:
     """Profile each model that is `asked` for (choose_models) as deployed, and print the table."""
     import torch
-    import typer
 
     from ..benchmark.profiling.config import ProfileConfig
     from ..benchmark.profiling.deployed import profile_deployed
     from ..pose.models.choices import choose_models
 
     how = ProfileConfig.of(dict(where))
-    for line in how.runs()[1]:
-        typer.echo(f"left out: {line}", err=True)
+    tell_left_out(how)
     with Bar("profile", quiet) as bar:
         chosen = choose_models(**asked, baseline=True)
         rows = profile_deployed(chosen, how, people=people, flip=flip, progress=bar)

@@ -67,9 +67,9 @@ class Deployed(nn.Module):
         check_exporter()
         # An example of one would fix the size of a batch.
         images = self.example(2 if dynamic_batch else 1)
-        shapes = {"images": {0: torch.export.Dim("batch", max=2**20)}} if dynamic_batch else None
+        shapes = {"images": {0: torch.export.Dim("batch")}} if dynamic_batch else None
         with torch.no_grad(), quiet():
-            return torch.export.export(self, (images,), dynamic_shapes=shapes, strict=False)
+            return torch.export.export(self, (images,), dynamic_shapes=shapes)
 
 
 def export(

@@ -84,19 +84,17 @@ def runs_of(
     """
     runtimes, precisions = runtimes or (run.runtime,), precisions or (run.dtype,)
     kind = run.device.partition(":")[0]
-    known = {
-        name: find_runtime(name).precisions(kind) if here or is_known(name) else precisions
-        for name in dict.fromkeys(runtimes)
-    }
     runs, left_out = [], []
-    for name, there in known.items():
+    for name in dict.fromkeys(runtimes):
+        is_read = here or is_known(name)
+        there = find_runtime(name).precisions(kind) if is_read else precisions
         possible = [one for one in dict.fromkeys(precisions) if check_precision(one) in there]
-        if here or is_known(name):
+        if is_read:
             check_runtime(name, (possible or precisions)[0], kind, here=here)
         runs += [dataclasses.replace(run, runtime=name, dtype=one) for one in possible]
         rest = [one for one in dict.fromkeys(precisions) if one not in there]
         left_out += [f"runtime {name} does not compute in {one} on {kind}" for one in rest]
     for one in precisions:
         if all(run.dtype != one for run in runs):
-            raise InputError(f"none of {', '.join(known)} computes in {one} on {kind}")
+            raise InputError(f"none of {', '.join(dict.fromkeys(runtimes))} computes in {one} on {kind}")
     return tuple(runs), tuple(left_out)

@@ -28,7 +28,7 @@ def quantised_file(task: Task) -> Path:
         try:
             with quiet():
                 quant_pre_process(str(source), str(ready), skip_symbolic_shape=True)
-                choosing = only_choose(onnx.load(ready))
+                choosing = _only_choose(onnx.load(ready))
                 quantize_static(
                     str(ready),
                     str(target),
@@ -49,7 +49,7 @@ def quantised_file(task: Task) -> Path:
     return onnx_file(task.module, task.inputs, "int8", quantise)
 
 
-def only_choose(model: Any) -> set[str]:
+def _only_choose(model: Any) -> set[str]:
     """The names of an ONNX model's nodes that its output depends on by whole numbers and truth values alone, such as
     the places of the highest scores."""
     import onnx

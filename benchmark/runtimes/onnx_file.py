@@ -70,7 +70,7 @@ def _write(module: nn.Module, inputs: Inputs, path: Path) -> None:
     check_exporter()
     # An example of one sample would fix the size of a batch.
     example = tuple(torch.cat((tensor[:1], tensor[:1])) for tensor in inputs)
-    batch = torch.export.Dim(BATCH, max=2**20)
+    batch = torch.export.Dim(BATCH)
     try:
         with torch.no_grad(), quiet():
             program = torch.onnx.export(
