@@ -86,10 +86,10 @@ def test_a_sound_file_that_memory_is_too_short_for_is_not_called_damaged(tmp_pat
 
 def test_a_compressed_file_which_may_stand_for_any_size_is_not_read(tmp_path):
     save_checkpoint(tmp_path / "stored.pt", CONTENTS)
-    with zipfile.ZipFile(tmp_path / "stored.pt") as stored:
-        with zipfile.ZipFile(tmp_path / "a.pt", "w", zipfile.ZIP_DEFLATED) as packed:
-            for entry in stored.infolist():
-                packed.writestr(entry.filename, stored.read(entry))
+    packed = zipfile.ZipFile(tmp_path / "a.pt", "w", zipfile.ZIP_DEFLATED)
+    with zipfile.ZipFile(tmp_path / "stored.pt") as stored, packed:
+        for entry in stored.infolist():
+            packed.writestr(entry.filename, stored.read(entry))
     for read in (read_checkpoint, read_weights):
         with pytest.raises(InputError, match=r"a\.pt: is compressed, which torch\.save never does"):
             read(tmp_path / "a.pt")
